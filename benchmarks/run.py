@@ -1,0 +1,140 @@
+"""`make bench`: nwauth beside basic_ncsa_auth and an echo child, in one run.
+
+usage: run.py [--sizes 1k,100k,1M] [--rounds 5] [--only start,serving] [--write] [--nwauth COMMAND]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+
+import changes
+import hashes
+import peers
+import report
+import serving
+from bench import Bench, say
+from driver import BenchError, Driver
+from table import Row
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+WORK = os.path.join(HERE, "work")
+INSTALLED = os.path.join(os.path.dirname(HERE), ".venv", "bin", "nwauth")
+GROUPS = {
+    "start": serving.start,
+    "first": serving.first,
+    "serving": serving.serving,
+    "log": serving.log,
+    "hashes": hashes.hashes,
+    "visible": changes.visible,
+    "set": changes.durable,
+    "merge": changes.merge,
+}
+ALSO = {**dict.fromkeys(("latency", "pipelined", "memory", "growth"), "serving"), "memo": "hashes"}
+
+
+def size(text: str) -> int:
+    unit = {"k": 1000, "M": 1_000_000}.get(text[-1:], 1)
+    found = int(text.rstrip("kM")) * unit
+    if found < 1000:
+        raise ValueError(text)
+    return found
+
+
+def sizes(text: str) -> list[int]:
+    return sorted({size(word) for word in text.split(",")})
+
+
+def group_names(text: str) -> list[str]:
+    names = list(dict.fromkeys(ALSO.get(word, word) for word in text.split(",")))
+    if unknown := set(names) - set(GROUPS):
+        raise ValueError(unknown)
+    return names
+
+
+def rounds(text: str) -> int:
+    found = int(text)
+    if found < 1:
+        raise ValueError(text)
+    return found
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="run.py", description="nwauth beside basic_ncsa_auth and an echo child.")
+    parser.add_argument("--sizes", type=sizes, default=sizes("1k,100k,1M"), help="users: 1k,100k,1M (default), 10M")
+    parser.add_argument("--rounds", type=rounds, default=5, help="rounds after the warm-up round (default 5)")
+    parser.add_argument("--only", type=group_names, help=f"of {','.join(GROUPS)}")
+    parser.add_argument("--write", action="store_true", help="put the table into benchmarks/README.md")
+    parser.add_argument("--nwauth", default=INSTALLED, help="the command to measure (default: the installed one)")
+    parser.add_argument("--python", default=sys.executable, help="the interpreter of that command")
+    parser.add_argument("--index", default="nwauth.idx", help="the name of its index file in the folder")
+    parser.add_argument("--core", type=int, default=max(os.sched_getaffinity(0)), help="for driver and child; -1: none")
+    options = parser.parse_args()
+    if options.write and options.only:
+        parser.error("--write wants the whole table, without --only")
+    return options
+
+
+def prepare(options: argparse.Namespace) -> Bench:
+    os.makedirs(WORK, exist_ok=True)
+    nwauth = shlex.split(options.nwauth)
+    if shutil.which(nwauth[0]) is None:
+        raise BenchError("nwauth is not installed in .venv; install it, or name a command with --nwauth")
+    peers.compile_programs(WORK)
+    return Bench(
+        driver=Driver(os.path.join(WORK, "driver"), WORK, options.core),
+        nwauth=nwauth,
+        python=options.python,
+        ncsa=peers.basic_ncsa_auth(WORK),
+        work=WORK,
+        sizes=options.sizes,
+        rounds=options.rounds,
+        index=options.index,
+    )
+
+
+def version(python: str) -> str:
+    words = [python, "-c", "import platform; print(platform.python_version())"]
+    return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def measure(bench: Bench, names: list[str]) -> None:
+    """Each group; one that cannot even be prepared is a failed row, and the next goes on."""
+    for name in names:
+        began = time.monotonic()
+        say(name)
+        try:
+            GROUPS[name](bench)
+        except (BenchError, OSError) as error:
+            bench.table.rows.append(Row(name, "the whole group", "", failed=str(error)))
+        say(f"  {time.monotonic() - began:.0f} s")
+
+
+def main() -> int:
+    options = arguments()
+    try:
+        bench = prepare(options)
+    except BenchError as error:
+        say(f"bench: {error}")
+        return 2
+    measure(bench, options.only or list(GROUPS))
+    rows = bench.table.rows
+    machine = report.machine(options.rounds, version(options.python))
+    print(machine)
+    print(report.as_text(rows))
+    report.write_json(os.path.join(WORK, "results.json"), rows, machine)
+    if options.write:
+        report.write_readme(os.path.join(HERE, "README.md"), rows, machine)
+    missed = sum(row.met is False for row in rows)
+    failed = sum(bool(row.failed) for row in rows)
+    print(f"\n{len(rows)} rows, {missed} budgets missed, {failed} not measured")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,424 @@
+r"""The log: one canonical line a request.
+
+``2027-01-31T18:00:00.123+13:00 check user=bob ip=192.0.2.7 store=files scheme=argon2id result=ok ms=41``: a text line
+is a time stamp, a command and ``key=value`` pairs between single blanks; ``level`` stands there unless it is info.  A
+value stands in double quotes where it is empty or holds a blank, ``"``, ``=``, a backslash or anything that does not
+print; in quotes a backslash escapes: ``\xNN`` is a byte, ``\uNNNN`` and ``\UNNNNNNNN`` a character.  So no value can
+pass for another line, another pair or a command to a terminal.  An NDJSON line holds the same as an ASCII object.
+
+Logging never fails and never waits: a line that cannot be written is counted, the log rests for a second, and the first
+line after that says how many were lost.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from nwauth.errors import NwauthError, Refused
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Final
+
+    Sink = Callable[[int, str], None]  # (level, line without its end); raises where it cannot write
+
+ERROR, INFO, DEBUG = 1, 2, 3
+LEVELS = {"error": ERROR, "info": INFO, "debug": DEBUG}
+MAX_VALUE_BYTES = 512  # of UTF-8; the rest of a longer value is cut and counted
+MAX_TEXT_BYTES = 8192  # the same for the texts of an event, which may be a traceback
+REST_SECONDS = 1.0  # after a failure
+LOOK_SECONDS = 1.0  # between two looks whether the file was rotated
+NEVER_LOGGED = frozenset(("hash", "passwd", "password", "secret", "stored_password"))
+
+_LEVEL_NAMES = {value: name for name, value in LEVELS.items()}
+_OWN_KEYS = frozenset(("command", "level", "ms", "time"))
+_MAX_KNOWN_KEYS = 256
+_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "\\": "\\\\"}
+_UNESCAPES = {escape[1]: character for character, escape in _ESCAPES.items()}
+
+
+class Log:
+    """Writes lines of `format` at `level` and below to `sink`; `level` is an attribute, to be tested on the hot path.
+
+    `now` is seconds since the epoch, `monotonic` seconds of a clock that never jumps.
+    """
+
+    def __init__(
+        self,
+        sink: Sink,
+        *,
+        level: str = "error",
+        format: str = "text",  # noqa: A002, the word of the configuration
+        stamped: bool = True,
+        now: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.level: Final = LEVELS[level]
+        self.lost_lines = 0
+        self._sink: Final = sink
+        self._line: Final = _ndjson if format == "ndjson" else _text
+        self._stamp: Final = Stamp(now) if stamped or format == "ndjson" else _no_stamp
+        self._monotonic: Final = monotonic
+        self._rest_until = 0.0
+
+    def enabled(self, level: int) -> bool:
+        """Whether a line of `level` would be written."""
+        return level <= self.level
+
+    def request(self, level: int, command: str, facts: Mapping[str, object], milliseconds: float) -> None:
+        """The line of one request: what was reported about it, and how long it took."""
+        if level <= self.level:
+            ms = f"{milliseconds:.0f}" if milliseconds >= 10 else f"{milliseconds:.2f}"
+            self._write(level, command, facts, ms)
+
+    def event(self, level: int, event: str, facts: Mapping[str, object]) -> None:
+        """The line of something that is no request, as a failed start; `event` stands in the command's place."""
+        if level <= self.level:
+            self._write(level, event, facts, None)
+
+    def bug(self, error: BaseException, *, command: str = "") -> None:
+        """The line of an exception that is none of ours: what it was and where, innermost first."""
+        self.event(ERROR, "bug", ({"in": command} if command else {}) | described(error))
+
+    def _write(self, level: int, command: str, facts: Mapping[str, object], ms: str | None) -> None:
+        if self.lost_lines and self._monotonic() < self._rest_until:
+            self.lost_lines += 1
+            return
+        try:
+            line = self._line(self._stamp(), level, command, facts, ms)
+            if self.lost_lines:
+                self._sink(ERROR, self._line(self._stamp(), ERROR, "lost", {"lines": self.lost_lines}, None))
+                self.lost_lines = 0
+            self._sink(level, line)
+        except Exception:  # noqa: BLE001, a log that cannot be written never changes an answer
+            self.lost_lines += 1
+            self._rest_until = self._monotonic() + REST_SECONDS
+
+
+def open_log(
+    file: str,
+    *,
+    level: str = "error",
+    format: str = "text",  # noqa: A002, the word of the configuration
+    now: Callable[[], float] = time.time,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> Log:
+    """The log that ``[log]`` describes: `file` is a path, ``syslog`` (which stamps lines itself) or ``null``."""
+    sink: Sink
+    if file == "null":
+        sink, level = _nowhere, "error"
+    elif file == "syslog":
+        sink = Syslog()
+    else:
+        sink = File(file, monotonic=monotonic)
+    return Log(sink, level=level, format=format, stamped=file != "syslog", now=now, monotonic=monotonic)
+
+
+# -- lines
+
+
+class Stamp:
+    """Local time with milliseconds and the offset from UTC; what changes once a second is made once a second."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now: Final = now
+        self._second = -1
+        self._head = self._tail = ""
+
+    def __call__(self) -> str:
+        instant = self._now()
+        second = int(instant)
+        if second != self._second:
+            local = time.localtime(second)
+            self._head = time.strftime("%Y-%m-%dT%H:%M:%S.", local)
+            sign, offset = "-" if local.tm_gmtoff < 0 else "+", abs(local.tm_gmtoff) // 60
+            self._tail = f"{sign}{offset // 60:02}:{offset % 60:02}"
+            self._second = second
+        return f"{self._head}{int((instant - second) * 1000):03}{self._tail}"
+
+
+def _no_stamp() -> str:
+    return ""
+
+
+def _text(stamp: str, level: int, command: str, facts: Mapping[str, object], ms: str | None) -> str:
+    parts = [stamp, _word(command)] if stamp else [_word(command)]
+    if level != INFO:
+        parts.append(f"level={_LEVEL_NAMES[level]}")
+    limit = MAX_TEXT_BYTES if ms is None else MAX_VALUE_BYTES
+    for key, value in facts.items():
+        head = _heads.get(key)
+        if head is None:
+            head = _head(key)
+        if head:
+            text = value if value.__class__ is str else _as_text(value)
+            parts.append(head + _word(text if len(text) <= _SURELY_SHORT else _cut(text, limit)))
+    if ms is not None:
+        parts.append("ms=" + ms)
+    return " ".join(parts)
+
+
+def _ndjson(stamp: str, level: int, command: str, facts: Mapping[str, object], ms: str | None) -> str:
+    import json  # 11 ms, paid by those who ask for it
+
+    record: dict[str, object] = {"time": stamp, "level": _LEVEL_NAMES[level], "command": _utf8(command)}
+    limit = MAX_TEXT_BYTES if ms is None else MAX_VALUE_BYTES
+    for key, value in facts.items():
+        name = _name(key)
+        if name is not None:
+            plain = value is None or isinstance(value, bool | int) or (isinstance(value, float) and value - value == 0)
+            record[_utf8(name)] = value if plain else _utf8(_cut(_as_text(value), limit))
+    if ms is not None:
+        record["ms"] = float(ms) if "." in ms else int(ms)
+    return json.dumps(record, separators=(",", ":"))
+
+
+def _name(key: str) -> str | None:
+    """The key as it is logged: one of our own gets a ``_``; None: never."""
+    if key.lower() in NEVER_LOGGED:
+        return None
+    return f"{key}_" if key in _OWN_KEYS else _cut(key, MAX_VALUE_BYTES)
+
+
+_heads: dict[str, str] = {}  # key to "key=": the service's keys are few and always the same
+_SURELY_SHORT = MAX_VALUE_BYTES // 4  # characters: no character has over 4 bytes
+
+
+def _head(key: str) -> str:
+    name = _name(key)
+    head = "" if name is None else _word(name) + "="
+    if len(_heads) < _MAX_KNOWN_KEYS:
+        _heads[key] = head
+    return head
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "surrogateescape")
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "-" if value is None else str(value)
+
+
+def _utf8(text: str) -> str:
+    r"""`text` with each byte that was no UTF-8 written as ``\xNN``: strict JSON readers refuse lone surrogates."""
+    if text.isascii():
+        return text
+    try:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _cut(text: str, limit: int) -> str:
+    """At most `limit` bytes of `text`, with the number of those left out behind them."""
+    if len(text) <= limit // 4:
+        return text
+    data = text.encode("utf-8", "surrogatepass")
+    if len(data) <= limit:
+        return text
+    end = limit
+    while data[end] & 0xC0 == 0x80:  # never inside a character
+        end -= 1
+    return f"{data[:end].decode('utf-8', 'surrogatepass')}...+{len(data) - end}"
+
+
+def _word(text: str) -> str:
+    """`text` as it stands, or in quotes with escapes where it could be taken for something else."""
+    # isprintable is false for control characters, all blanks but " ", marks of direction and surrogates
+    if text and text.isprintable() and " " not in text and '"' not in text and "=" not in text and "\\" not in text:
+        return text
+    return '"' + "".join(_ESCAPES.get(c) or (c if c.isprintable() else _escaped(ord(c))) for c in text) + '"'
+
+
+def _escaped(code: int) -> str:
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that was no UTF-8, as surrogateescape keeps it
+        code -= 0xDC00
+    elif code > 0x7F:
+        return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+    return f"\\x{code:02x}"
+
+
+def parse_line(line: str) -> dict[str, str]:
+    """A text line read back: ``time``, ``command``, ``level`` and the pairs, in the order of the line.
+
+    Raises:
+        Refused: it is no whole line of this log.
+    """
+    import re  # 9 ms, and nothing that serves reads the log
+
+    word = r'"(?:[^"\\]|\\.)*"|[^ ="\\]+'
+    head = re.match(rf"(\d[^ ]+) ({word})(?= |\Z)", line.removesuffix("\n"))
+    if not head:
+        raise Refused("no line of this log")
+    found = {"time": head[1], "command": _unescaped(head[2]), "level": "info"}
+    at, end = head.end(), len(head.string)
+    pair = re.compile(rf" ({word})=({word})(?= |\Z)")
+    while at < end:
+        match = pair.match(head.string, at)
+        if not match:
+            raise Refused("no line of this log")
+        found[_unescaped(match[1])] = _unescaped(match[2])
+        at = match.end()
+    return found
+
+
+def _unescaped(word: str) -> str:
+    """What `_word` was given; an escape that it never writes stands for itself."""
+    import re
+
+    def character(match: re.Match[str]) -> str:
+        letter, digits = match[1][0], match[1][1:]
+        if not digits:
+            return _UNESCAPES.get(letter, match[0])
+        code = int(digits, 16)
+        return chr(code + 0xDC00 if letter == "x" and code > 0x7F else min(code, 0x10FFFF))
+
+    if not word.startswith('"'):
+        return word
+    return re.sub(r"\\(x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}|.)", character, word[1:-1])
+
+
+# -- destinations
+
+
+class File:
+    """Appends each line with one write, so that several writers never mix; opened at the first line.
+
+    The file is made with mode 0600, and by root for the owner of its folder; a rotated one is left for the new one.
+    """
+
+    def __init__(self, path: str, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._path: Final = path
+        self._monotonic: Final = monotonic
+        self._descriptor = -1
+        self._look_at = 0.0
+        self._torn = False
+
+    def __call__(self, _level: int, line: str) -> None:
+        """Write `line`.
+
+        Raises:
+            OSError: it could not be written, or not whole.
+        """
+        if self._descriptor < 0 or self._monotonic() >= self._look_at:
+            self._look()
+        data = f"\n{line}\n".encode() if self._torn else f"{line}\n".encode()
+        written = os.write(self._descriptor, data)
+        self._torn = written < len(data)
+        if self._torn:
+            raise OSError(f"{self._path}: only {written} of {len(data)} bytes written")
+
+    def _look(self) -> None:
+        """Open the file, again where another one stands in its place; keep the old one where that fails."""
+        if self._descriptor >= 0 and self._in_place():
+            self._look_at = self._monotonic() + LOOK_SECONDS
+            return
+        try:
+            new = _open_file(self._path)
+        except OSError:
+            if self._descriptor < 0 or os.fstat(self._descriptor).st_nlink == 0:
+                raise
+        else:
+            self.close()
+            self._descriptor = new
+        self._look_at = self._monotonic() + LOOK_SECONDS
+
+    def _in_place(self) -> bool:
+        try:
+            there = os.stat(self._path)
+        except OSError:
+            return False
+        ours = os.fstat(self._descriptor)
+        return (there.st_ino, there.st_dev) == (ours.st_ino, ours.st_dev)
+
+    def close(self) -> None:
+        """Close the file; the next line opens it again."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+        self._descriptor = -1
+        self._torn = False
+
+
+def _open_file(path: str) -> int:
+    """A descriptor to append to `path`.
+
+    Root follows no link, which the folder's owner could have laid to any file; a FIFO without a reader is an error
+    and not a wait.
+
+    Raises:
+        OSError: it can be neither opened nor made.
+    """
+    root = os.geteuid() == 0
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY | (os.O_NOFOLLOW if root else 0)
+    try:
+        return os.open(path, flags)
+    except FileNotFoundError:
+        pass
+    try:
+        descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:  # another child was faster, or a link whose target is to be made
+        return os.open(path, flags | os.O_CREAT, 0o600)
+    if root:
+        folder = os.stat(os.path.dirname(path) or ".")
+        try:
+            os.fchown(descriptor, folder.st_uid, folder.st_gid)
+        except OSError:  # a file system without owners: the log is written all the same
+            return descriptor
+    return descriptor
+
+
+class Syslog:
+    """Hands each line to syslog(3), facility mail, program ``nwauth``; journald listens there too."""
+
+    def __init__(self) -> None:
+        self._is_open = False
+
+    def __call__(self, level: int, line: str) -> None:
+        import syslog  # 1.4 ms, paid at the first line
+
+        if not self._is_open:
+            syslog.openlog("nwauth", syslog.LOG_PID, syslog.LOG_MAIL)
+            self._is_open = True
+        priorities = {ERROR: syslog.LOG_ERR, INFO: syslog.LOG_INFO, DEBUG: syslog.LOG_DEBUG}
+        syslog.syslog(priorities[level], line)
+
+
+def _nowhere(_level: int, _line: str) -> None:
+    """The destination ``null``."""
+
+
+# -- bugs
+
+_MAX_FRAMES = 16
+_MAX_CAUSES = 3
+_SPEAKING = (NwauthError, OSError, ImportError, NameError, AttributeError)  # their texts name code and files, no values
+
+
+def described(error: BaseException) -> dict[str, object]:
+    """An exception as facts: type, place (innermost first), and its text only where that cannot hold a password."""
+    facts: dict[str, object] = {"error": type(error).__qualname__}
+    if isinstance(error, _SPEAKING):
+        facts["text"] = str(error)
+    facts["at"] = _places(error)
+    before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    causes: list[str] = []
+    while before is not None and len(causes) < _MAX_CAUSES:
+        causes.append(f"{type(before).__qualname__} {_places(before)}")
+        before = before.__cause__ or (None if before.__suppress_context__ else before.__context__)
+    if causes:
+        facts["after"] = "; ".join(causes)
+    return facts
+
+
+def _places(error: BaseException) -> str:
+    """Where `error` passed: ``folder/file.py:41 function <- ...``, at most `_MAX_FRAMES`, innermost first."""
+    places: list[str] = []
+    step = error.__traceback__
+    while step is not None:
+        code = step.tb_frame.f_code
+        places.append(f"{'/'.join(code.co_filename.split(os.sep)[-2:])}:{step.tb_lineno} {code.co_name}")
+        step = step.tb_next
+    return " <- ".join(places[: -_MAX_FRAMES - 1 : -1])

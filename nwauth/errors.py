@@ -1,0 +1,38 @@
+"""The errors of nwauth, sorted by what the caller does next.
+
+There are three outcomes to every question: yes, no, cannot tell.  "No" and "cannot tell" are told apart
+by one attribute, `temporary`; the server maps it to ``-ERR`` or ``-DEAD``, the commands to exit status 1 or 75.
+Anything that is not a `NwauthError` is a bug: it is logged with its traceback and answered ``-DEAD``.
+"""
+
+
+class NwauthError(Exception):
+    """Base of all our errors; `temporary` says whether asking again later can help."""
+
+    temporary: bool = False
+
+
+class Refused(NwauthError):
+    """A known "no": the request was understood and is not granted; nothing was changed."""
+
+
+class NotSupported(NwauthError):
+    """This store never can do what was asked (a read-only folder's `set`)."""
+
+    def __init__(self, text: str = "not supported here") -> None:
+        super().__init__(text)
+
+
+class Unavailable(NwauthError):
+    """Cannot tell now: a store is down, a disk full, a lock held, a library missing."""
+
+    temporary = True
+
+
+class ConfigError(NwauthError):
+    """The configuration cannot be used; the text says file, key, found, wanted.
+
+    A serving child answers ``-DEAD`` for it: a typing slip of the administrator must not bounce mail.
+    """
+
+    temporary = True

@@ -1,0 +1,198 @@
+"""What a user is: the name, what a store keeps for it, the info fields.
+
+Everything here travels on the path of a look-up, so it is built without `dataclasses` and `typing`,
+whose import costs a spawned child more than the interpreter's own start (DECISIONS.md, "Records").
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Final
+
+
+class Record:
+    """An immutable value, equal and printed by its fields.
+
+    A subclass lists its fields in ``__slots__`` and sets each once in ``__init__``, annotated ``Final`` (mypy
+    holds callers to it).  Fields named in `SECRET` stay out of `repr`.
+    """
+
+    __slots__: tuple[str, ...] = ()
+    SECRET: tuple[str, ...] = ()
+
+    def _values(self) -> tuple[object, ...]:
+        return tuple(getattr(self, field) for field in self.__slots__)
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return self._values() == other._values()
+
+    def __hash__(self) -> int:
+        return hash((type(self), self._values()))
+
+    def __repr__(self) -> str:
+        shown = (f"{field}={getattr(self, field)!r}" for field in self.__slots__ if field not in self.SECRET)
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+class Info:
+    """The info text of a user: ``name="value"`` fields in stored order, odd text kept byte for byte.
+
+    The text is kept as it stands and read only when a field is asked for: a look-up gives it out untouched.
+    """
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str = "") -> None:
+        self.text: Final = text
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Info) and other.text == self.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+    def __repr__(self) -> str:
+        return f"Info({self.text!r})"
+
+    def __bool__(self) -> bool:
+        return bool(self.text)
+
+    def pieces(self) -> Iterator[tuple[str, str, int, int]]:
+        """Every field as (name, value, start, end) of the text; what lies between them is odd text.
+
+        A field is a run of characters without blank, ``=`` or quote, then ``="``, a value without quotes, and a quote.
+        """
+        text, at = self.text, 0
+        while True:
+            equals = text.find('="', at)
+            if equals < 0:
+                return
+            start = equals
+            while start > at and text[start - 1] not in ' \t="':
+                start -= 1
+            end = text.find('"', equals + 2)
+            if end < 0:
+                return
+            if start == equals:  # a value without a name: odd text
+                at = end + 1
+                continue
+            yield text[start:equals], text[equals + 2 : end], start, end + 1
+            at = end + 1
+
+    def get(self, field: str) -> str | None:
+        """The value of `field` (names compare without case; the last one counts), or None."""
+        if not self.text:
+            return None
+        wanted = field.lower()
+        if wanted not in self.text.lower():
+            return None
+        found = None
+        for name, value, _, _ in self.pieces():
+            if name.lower() == wanted:
+                found = value
+        return found
+
+    def fields(self) -> dict[str, str]:
+        """All fields, in stored order, under the spelling that they are stored with."""
+        found: dict[str, tuple[str, str]] = {}
+        for name, value, _, _ in self.pieces():
+            key = name.lower()
+            found[key] = (found[key][0] if key in found else name, value)
+        return dict(found.values())
+
+    def updated(self, changes: Mapping[str, str]) -> Info:
+        """A copy with `changes`: fields are replaced in their place, new ones come last, an empty value removes."""
+        wanted = {name.lower(): (name, value) for name, value in changes.items()}
+        text, new, at = self.text, "", 0
+        for name, _, start, end in self.pieces():
+            if name.lower() not in wanted:
+                continue
+            field, value = wanted[name.lower()]
+            new += text[at:start]
+            at = end
+            if value:
+                new += f'{field}="{value}"'
+                wanted[name.lower()] = (field, "")  # a second one of the name is removed
+            else:
+                new, at = _closed_up(new, text, at)
+        rest = text[at:]
+        added = " ".join(f'{field}="{value}"' for field, value in wanted.values() if value)
+        if not added:
+            return Info(new + rest)
+        new += rest
+        open_quote = _open_quote(new)
+        return Info(_joined(_joined(new[:open_quote], added), new[open_quote:]))
+
+
+def _is_blank(character: str) -> bool:
+    return character in (" ", "\t")
+
+
+def _closed_up(before: str, text: str, at: int) -> tuple[str, int]:
+    """What stands before a removed field, and where the text goes on: a blank goes with it, nothing runs together."""
+    after = text[at : at + 1]
+    if _is_blank(before[-1:]) and (not after or _is_blank(after)):
+        return before[:-1], at
+    if not before and _is_blank(after):
+        return before, at + 1
+    if before and after and not _is_blank(before[-1]) and not _is_blank(after):
+        return before + " ", at
+    return before, at
+
+
+def _open_quote(text: str) -> int:
+    """Where odd text begins whose quote is never closed (a field behind it would be read as its part); else the end."""
+    at = 0
+    while True:
+        equals = text.find('="', at)
+        if equals < 0:
+            return len(text)
+        end = text.find('"', equals + 2)
+        if end < 0:
+            start = equals
+            while start > at and text[start - 1] not in ' \t="':
+                start -= 1
+            return start
+        at = end + 1
+
+
+def _joined(left: str, right: str) -> str:
+    """Two texts with a blank between them where there is none."""
+    if not left or not right or _is_blank(left[-1]) or _is_blank(right[0]):
+        return left + right
+    return f"{left} {right}"
+
+
+class User(Record):
+    """One user as a store knows it.  `name` is the spelling stored; `stored_password` is what the store keeps.
+
+    `drop_path` is ``config`` and `uid` is ``0`` where the store knows none: the server then uses its own.
+    """
+
+    __slots__ = ("drop_path", "info", "name", "store", "stored_password", "uid")
+    SECRET = ("stored_password",)
+
+    def __init__(
+        self, *, name: str, stored_password: str, info: Info, drop_path: str = "config", uid: str = "0", store: str = ""
+    ) -> None:
+        self.name: Final = name
+        self.stored_password: Final = stored_password
+        self.info: Final = info
+        self.drop_path: Final = drop_path
+        self.uid: Final = uid
+        self.store: Final = store
+
+    def changed(self, *, name: str | None = None, stored_password: str | None = None, info: Info | None = None) -> User:
+        """A copy with what is given in place of what is."""
+        return User(
+            name=self.name if name is None else name,
+            stored_password=self.stored_password if stored_password is None else stored_password,
+            info=self.info if info is None else info,
+            drop_path=self.drop_path,
+            uid=self.uid,
+            store=self.store,
+        )

@@ -1,0 +1,93 @@
+"""Names of users: how they compare, which may be added, which match a search (spec/protocol.md section 4)."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Final
+
+ENCODING = "utf-8"
+ERRORS = "surrogateescape"  # any byte comes back as it was: spec/protocol.md section 1
+MAX_NAME_BYTES = 254
+
+BAD_CHARACTERS = ':"/\\*?,;<>|%'
+
+
+def fold(name: str) -> str:
+    """The key that names are compared by: `lower()` of the NFC form."""
+    if name.isascii():
+        return name.lower()
+    from unicodedata import normalize
+
+    return normalize("NFC", name).lower()
+
+
+def fold_bytes(name: bytes) -> bytes:
+    """`fold` for a name as it stands in a file."""
+    if name.isascii():
+        return name.lower()
+    return fold(name.decode(ENCODING, ERRORS)).encode(ENCODING, ERRORS)
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """The local part and the domain (after the last ``@``; empty when there is none)."""
+    localpart, at, domain = name.rpartition("@")
+    return (localpart, domain) if at else (domain, "")
+
+
+def matcher(pattern: str) -> Callable[[str], bool]:
+    """A test of folded names: a wildcard over the whole name where `pattern` holds ``*`` or ``?``, else a substring."""
+    folded = fold(pattern)
+    if "*" not in folded and "?" not in folded:
+        return lambda key: folded in key
+    import re
+
+    parts = {"*": ".*", "?": "."}
+    regex = re.compile("".join(parts.get(c) or re.escape(c) for c in folded), re.DOTALL)
+    return lambda key: regex.fullmatch(key) is not None
+
+
+class NameRules:
+    """Which names may be added; names that are in a store already are never judged.
+
+    `badchar` and `badchar_localpart` replace the list of refused characters in the whole name and before the ``@``.
+    """
+
+    def __init__(
+        self,
+        *,
+        badchar: str = BAD_CHARACTERS,
+        badchar_localpart: str = "",
+        allow_ats: bool = False,
+        allow_high_ascii: bool = False,
+    ) -> None:
+        self._bad: Final = frozenset(badchar)
+        self._bad_localpart: Final = frozenset(badchar_localpart)
+        self._allow_ats: Final = allow_ats
+        self._allow_high_ascii: Final = allow_high_ascii
+
+    def fault(self, name: str) -> str | None:
+        """Why `name` may not be added, in words for a log or a person; None when it may."""
+        if not name:
+            return "it is empty"
+        if len(name.encode(ENCODING, ERRORS)) > MAX_NAME_BYTES:
+            return f"it is longer than {MAX_NAME_BYTES} bytes"
+        if name[0] in "#-":
+            return f"it begins with {name[0]!r}"
+        if ".." in name:
+            return "it holds '..'"
+        if name.count("@") > 1 and not self._allow_ats:
+            return "it holds more than one '@' (allow_ats is off)"
+        return self._fault_of_characters(name)
+
+    def _fault_of_characters(self, name: str) -> str | None:
+        for character in name:
+            # The colon and the quote end a name in the file and on the wire, control bytes and blanks in every
+            # protocol: no option can allow them.
+            if character <= " " or character == "\x7f" or character in ':"' or character in self._bad:
+                return f"it holds {character!r}"
+            if character > "\x7f" and not self._allow_high_ascii:
+                return "it holds bytes above 126 (allow_high_ascii is off)"
+        odd = self._bad_localpart.intersection(split_name(name)[0])
+        return f"it holds {min(odd)!r} before the '@'" if odd else None

@@ -1,0 +1,200 @@
+"""`Passwords`: verifies, makes and names password fields; the one way into this package."""
+
+from __future__ import annotations
+
+from time import monotonic as system_monotonic
+
+from nwauth.errors import NwauthError, Unavailable
+from nwauth.passwords.table import BY_NAME, SCHEMES, Identity, SchemeInfo, split
+from nwauth.passwords.values import SCHEMES_MADE, NoLogin, Settings, Verdict, unusable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import date
+
+    from nwauth.passwords.digests import Check
+    from nwauth.passwords.memo import Memo
+    from nwauth.passwords.table import Scheme
+
+UPGRADE_SHARE = 10  # upgrades take at most one part in so many of a child's time
+
+
+def _today() -> date:
+    from datetime import date
+    from time import localtime
+
+    return date(*localtime()[:3])
+
+
+class Passwords:
+    """Compares passwords with stored fields, makes new ones, and names what it is shown.
+
+    `burn_scheme` is the scheme that `burn` spends the time of until this child has verified a field: what most
+    of its users have (``ssha`` for a shared folder); by default the scheme of new passwords.  Without `native`,
+    all goes through libpass, as on a machine without libcrypt.
+    """
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        burn_scheme: str | None = None,
+        monotonic: Callable[[], float] = system_monotonic,
+        today: Callable[[], date] = _today,
+        native: bool = True,
+    ) -> None:
+        if burn_scheme not in (None, *SCHEMES_MADE):
+            raise ValueError(f"burn_scheme: found {burn_scheme!r}, wanted one of {', '.join(SCHEMES_MADE)}")
+        self._settings = settings or Settings()
+        self._burn_scheme = burn_scheme or self._settings.scheme
+        self._monotonic = monotonic
+        self._today = today
+        self._native = native
+        self._checks: dict[str, Check] = {}  # by scheme name, filled as fields are met
+        self._last: tuple[Check, str] | None = None  # the last real verification: what `burn` repeats
+        self._memo: Memo | None = None
+        self._next_upgrade = 0.0
+        self._weak_allowed = self._settings.weak_after is None
+
+    def verify(
+        self, stored: str, password: bytes, *, upgrade_to: str | None = None, star_is_clear: bool = False
+    ) -> Verdict:
+        """Whether the password fits the stored field, and the field to put in its place, if one is due.
+
+        `upgrade_to` is the scheme that the store wants its fields in, or None.  `star_is_clear`: a star begins clear
+        text, as in flat files; elsewhere it is no login.
+
+        Raises:
+            Unavailable: cannot tell; the text says what this machine lacks, or why the field is not tried.
+        """
+        scheme, text = split(stored, star_is_clear)
+        wrong = unusable(password)
+        if wrong:
+            return Verdict(ok=False, scheme=scheme.name, reason=wrong)
+        try:
+            if scheme.slow:
+                right = self._check_slow(scheme, text, password, stored)
+            else:
+                right = self._check(scheme, text, password)
+        except NoLogin as error:
+            self.burn(password)
+            return Verdict(ok=False, scheme=scheme.name, reason=str(error))
+        if not right:
+            return scheme.wrong
+        if upgrade_to is None and self._weak_allowed:
+            return scheme.right
+        return self._granted(scheme, text, password, upgrade_to)
+
+    def _check(self, scheme: Scheme, text: str, password: bytes) -> bool:
+        check = self._checks.get(scheme.name)
+        if check is None:
+            check = self._checks[scheme.name] = self._checker(scheme)
+        right = check(text, password)
+        self._last = check, text
+        return right
+
+    def _check_slow(self, scheme: Scheme, text: str, password: bytes, stored: str) -> bool:
+        """As `_check`, through the memo, and only if the field's cost is bearable."""
+        if self._memo is None:
+            from nwauth.passwords.memo import Memo
+
+            self._memo = Memo(seconds=self._settings.memo_seconds, monotonic=self._monotonic)
+        entry = self._memo.entry(stored, password)
+        if self._memo.holds(entry):
+            return True
+        from nwauth.passwords.costs import afford
+
+        afford(scheme, text)
+        right = self._check(scheme, text, password)
+        if right and self._settings.memo_seconds:
+            self._memo.add(entry)
+        return right
+
+    def _checker(self, scheme: Scheme) -> Check:
+        """The comparison for a scheme, with the library behind it loaded.
+
+        Raises:
+            Unavailable: this machine has none; asked again at the next field, so that an installed one is found.
+        """
+        from nwauth.passwords.families import checker
+
+        return checker(scheme, native=self._native, netwin_weak=self._settings.netwin_weak)
+
+    def _granted(self, scheme: Scheme, text: str, password: bytes, upgrade_to: str | None) -> Verdict:
+        """The verdict on a right password: refused if its scheme no longer counts, stored anew if that is due."""
+        end = self._settings.weak_after
+        if scheme.weak and end is not None and self._today() >= end:
+            return Verdict(
+                ok=False, scheme=scheme.name, reason=f"right, but weak schemes are refused since {end} (weak_after)"
+            )
+        if upgrade_to is None or self._monotonic() < self._next_upgrade:
+            return scheme.right
+        from nwauth.passwords.costs import is_due
+
+        if not is_due(scheme, text, password, wanted=upgrade_to, settings=self._settings):
+            return scheme.right
+        return self._upgraded(scheme, password, upgrade_to)
+
+    def _upgraded(self, scheme: Scheme, password: bytes, wanted: str) -> Verdict:
+        """A yes with the new field; one that cannot be made never spoils the login.
+
+        The next upgrade waits nine times as long as this one took: saving up a quiet hour's share would
+        double every login of the busy minutes after it.
+        """
+        start = self._monotonic()
+        try:
+            rehash, reason = self.hash(password, wanted), ""
+        except NwauthError as error:
+            rehash, reason = None, f"not upgraded: {error}"
+        self._next_upgrade = start + UPGRADE_SHARE * (self._monotonic() - start)
+        return Verdict(ok=True, scheme=scheme.name, rehash=rehash, reason=reason)
+
+    def burn(self, password: bytes) -> None:
+        """Spends the time of a wrong password: of this child's last real verification, the memo left aside.
+
+        For a user who does not exist; `verify` does it itself for a field that lets nobody in.  A password that
+        no field can have is not spent time on, as `verify` spends none.
+        """
+        if unusable(password):
+            return
+        try:
+            check, text = self._last or self._first()
+            check(text, password)
+        except (NoLogin, Unavailable):  # nothing hangs on it: the answer is known
+            pass
+
+    def _first(self) -> tuple[Check, str]:
+        """What is burned before any field was verified."""
+        from nwauth.passwords.making import dummy
+
+        scheme = BY_NAME[self._burn_scheme]
+        self._last = self._checker(scheme), dummy(scheme.name, self._settings)
+        return self._last
+
+    def hash(self, password: bytes, scheme: str | None = None) -> str:
+        """A new field for the password; `scheme` is one of `SCHEMES_MADE`, by default that of the settings.
+
+        Raises:
+            Refused: nobody may have this password (the package's rule), or no new fields of the scheme are made.
+            Unavailable: this machine cannot make it; the text says what to do.
+        """
+        from nwauth.passwords.making import make
+
+        return make(password, scheme or self._settings.scheme, self._settings, native=self._native)
+
+    def identify(self, stored: str, *, star_is_clear: bool = False) -> Identity:
+        """What a field is, by its form; a form that lets nobody in is ``no-login`` or ``unknown``."""
+        from nwauth.passwords.families import library
+
+        scheme, _ = split(stored, star_is_clear)
+        login = scheme.family != "none" and (scheme.family != "netwin" or self._settings.netwin_weak)
+        verifiable = login and bool(library(scheme, native=self._native))
+        return Identity(name=scheme.name, weak=scheme.weak, login=login, verifiable=verifiable)
+
+    def schemes(self) -> list[SchemeInfo]:
+        """Every scheme there is, and what verifies it on this machine, the strong ones first."""
+        from nwauth.passwords.families import library
+
+        known = [scheme for scheme in SCHEMES if scheme.family != "none"]
+        return [SchemeInfo(scheme, by=library(scheme, native=self._native)) for scheme in known]

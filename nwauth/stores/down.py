@@ -1,0 +1,40 @@
+"""A store that cannot tell: what is served while the configuration cannot be used."""
+
+from __future__ import annotations
+
+from nwauth.errors import ConfigError
+from nwauth.stores.base import Store
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import NoReturn
+
+    from nwauth.model import User
+
+
+class DownStore(Store):
+    """Answers every question with the `reason`, as "cannot tell"."""
+
+    name = "none"
+
+    def __init__(self, reason: str) -> None:
+        self._reason = reason
+
+    def _down(self) -> NoReturn:
+        raise ConfigError(self._reason)
+
+    def lookup(self, name: str) -> User | None:
+        self._down()
+
+    def search(self) -> Iterator[User]:
+        self._down()
+
+    def put(self, user: User) -> bool:
+        self._down()
+
+    def replace(self, old: User, new: User) -> bool:
+        self._down()
+
+    def delete(self, name: str) -> bool:
+        self._down()

@@ -1,0 +1,156 @@
+"""Adding one line to the journal: a crash at any instant leaves it whole or not at all (spec/stores.md section 1)."""
+
+from __future__ import annotations
+
+import os
+
+from nwauth.errors import Unavailable
+from nwauth.stores.flatfile import files, lines
+from nwauth.stores.flatfile.journal import HEADER
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nwauth.stores.flatfile.folder import Folder
+    from nwauth.stores.flatfile.notes import LockFile, Notes
+
+PAGE_BYTES = 4096
+
+
+def append(folder: Folder, lock: LockFile, notes: Notes, line: bytes, complete: Callable[[str], bool]) -> None:
+    """Append `line` to the journal, durably; the lock is held and `notes` are its record.
+
+    Raises:
+        Unavailable: it could not be written whole; the journal then reads as before.
+    """
+    try:
+        fd = _open(folder)
+        try:
+            end_last_line(fd, folder, complete)
+            _write(fd, folder, lock, notes, line)
+            os.fdatasync(fd)
+            notes.put("journal", os.fstat(fd).st_ino, os.lseek(fd, 0, os.SEEK_CUR))
+        finally:
+            os.close(fd)
+    except OSError as error:
+        raise files.trouble("write", folder.add, error) from error
+    notes.drop("append")
+    lock.save(notes)
+
+
+def recover(folder: Folder, notes: Notes) -> bool:
+    """Undo the append that a crash has left torn, if `notes` tell of one; whether they did.
+
+    Where nothing but a beginning of our line stands at its place, a comment of the same length is written over it:
+    nothing is cut or lengthened, since a foreign line may stand behind.  A line that begins alike but goes on otherwise
+    is foreign, unless the tear is where a killed write tears: at the end of a page.  Raises OSError.
+    """
+    row = notes.one("append")
+    if row is None:
+        return False
+    inode, offset, data = int(row[0]), int(row[1]), bytes.fromhex(row[2])
+    try:
+        fd = os.open(folder.add, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return True
+    try:
+        status = os.fstat(fd)
+        if status.st_ino == inode:
+            standing = os.pread(fd, len(data), offset)
+            torn = next((at for at, byte in enumerate(standing) if byte != data[at]), len(standing))
+            at_a_page = (offset + torn) % PAGE_BYTES == 0
+            if 0 < torn < len(data) and (offset + torn == status.st_size or at_a_page):
+                _make_comment(fd, offset, torn)
+                os.fdatasync(fd)
+    finally:
+        os.close(fd)
+    return True
+
+
+def end_last_line(fd: int, folder: Folder, complete: Callable[[str], bool]) -> None:
+    """Give the journal's last line an end, if it lacks one; a torn one becomes a comment first.  Raises OSError."""
+    size = os.fstat(fd).st_size
+    if not size or os.pread(fd, 1, size - 1) == b"\n":
+        return
+    length = PAGE_BYTES
+    while True:
+        tail = os.pread(fd, min(length, size), max(0, size - length))
+        if b"\n" in tail or length >= size:
+            break
+        length *= 8
+    last = tail[tail.rfind(b"\n") + 1 :]
+    if not lines.is_whole(last, complete):
+        _overwrite(folder.add, os.fstat(fd).st_ino, size - len(last), b"#")
+    files.write_all(fd, b"\n")
+
+
+def _open(folder: Folder) -> int:
+    """The journal, open for appending; made with its first line if there is none."""
+    try:
+        return os.open(folder.add, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return create(folder, folder.add, [])
+
+
+def create(folder: Folder, path: str, rows: list[bytes]) -> int:
+    """Make a journal at `path` that holds `rows`, durably, and open it for appending.  Raises OSError, Unavailable."""
+    model = folder.add if os.path.exists(folder.add) else folder.txt
+    fd = files.create_like(path, model)
+    try:
+        # The random number tells this journal from a later one that a file system gives the same inode.
+        files.write_all(fd, b"\n".join([HEADER + os.urandom(8).hex().encode(), *rows, b""]))
+        os.fsync(fd)
+        files.sync_folder(os.path.dirname(path))
+    finally:
+        os.close(fd)
+    return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+
+
+def _write(fd: int, folder: Folder, lock: LockFile, notes: Notes, line: bytes) -> None:
+    data = line + b"\n"
+    while True:
+        status = os.fstat(fd)
+        notes.put("append", status.st_ino, status.st_size, data.hex())
+        lock.save(notes)
+        sent = os.write(fd, data)
+        start = os.lseek(fd, 0, os.SEEK_CUR) - sent
+        if sent < len(data):
+            _overwrite(folder.add, status.st_ino, start, _comment(sent))
+            raise Unavailable("cannot write nwauth.add: the disk is full")
+        if start == 0 or os.pread(fd, 1, start - 1) == b"\n":
+            return
+        # A foreign program has just left half a line before ours: ours is written again, behind an end.
+
+
+def _comment(length: int) -> bytes:
+    return b"#" * (length - 1) + b"\n"
+
+
+def _make_comment(fd: int, offset: int, length: int) -> None:
+    os.pwrite(fd, _comment(length), offset)
+
+
+def _overwrite(path: str, inode: int, offset: int, data: bytes) -> None:
+    """Write over what stands at `offset` (a descriptor opened for appending cannot)."""
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        if os.fstat(fd).st_ino == inode:
+            os.pwrite(fd, data, offset)
+    finally:
+        os.close(fd)
+
+
+def mark_deleted(folder: Folder, key: bytes) -> None:
+    """Make comments of the lines of `key` in the journal, for programs that know no deletions.  Raises OSError."""
+    fd = os.open(folder.add, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        for offset, chunk in files.line_chunks(fd, os.fstat(fd).st_size):
+            at = offset
+            for row in chunk.split(b"\n"):
+                if row and lines.fits(row) and lines.key_of(row) == key:
+                    os.pwrite(fd, b"#", at)
+                at += len(row) + 1
+        os.fdatasync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,137 @@
+"""Work that nobody waits for, done between two requests: the watch, the index, merges, unfinished deletions."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from nwauth.stores.flatfile import files
+from nwauth.stores.flatfile.notes import LockFile
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nwauth.stores.flatfile.folder import Folder
+    from nwauth.stores.flatfile.notes import Notes
+    from nwauth.stores.flatfile.settling import Settling
+    from nwauth.stores.flatfile.view import View
+
+MERGE_PAUSE_SECONDS = 60.0  # between two automatic merges
+HELPER_PAUSE_SECONDS = 5.0  # before the same child has a helper try again
+MIN_JOURNAL_BYTES = 1 << 20
+
+
+class Chores:
+    """Looks after one folder.  `max_journal_bytes` None: the larger of 1 MiB and a tenth of the user file."""
+
+    def __init__(
+        self,
+        folder: Folder,
+        lock: LockFile,
+        view: View,
+        settling: Settling,
+        *,
+        complete: Callable[[str], bool],
+        shared: bool,
+        read_only: bool,
+        max_journal_bytes: int | None,
+        clock: Callable[[], float],
+    ) -> None:
+        self._folder = folder
+        self._lock = lock
+        self._view = view
+        self._settling = settling
+        self._complete = complete
+        self._shared = shared
+        self._read_only = read_only
+        self._max_journal_bytes = max_journal_bytes
+        self._clock = clock
+        self._next: dict[str, float] = {}
+        self._index_fd = -1
+
+    def tend(self) -> None:
+        """Do what is due."""
+        view = self._view
+        if not view.watch.armed and not view.watch.refused:
+            view.watch.arm(self._folder.path)
+            view.follow()
+        view.fresh = not self._has_index()
+        if not self._read_only:
+            self._tend_files(self._lock.read())
+
+    def merge(self) -> None:
+        """Fold the journal into the user file (a helper's task)."""
+        from nwauth.stores.flatfile.merge import merge
+
+        merge(self._folder, self._fresh_lock(), self._settling, complete=self._complete, shared=self._shared)
+
+    def remove_deleted(self) -> None:
+        """Take deleted users out of the user file (a helper's task)."""
+        from nwauth.stores.flatfile.remove import remove_deleted
+
+        remove_deleted(self._folder, self._fresh_lock(), self._settling)
+
+    def _tend_files(self, notes: Notes) -> None:
+        if notes.all("delete"):
+            self._start(self.remove_deleted)
+        limit = self._max_journal_bytes
+        if limit is None:
+            limit = max(MIN_JOURNAL_BYTES, self._view.file.identity.size // 10 if self._view.file else 0)
+        add = self._view.journal.identity
+        if add is None or add.size <= limit:
+            return
+        merged = notes.one("merged")
+        if merged is None or not 0 <= self._clock() - int(merged[0]) < MERGE_PAUSE_SECONDS:
+            self._start(self.merge)
+
+    def _has_index(self) -> bool:
+        """See that there is an index: take one that has been made, or have one made; whether there is."""
+        file = self._view.file
+        if file is None or not file.wants_index:
+            return True
+        if self._index_fd >= 0:
+            file.adopt_fd(os.dup(self._index_fd))
+            if file.index is not None:
+                os.close(self._index_fd)
+                self._index_fd = -1
+                return True
+        file.adopt(self._folder.index)
+        if file.index is not None:
+            return True
+        if self._view.doubtful:
+            return False
+        if not self._read_only and os.access(self._folder.path, os.W_OK):
+            self._start(self._make_index)
+            return False
+        if self._index_fd < 0:
+            self._index_fd = files.anonymous()
+        self._start(self._make_index_in_memory, keep=(self._index_fd,))
+        return False
+
+    def _make_index(self) -> None:
+        from nwauth.stores.flatfile.rewrite import make_index
+
+        make_index(self._folder)
+
+    def _make_index_in_memory(self) -> None:
+        from nwauth.stores.flatfile.rewrite import index_in_memory
+
+        index_in_memory(self._folder, self._index_fd)
+
+    def _fresh_lock(self) -> LockFile:
+        """The lock on a description of its own: a forked process shares that of its parent."""
+        return LockFile(self._folder.lock, model=self._folder.txt)
+
+    def _start(self, task: Callable[[], None], *, keep: tuple[int, ...] = ()) -> None:
+        """Have a helper do `task`, unless it was tried a moment ago."""
+        now = time.monotonic()
+        if now < self._next.get(task.__name__, 0.0):
+            return
+        self._next[task.__name__] = now + HELPER_PAUSE_SECONDS
+        from nwauth.stores.flatfile import helper
+
+        try:
+            os.close(helper.start(task, keep=keep))
+        except OSError:  # no process to be had now: another time
+            return

@@ -1,0 +1,148 @@
+"""Files of a user folder: what they are known by, and how they are made so that nobody is locked out."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from nwauth.errors import Unavailable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CHUNK_BYTES = 131072  # scans are fastest while a chunk stays in the processor's cache: performance.md section 3.3
+ACL = "system.posix_acl_access"
+
+
+class Identity(tuple[int, int, int, int]):
+    """What tells one state of a file from another: device, inode, size in bytes, mtime in nanoseconds."""
+
+    __slots__ = ()
+
+    @property
+    def inode(self) -> int:
+        """The inode number."""
+        return self[1]
+
+    @property
+    def size(self) -> int:
+        """The length in bytes."""
+        return self[2]
+
+    @property
+    def mtime_ns(self) -> int:
+        """The time of the last change, in nanoseconds since 1970."""
+        return self[3]
+
+
+def trouble(doing: str, path: str, error: OSError) -> Unavailable:
+    """An `Unavailable` that says what could not be done to which file, and why."""
+    return Unavailable(f"cannot {doing} {os.path.basename(path)}: {os.strerror(error.errno or errno.EIO)}")
+
+
+def identity_of(status: os.stat_result) -> Identity:
+    """The identity in a `stat` result."""
+    return Identity((status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns))
+
+
+def identify(path: str) -> Identity | None:
+    """The identity of the file at `path`, links followed; None when there is none.
+
+    Raises:
+        Unavailable: the folder cannot be looked into.
+    """
+    try:
+        return identity_of(os.stat(path))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise trouble("look at", path, error) from error
+
+
+def line_chunks(fd: int, size: int, *, start: int = 0, chunk_bytes: int = CHUNK_BYTES) -> Iterator[tuple[int, bytes]]:
+    """(offset, whole lines) from `start` up to `size`; only the very last line may lack its end."""
+    offset, rest = start, b""
+    position = start
+    while position < size:
+        block = os.pread(fd, min(chunk_bytes, size - position), position)
+        if not block:
+            break
+        position += len(block)
+        cut = block.rfind(b"\n") + 1
+        if not cut:
+            rest += block
+            continue
+        yield offset, rest + block[:cut]
+        offset, rest = position - len(block) + cut, block[cut:]
+    if rest:
+        yield offset, rest
+
+
+def create_like(path: str, model: str | None) -> int:
+    """Create `path` (it must not be there) with owner, group, mode and ACL of `model`, open for reading and writing.
+
+    Without a model (None, or no such file) it gets owner and group of its folder, and mode 0600.
+
+    Raises:
+        Unavailable: it cannot be made, or not given to that owner; nothing is left behind.
+    """
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise trouble("create", path, error) from error
+    try:
+        dress_like(fd, path, model)
+    except OSError as error:
+        os.close(fd)
+        os.unlink(path)
+        raise trouble("give the right owner and mode to", path, error) from error
+    return fd
+
+
+def dress_like(fd: int, path: str, model: str | None) -> None:
+    """Give `fd` owner, group, mode and ACL of `model`; see `create_like`.  Raises OSError."""
+    try:
+        wanted = os.stat(model) if model is not None else None
+    except FileNotFoundError:
+        wanted = None
+    folder = os.stat(os.path.dirname(path))
+    uid, gid = (folder.st_uid, folder.st_gid) if wanted is None else (wanted.st_uid, wanted.st_gid)
+    now = os.fstat(fd)
+    if (now.st_uid, now.st_gid) != (uid, gid):
+        os.fchown(fd, uid, gid)
+    if wanted is None or model is None:
+        os.fchmod(fd, 0o600)
+        return
+    os.fchmod(fd, wanted.st_mode & 0o7777)
+    try:
+        acl = os.getxattr(model, ACL)
+    except OSError:  # none there, or a file system without
+        return
+    os.setxattr(fd, ACL, acl)
+
+
+def sync_folder(folder: str) -> None:
+    """Make renames and new names in `folder` durable.  Raises OSError."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write all of `data` at the file's position.  Raises OSError."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def anonymous() -> int:
+    """A file without a name, in memory where the system can, to hold what a folder cannot or need not."""
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("nwauth", os.MFD_CLOEXEC)
+    from tempfile import TemporaryFile
+
+    with TemporaryFile() as file:
+        return os.dup(file.fileno())

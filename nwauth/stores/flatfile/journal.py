@@ -1,0 +1,119 @@
+"""`nwauth.add`, read as it grows: the newer lines, by folded name."""
+
+from __future__ import annotations
+
+import os
+
+from nwauth.stores.flatfile import files, lines
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nwauth.stores.flatfile.files import Identity
+
+HEADER = b"# nwauth journal "  # and a random number: the first line of a journal that we make
+PROOF_BYTES = 256  # so much of its beginning and before its end is compared before a journal is read on
+
+
+class Journal:
+    """The lines of the journal, the last one for each name; a deletion is a None.
+
+    `complete` tells whether a password field is of a known form and full length (`lines.is_whole`).
+    """
+
+    def __init__(self, complete: Callable[[str], bool]) -> None:
+        self._complete = complete
+        self.lines: dict[bytes, bytes | None] = {}
+        self.identity: Identity | None = None
+        self.shrank = False
+        self._fd = -1
+        self.read_bytes = 0  # up to the end of the last whole line
+        self._head = b""
+        self._tail = b""
+        self._torn: tuple[bytes, bytes | None] | None = None  # what an unterminated last line hides, to be put back
+
+    def load(self, path: str, wanted: Identity | None) -> None:
+        """Bring the lines up to date with the file, of which a look said `wanted`.
+
+        `shrank` tells afterwards whether the journal lost something since it was last read.  Raises OSError.
+        """
+        before, self.shrank = self.identity, False
+        if wanted is None:
+            self._forget()
+        elif not self._goes_on(wanted):
+            self._forget()
+            self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            self._read_on()
+        else:
+            self._read_on()
+        if before is not None and before.size and (self.identity is None or self.identity.size < before.size):
+            self.shrank = True
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _forget(self) -> None:
+        self.close()
+        self.lines = {}
+        self.identity = None
+        self.read_bytes, self._head, self._tail, self._torn = 0, b"", b"", None
+
+    def _goes_on(self, wanted: Identity) -> bool:
+        """Whether the file is the one that we have read, grown at its end and otherwise as it was."""
+        known = self.identity
+        if known is None or known[:2] != wanted[:2] or wanted.size <= known.size:
+            return False
+        return (
+            os.pread(self._fd, len(self._head), 0) == self._head
+            and os.pread(self._fd, len(self._tail), self.read_bytes - len(self._tail)) == self._tail
+        )
+
+    def _read_on(self) -> None:
+        self.identity = files.identity_of(os.fstat(self._fd))
+        self._put_back_torn()
+        last = b""
+        for offset, chunk in files.line_chunks(
+            self._fd, self.identity.size, start=self.read_bytes, chunk_bytes=1 << 20
+        ):
+            if chunk[-1:] == b"\n":
+                self._take(chunk)
+                self.read_bytes = offset + len(chunk)
+            else:
+                last = chunk
+        if last:
+            self._take_torn(last)
+        if len(self._head) < PROOF_BYTES:
+            self._head = os.pread(self._fd, min(PROOF_BYTES, self.read_bytes), 0)
+        start = max(0, self.read_bytes - PROOF_BYTES)
+        self._tail = os.pread(self._fd, self.read_bytes - start, start)
+
+    def _take(self, chunk: bytes) -> None:
+        """Take in whole lines, in their order."""
+        if lines.TOMBSTONE not in chunk:
+            self.lines.update(lines.placed(chunk))
+            return
+        for row in chunk.split(b"\n"):
+            deleted = lines.deleted_key(row)
+            if deleted is not None:
+                self.lines[deleted] = None
+            elif lines.fits(row):
+                self.lines[lines.key_of(row)] = row
+
+    def _take_torn(self, line: bytes) -> None:
+        if lines.is_whole(line, self._complete):
+            key = lines.key_of(line)
+            self._torn = (key, self.lines.get(key, b""))
+            self.lines[key] = line
+
+    def _put_back_torn(self) -> None:
+        if self._torn is not None:
+            key, line = self._torn
+            if line == b"":
+                self.lines.pop(key, None)
+            else:
+                self.lines[key] = line
+            self._torn = None

@@ -1,0 +1,64 @@
+"""One line of a user file: ``name:password-field:info`` (spec/stores.md section 1)."""
+
+from __future__ import annotations
+
+from nwauth.model import Info, User
+from nwauth.names import ENCODING, ERRORS, fold_bytes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+TOMBSTONE = b"#del "  # a deletion; it counts in the journal only
+
+
+def fits(line: bytes) -> bool:
+    """Whether `line` is a user's: a name, a colon, a field, a colon; no comment, no NUL (a block lost in a crash)."""
+    return line.count(b":") > 1 and line[0] not in b"#:" and b"\0" not in line
+
+
+def key_of(line: bytes) -> bytes:
+    """The folded name of a line that `fits`."""
+    return fold_bytes(line[: line.index(b":")])
+
+
+def placed(chunk: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """(folded name, line) for the users' lines among the whole lines of `chunk`."""
+    rows = chunk.split(b"\n")
+    if chunk.isascii():
+        folded = chunk.lower().split(b"\n")
+        return ((low[: low.index(b":")], row) for low, row in zip(folded, rows, strict=True) if fits(row))
+    return ((key_of(row), row) for row in rows if fits(row))
+
+
+def deleted_key(line: bytes) -> bytes | None:
+    """The folded name that a journal line deletes, if it is a deletion."""
+    if not line.startswith(TOMBSTONE):
+        return None
+    return fold_bytes(line[len(TOMBSTONE) :].rstrip(b"\r"))
+
+
+def parse(line: bytes, store: str) -> User:
+    """The user on a line that `fits`."""
+    name, stored_password, info = line.decode(ENCODING, ERRORS).split(":", 2)
+    return User(name=name, stored_password=stored_password, info=Info(info.rstrip("\r")), store=store)
+
+
+def serialize(user: User) -> bytes:
+    """The line of a user, without its end."""
+    return f"{user.name}:{user.stored_password}:{user.info.text}".encode(ENCODING, ERRORS)
+
+
+def tombstone(name: bytes) -> bytes:
+    """The journal line that deletes `name`."""
+    return TOMBSTONE + name
+
+
+def is_whole(line: bytes, complete: Callable[[str], bool]) -> bool:
+    """Whether a last line without an end can be taken for a whole one (after a power cut it may be torn).
+
+    `complete` tells whether a password field is of a known form and of full length.
+    """
+    if not fits(line) or line.count(b'"') % 2:
+        return False
+    return complete(line.split(b":", 2)[1].decode(ENCODING, ERRORS))

@@ -1,0 +1,134 @@
+"""Merge: the journal folded into the user file, sorted by folded name (spec/stores.md section 1, "Merge")."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from nwauth.model import Record
+from nwauth.stores.flatfile import files, lines
+from nwauth.stores.flatfile.append import end_last_line
+from nwauth.stores.flatfile.journal import Journal
+from nwauth.stores.flatfile.leavings import Leavings
+from nwauth.stores.flatfile.ordered import current_lines, lines_of, scratch
+from nwauth.stores.flatfile.rewrite import NewFile, Overtaken, must_be_settled, must_stand, rewriting
+from nwauth.stores.flatfile.settling import UNENDED_SECONDS
+from nwauth.stores.flatfile.swap import gained_lines, swap_journal
+from nwauth.stores.flatfile.userfile import UserFile
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Final
+
+    from nwauth.stores.flatfile.folder import Folder
+    from nwauth.stores.flatfile.notes import LockFile
+    from nwauth.stores.flatfile.settling import Settling
+
+
+class Merged(Record):
+    """What a merge did."""
+
+    __slots__ = ("rejected", "users")
+
+    def __init__(self, *, users: int, rejected: int) -> None:
+        self.users: Final = users
+        self.rejected: Final = rejected
+
+
+def merge(
+    folder: Folder, lock: LockFile, settling: Settling, *, complete: Callable[[str], bool], shared: bool
+) -> Merged:
+    """Fold the journal into the user file, sorted by folded name.
+
+    Raises:
+        Unavailable: the files keep changing, are unsettled, or cannot be written; nothing is lost.
+    """
+    return rewriting(folder, "merge", lambda: _merge_once(folder, lock, settling, complete=complete, shared=shared))
+
+
+def _merge_once(
+    folder: Folder, lock: LockFile, settling: Settling, *, complete: Callable[[str], bool], shared: bool
+) -> Merged:
+    _end_journal(folder, lock, complete)
+    pending = lock.read().all("delete")
+    source = UserFile.open(folder.txt) if files.identify(folder.txt) is not None else None
+    journal = Journal(complete)
+    new = None
+    try:
+        journal.load(folder.add, files.identify(folder.add))
+        must_be_settled(source, settling)
+        leavings = Leavings()
+        new = NewFile(folder)
+        new.fill(_merged_blocks(folder, source, journal, leavings))
+        leavings.number(source)
+        if journal.identity is not None:
+            leavings.take_journal(folder, journal.read_bytes)
+        notes = lock.take()
+        try:
+            must_stand(folder, source, journal.identity)
+            must_be_settled(source, settling)
+            gained = gained_lines(folder, journal)
+            leavings.write(folder)
+            for row in pending:
+                notes.drop("delete", *row)
+            if shared:
+                for key in filter(None, map(lines.deleted_key, gained)):
+                    notes.add("delete", key.hex())
+            notes.put("merged", int(time.time()))
+            new.publish(lock, notes, source.identity if source else None)
+            if journal.identity is not None:
+                swap_journal(folder, lock, notes, journal, gained)
+        finally:
+            lock.release()
+        return Merged(users=leavings.users, rejected=len(leavings.rejected))
+    finally:
+        journal.close()
+        if source is not None:
+            source.close()
+        if new is not None:
+            new.close()
+
+
+def _end_journal(folder: Folder, lock: LockFile, complete: Callable[[str], bool]) -> None:
+    """A journal whose last line has had no end for long gets one; a younger one may still be being written."""
+    try:
+        fd = os.open(folder.add, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        status = os.fstat(fd)
+        if not status.st_size or os.pread(fd, 1, status.st_size - 1) == b"\n":
+            return
+        if abs(time.time() - status.st_mtime) < UNENDED_SECONDS:
+            raise Overtaken
+        lock.take()
+        try:
+            end_last_line(fd, folder, complete)
+        finally:
+            lock.release()
+    finally:
+        os.close(fd)
+
+
+def _merged_blocks(folder: Folder, source: UserFile | None, journal: Journal, leavings: Leavings) -> Iterable[bytes]:
+    in_file: Iterable[bytes] = ()
+    if source is not None:
+        head = _leading_comments(source)
+        yield head
+        leavings.kept = set(head.split(b"\n"))
+        in_file = lines_of(source, scratch=lambda: scratch(folder), odd=leavings.odd)
+    for row in current_lines(in_file, journal.lines, lost=leavings.lost):
+        leavings.users += 1
+        yield row.rstrip(b"\r") + b"\n"
+
+
+def _leading_comments(source: UserFile) -> bytes:
+    for _, chunk in files.line_chunks(source.fd, source.identity.size):
+        at = 0
+        while chunk[at : at + 1] == b"#":
+            end = chunk.find(b"\n", at)
+            at = len(chunk) if end < 0 else end + 1
+        head = chunk[:at]
+        return head if not head or head.endswith(b"\n") else head + b"\n"
+    return b""

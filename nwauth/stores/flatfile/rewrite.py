@@ -1,0 +1,194 @@
+"""Making new files: the index, and a new user file in the place of the old one.
+
+Nothing here is done inside a request, and nothing that grows with the number of users is done under the lock.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+
+from nwauth.errors import Unavailable
+from nwauth.stores.flatfile import files
+from nwauth.stores.flatfile.index import build
+from nwauth.stores.flatfile.userfile import SMALL_BYTES, UserFile
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import TypeVar
+
+    from nwauth.stores.flatfile.files import Identity
+    from nwauth.stores.flatfile.folder import Folder
+    from nwauth.stores.flatfile.notes import LockFile, Notes
+    from nwauth.stores.flatfile.settling import Settling
+
+    Result = TypeVar("Result")
+
+ATTEMPTS = 5
+WRITE_BYTES = 1 << 20
+
+
+class Overtaken(Exception):
+    """The files have changed under the work."""
+
+
+# --- the index -------------------------------------------------------------------------------------------------------
+
+
+def make_index(folder: Folder) -> None:
+    """Build the index of the user file and put it in its place, unless another process is at it."""
+    fd = _lock_file(folder.indexing, folder, wait=False)
+    if fd is None:
+        return
+    try:
+        source = UserFile.open(folder.txt)
+        try:
+            os.ftruncate(fd, 0)
+            build(source.fd, source.identity, fd)
+        finally:
+            source.close()
+        os.rename(folder.indexing, folder.index)
+    finally:
+        os.close(fd)
+
+
+def index_in_memory(folder: Folder, target: int) -> None:
+    """Build the index of the user file on the descriptor `target`, for a folder that cannot be written."""
+    source = UserFile.open(folder.txt)
+    try:
+        build(source.fd, source.identity, target)
+    finally:
+        source.close()
+
+
+def _lock_file(path: str, folder: Folder, *, wait: bool) -> int | None:
+    """Make or open the file at `path` and lock it; None when another holds it and we do not `wait`."""
+    while True:
+        try:
+            fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            try:
+                fd = files.create_like(path, folder.txt)
+            except Unavailable as error:
+                if isinstance(error.__cause__, FileExistsError):
+                    continue
+                raise
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(fd)
+            return None
+        try:
+            if os.path.samestat(os.stat(path), os.fstat(fd)):
+                return fd
+        except FileNotFoundError:
+            pass
+        os.close(fd)
+
+
+# --- a new user file -------------------------------------------------------------------------------------------------
+
+
+class NewFile:
+    """A user file in the making, with its index; published over the old one or removed."""
+
+    def __init__(self, folder: Folder) -> None:
+        self._folder = folder
+        self._target = os.path.realpath(folder.txt)
+        self._path = folder.temporary(self._target)
+        self._index_path = ""
+        self._fd = files.create_like(self._path, folder.txt)
+        fcntl.flock(self._fd, fcntl.LOCK_EX)
+
+    def fill(self, blocks: Iterable[bytes]) -> None:
+        """Write the content, durably, and its index (a small file needs none)."""
+        buffer: list[bytes] = []
+        size = 0
+        for block in blocks:
+            buffer.append(block)
+            size += len(block)
+            if size > WRITE_BYTES:
+                files.write_all(self._fd, b"".join(buffer))
+                buffer, size = [], 0
+        files.write_all(self._fd, b"".join(buffer))
+        os.fsync(self._fd)
+        identity = files.identity_of(os.fstat(self._fd))
+        if identity.size > SMALL_BYTES:
+            self._index_path = self._folder.temporary(self._folder.index)
+            fd = files.create_like(self._index_path, self._folder.txt)
+            try:
+                build(self._fd, identity, fd)
+            finally:
+                os.close(fd)
+
+    def publish(self, lock: LockFile, notes: Notes, old: Identity | None) -> None:
+        """Put file and index in their places; the lock is held.  That the file is ours is noted first."""
+        notes.put_identity("ours", files.identity_of(os.fstat(self._fd)))
+        if old is not None:
+            notes.put_identity("prior", old)
+        lock.save(notes)
+        if self._index_path:
+            os.rename(self._index_path, self._folder.index)
+        os.rename(self._path, self._target)
+        files.sync_folder(os.path.dirname(self._target))
+
+    def close(self) -> None:
+        """Remove what was not published."""
+        os.close(self._fd)
+        for path in (self._path, self._index_path):
+            if path and os.path.exists(path):
+                os.unlink(path)
+
+
+def rewriting(folder: Folder, doing: str, once: Callable[[], Result]) -> Result:
+    """Do `once`, again while others overtake it, as the only process that rewrites this folder."""
+    guard = _lock_file(folder.rewriting, folder, wait=True)
+    try:
+        _remove_leftovers(folder)
+        for attempt in range(ATTEMPTS):
+            try:
+                return once()
+            except Overtaken:
+                time.sleep(0.02 * (attempt + 1))
+            except OSError as error:
+                where = os.path.basename(str(error.filename or folder.txt))
+                raise Unavailable(f"cannot {doing}: {where}: {error.strerror}") from error
+        raise Unavailable(f"cannot {doing}: the user files keep being changed by others, try again")
+    finally:
+        if guard is not None:
+            os.unlink(folder.rewriting)
+            os.close(guard)
+
+
+def _remove_leftovers(folder: Folder) -> None:
+    """Remove the files in the making that nobody has locked: their makers are dead."""
+    for path in folder.leftovers():
+        if path in (folder.rewriting, folder.indexing):
+            continue
+        try:
+            fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except OSError:
+            continue
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.unlink(path)
+        except OSError:
+            pass
+        finally:
+            os.close(fd)
+
+
+def must_stand(folder: Folder, source: UserFile | None, journal: Identity | None) -> None:
+    """Raise Overtaken if the files are no longer those that were read."""
+    txt, add = files.identify(folder.txt), files.identify(folder.add)
+    if txt != (source.identity if source else None) or (add and add.inode) != (journal and journal.inode):
+        raise Overtaken
+
+
+def must_be_settled(source: UserFile | None, settling: Settling) -> None:
+    """Raise Unavailable while a foreign program may be writing the user file."""
+    doubt = settling.doubt(source)
+    if doubt is not None:
+        raise Unavailable(f"cannot rewrite nwauth.txt now: {doubt}")

@@ -1,0 +1,268 @@
+"""The flat-file store: the journal's newer lines before the user file's (spec/stores.md section 1)."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from nwauth.errors import NotSupported, Unavailable
+from nwauth.names import ENCODING, ERRORS, fold
+from nwauth.stores.base import Store
+from nwauth.stores.flatfile import files, lines
+from nwauth.stores.flatfile.chores import Chores
+from nwauth.stores.flatfile.folder import Folder
+from nwauth.stores.flatfile.notes import WAIT_SECONDS, LockFile, Notes
+from nwauth.stores.flatfile.settling import Settling
+from nwauth.stores.flatfile.view import View
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Final
+
+    from nwauth.model import User
+    from nwauth.stores.flatfile.merge import Merged
+
+DELETE_WAIT_SECONDS = 8.0  # below the server's 10
+
+
+class FlatfileStore(Store):
+    """Users in `nwauth.txt` and `nwauth.add` of one folder.
+
+    `shared`: NWAuth or other programs still read the folder, so a deletion must be seen by them too.  `complete` tells
+    whether a password field is of a known form and full length.  `clock` gives seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        complete: Callable[[str], bool],
+        name: str = "flatfile",
+        shared: bool = True,
+        settle_seconds: float = 2.0,
+        max_journal_bytes: int | None = None,
+        read_only: bool = False,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.name = name
+        self.folder: Final = Folder(path)
+        self._complete = complete
+        self._shared = shared
+        self._read_only = read_only
+        self._lock = LockFile(self.folder.lock, model=self.folder.txt)
+        self._settling = Settling(self._lock, settle_seconds=settle_seconds, clock=clock)
+        self._view = View(self.folder, self._lock, self._settling, complete=complete)
+        self._chores = Chores(
+            self.folder,
+            self._lock,
+            self._view,
+            self._settling,
+            complete=complete,
+            shared=shared,
+            read_only=read_only,
+            max_journal_bytes=max_journal_bytes,
+            clock=clock,
+        )
+
+    # --- questions ------------------------------------------------------------------------------------------------
+
+    def lookup(self, name: str) -> User | None:
+        view = self._view
+        view.refresh()
+        if view.old_journals:
+            self._look_at_old_journals()
+        line = view.find(fold(name).encode(ENCODING, ERRORS))
+        if line is not None:
+            return lines.parse(line, self.name)
+        if view.doubtful:
+            view.must_be_settled()
+        return None
+
+    def search(self) -> Iterator[User]:
+        from nwauth.stores.flatfile.ordered import current_lines, lines_of, scratch
+
+        view = self._view
+        view.refresh()
+        view.must_be_settled()
+        looked_at = view.loaded[0]
+        try:
+            in_file = lines_of(view.file, scratch=lambda: scratch(self.folder)) if view.file else iter(())
+            for line in current_lines(in_file, view.journal.lines):
+                yield lines.parse(line, self.name)
+        except OSError as error:
+            raise files.trouble("read", self.folder.txt, error) from error
+        if files.identify(self.folder.txt) != looked_at:
+            raise Unavailable("nwauth.txt was changed during the search, try again")
+
+    # --- changes --------------------------------------------------------------------------------------------------
+
+    def put(self, user: User) -> bool:
+        notes = self._take_lock()
+        try:
+            if self.lookup(user.name) is not None:
+                return False
+            self._append(notes, lines.serialize(user))
+            return True
+        finally:
+            self._lock.release()
+
+    def replace(self, old: User, new: User) -> bool:
+        notes = self._take_lock()
+        try:
+            if self.lookup(old.name) != old:
+                return False
+            self._append(notes, lines.serialize(new))
+            return True
+        finally:
+            self._lock.release()
+
+    def delete(self, name: str) -> bool:
+        started = time.monotonic()
+        notes = self._take_lock()
+        try:
+            user = self.lookup(name)
+            if user is None:
+                return False
+            self._append(notes, lines.tombstone(user.name.encode(ENCODING, ERRORS)))
+            in_file = self._shared and self._hide(notes, fold(name).encode(ENCODING, ERRORS))
+        finally:
+            self._lock.release()
+        if in_file:
+            self._remove_from_file(DELETE_WAIT_SECONDS - (time.monotonic() - started))
+        return True
+
+    def make(self) -> bool:
+        if self._read_only:
+            raise NotSupported
+        if files.identify(self.folder.txt) is not None or files.identify(self.folder.add) is not None:
+            return False
+        if self._lock.read().one("served") is not None:
+            self._view.load(None, None)  # says that the file is gone
+        os.close(files.create_like(self.folder.txt, None))
+        notes = self._take_lock()
+        try:
+            made = files.identify(self.folder.txt)
+            if made is not None:
+                notes.put_identity("ours", made)
+                self._lock.save(notes)
+        finally:
+            self._lock.release()
+        return True
+
+    def merge(self) -> Merged:
+        """Fold the journal into the user file now, in this process.
+
+        Raises:
+            Unavailable: it cannot be done now; nothing is lost.
+        """
+        from nwauth.stores.flatfile.merge import merge
+
+        self._take_lock()  # what a crash has left half done is mended first
+        self._lock.release()
+        return merge(self.folder, self._lock, self._settling, complete=self._complete, shared=self._shared)
+
+    def tend(self) -> None:
+        self._view.look_again(share=True)
+        if self._view.fresh:
+            self._chores.tend()
+
+    def close(self) -> None:
+        self._view.close()
+        self._lock.close()
+
+    # --- under the lock -------------------------------------------------------------------------------------------
+
+    def _take_lock(self, *, wait_seconds: float = WAIT_SECONDS) -> Notes:
+        """Take the lock, and mend what a crash has left half done; the caller releases it.
+
+        Raises:
+            NotSupported: nothing is ever written here.
+            Unavailable: there is no user base, the lock is held by others, or the mending failed.
+        """
+        if self._read_only:
+            raise NotSupported
+        self._view.look_again()
+        self._view.refresh()  # a folder without a user base must not get a lock file either
+        notes = self._lock.take(wait_seconds=wait_seconds)
+        self._view.look_again()
+        try:
+            self._mend(notes)
+        except BaseException:
+            self._lock.release()
+            raise
+        return notes
+
+    def _mend(self, notes: Notes) -> None:
+        if "append" in notes.words or "old" in notes.words:
+            from nwauth.stores.flatfile import append
+            from nwauth.stores.flatfile.swap import care_for_old_journals
+
+            try:
+                if append.recover(self.folder, notes):
+                    notes.drop("append")
+                    self._lock.save(notes)
+                care_for_old_journals(self.folder, self._lock, notes, complete=self._complete, newer=self._in_journal)
+            except OSError as error:
+                raise files.trouble("mend", self.folder.add, error) from error
+        if "served" not in notes.words and self._view.file is not None:
+            notes.put("served", 1)
+            self._lock.save(notes)
+
+    def _in_journal(self) -> set[bytes]:
+        self._view.refresh()
+        return set(self._view.journal.lines)
+
+    def _append(self, notes: Notes, line: bytes) -> None:
+        from nwauth.stores.flatfile.append import append
+
+        append(self.folder, self._lock, notes, line, self._complete)
+        self._view.fresh = True
+        self._view.look_again()
+
+    def _hide(self, notes: Notes, key: bytes) -> bool:
+        """Let programs that know no deletions see one; whether nwauth.txt holds the name too (that is noted then)."""
+        from nwauth.stores.flatfile.append import mark_deleted
+
+        try:
+            mark_deleted(self.folder, key)
+            if self._view.file is None or self._view.file.find(key) is None:
+                return False
+        except OSError as error:
+            raise files.trouble("write", self.folder.add, error) from error
+        notes.add("delete", key.hex())
+        self._lock.save(notes)
+        return True
+
+    def _remove_from_file(self, wait_seconds: float) -> None:
+        """Have a helper rewrite nwauth.txt without the deleted, and wait for it."""
+        from nwauth.stores.flatfile import helper
+
+        try:
+            fd = helper.start(self._chores.remove_deleted)
+        except OSError as error:
+            raise Unavailable(f"deleted here, but nwauth.txt cannot be rewritten: {error.strerror}") from error
+        try:
+            trouble = helper.outcome(fd, wait_seconds=max(0.0, wait_seconds))
+        finally:
+            os.close(fd)
+        if trouble is None:
+            raise Unavailable("deleted here, nwauth.txt is still being rewritten")
+        if trouble:
+            raise Unavailable(f"deleted here, but {trouble}")
+
+    def _look_at_old_journals(self) -> None:
+        """Fetch what a foreign writer has added to a journal that was swapped out under it."""
+        there = [(path, length, files.identify(path)) for path, length in self._view.old_journals]
+        self._view.old_journals = [(path, length) for path, length, identity in there if identity is not None]
+        if self._read_only or not any(identity and identity.size > length for _, length, identity in there):
+            return
+        try:
+            notes = self._take_lock(wait_seconds=0.0)
+        except Unavailable:
+            return  # who holds it looks too
+        self._view.old_journals = [
+            (self.folder.old_journal(int(inode)), int(length)) for inode, length, _ in notes.all("old")
+        ]
+        self._lock.release()
+        self._view.refresh()

@@ -1,0 +1,90 @@
+"""Putting a new journal in the place of the old one, under the hands of foreign writers (spec/stores.md section 1).
+
+The old one stays reachable for a while: a writer that still holds it open may add lines to it.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from nwauth.stores.flatfile import append, files, lines
+from nwauth.stores.flatfile.rewrite import Overtaken
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nwauth.stores.flatfile.folder import Folder
+    from nwauth.stores.flatfile.journal import Journal
+    from nwauth.stores.flatfile.notes import LockFile, Notes
+
+OLD_JOURNAL_SECONDS = 60.0  # so long may a foreign writer go on holding a journal that was swapped out
+
+
+def gained_lines(folder: Folder, journal: Journal) -> list[bytes]:
+    """The whole lines that the journal has gained since it was read; Overtaken while one is being written."""
+    if journal.identity is None:
+        return []
+    fd = os.open(folder.add, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        raw = b"".join(chunk for _, chunk in files.line_chunks(fd, os.fstat(fd).st_size, start=journal.read_bytes))
+    finally:
+        os.close(fd)
+    if raw and raw[-1:] != b"\n":
+        raise Overtaken
+    journal.read_bytes += len(raw)
+    return raw.split(b"\n")[:-1]
+
+
+def swap_journal(folder: Folder, lock: LockFile, notes: Notes, journal: Journal, gained: list[bytes]) -> None:
+    """Put a new journal, holding the lines `gained`, in the place of the old one, which stays reachable for a while."""
+    assert journal.identity is not None  # noqa: S101 - there is one to swap
+    target = os.path.realpath(folder.add)
+    path = folder.temporary(target)
+    os.close(append.create(folder, path, gained))
+    notes.add("old", journal.identity.inode, journal.read_bytes, int(time.time()))
+    lock.save(notes)
+    try:
+        os.link(target, folder.old_journal(journal.identity.inode))
+    except FileExistsError:  # left by an unfinished swap of the same journal
+        pass
+    os.rename(path, target)
+    files.sync_folder(os.path.dirname(target))
+
+
+def care_for_old_journals(
+    folder: Folder, lock: LockFile, notes: Notes, *, complete: Callable[[str], bool], newer: Callable[[], set[bytes]]
+) -> None:
+    """Bring over what foreign writers have added to journals since they were swapped out; the lock is held.
+
+    `newer` gives the names that the journal in place has a line for: those stand.  Raises OSError, Unavailable.
+    """
+    for row in notes.all("old"):
+        inode, length, swapped = map(int, row)
+        path = folder.old_journal(inode)
+        expired = not 0 <= time.time() - swapped < OLD_JOURNAL_SECONDS
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            notes.drop("old", *row)
+            continue
+        try:
+            unfinished = os.path.samestat(os.fstat(fd), os.stat(folder.add))
+            raw = b"" if unfinished else os.pread(fd, max(0, os.fstat(fd).st_size - length), length)
+        finally:
+            os.close(fd)
+        whole = raw[: raw.rfind(b"\n") + 1]
+        rows = whole.split(b"\n")[:-1]
+        if expired and lines.is_whole(raw[len(whole) :], complete):
+            rows.append(raw[len(whole) :])
+        names = newer()
+        for line in rows:
+            if line and not (lines.fits(line) and lines.key_of(line) in names):
+                append.append(folder, lock, notes, line, complete)
+        notes.drop("old", *row)
+        if expired or unfinished:
+            os.unlink(path)
+        else:
+            notes.add("old", inode, length + len(whole), swapped)
+    lock.save(notes)

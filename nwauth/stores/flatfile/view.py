@@ -1,0 +1,171 @@
+"""What is known of the files at this request: both of them loaded, and known to be as loaded."""
+
+from __future__ import annotations
+
+import os
+
+from nwauth.errors import Unavailable
+from nwauth.stores.flatfile import files
+from nwauth.stores.flatfile.journal import Journal
+from nwauth.stores.flatfile.settling import BEING_WRITTEN
+from nwauth.stores.flatfile.userfile import UserFile
+from nwauth.stores.flatfile.watch import Watch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Final
+
+    from nwauth.stores.flatfile.files import Identity
+    from nwauth.stores.flatfile.folder import Folder
+    from nwauth.stores.flatfile.notes import LockFile
+    from nwauth.stores.flatfile.settling import Settling
+
+MAX_LOOKS = 8
+NOTHING = (None, None)
+
+
+class View:
+    """The user file and the journal, loaded; `refresh` comes before every question.
+
+    `fresh` is set by each load, for who has something to do after one; `old_journals` are the journals lately swapped
+    out, with the length that was taken over of each.
+    """
+
+    def __init__(self, folder: Folder, lock: LockFile, settling: Settling, *, complete: Callable[[str], bool]) -> None:
+        self._folder = folder
+        self._lock = lock
+        self._settling = settling
+        self.watch: Final = Watch()
+        self.journal: Final = Journal(complete)
+        self.file: UserFile | None = None
+        self.loaded: tuple[Identity | None, Identity | None] = NOTHING
+        self.doubtful = False  # what was loaded was unsettled then
+        self.fresh = False
+        self.old_journals: list[tuple[str, int]] = []
+        self._in_force = False  # what is loaded stands until the watch tells otherwise
+        self._looks_once = False
+        self._looked = False
+
+    def refresh(self) -> None:
+        """Bring what is loaded up to date with the files, if they may have changed since the last look.
+
+        Raises:
+            Unavailable: there are no files, they cannot be read, or they keep changing.
+        """
+        if self._in_force:
+            if self._looked:
+                return
+            self._looked = self._looks_once
+            if not self.watch.stirred():
+                return
+        for _ in range(MAX_LOOKS):
+            seen = files.identify(self._folder.txt), files.identify(self._folder.add)
+            if seen == self.loaded and seen != NOTHING:
+                break
+            self.load(*seen)
+        else:
+            raise Unavailable("the user files keep changing, try again")
+        if self.doubtful and self._settling.doubt(self.file) is None:
+            self.load(*seen)  # a second change within one tick of the clock would have gone unseen
+        if self.file is not None:
+            self.file.look_at_index()
+        self._in_force = not self.doubtful
+
+    def look_again(self, *, share: bool = False) -> None:
+        """The next question wants a new look; with `share`, it serves the questions behind it too, until told again."""
+        self._looked = False
+        self._looks_once = self._looks_once or share
+
+    def find(self, key: bytes) -> bytes | None:
+        """The line that counts for the folded name `key`; None: no line does.
+
+        Raises:
+            Unavailable: the files cannot be read, or the line is still being written.
+        """
+        try:
+            if key in self.journal.lines:
+                return self.journal.lines[key]
+            hit = None if self.file is None else self.file.find(key)
+        except OSError as error:
+            self._in_force, self.loaded = False, NOTHING
+            raise files.trouble("read", self._folder.txt, error) from error
+        if hit is None:
+            return None
+        line, ended = hit
+        if not ended and self.doubtful and self._settling.doubt(self.file) is not None:
+            raise Unavailable(BEING_WRITTEN)
+        return line
+
+    def must_be_settled(self) -> None:
+        """Raises Unavailable while what is not found may yet be there."""
+        doubt = self._settling.doubt(self.file)
+        if doubt is not None:
+            raise Unavailable(doubt)
+
+    def follow(self) -> None:
+        """Watch the files that are in place now."""
+        if self.watch.armed:
+            paths = [self._folder.txt, self._folder.add, self._folder.index]
+            self.watch.follow({self._folder.path, *(os.path.dirname(os.path.realpath(path)) for path in paths)}, paths)
+
+    def load(self, txt: Identity | None, add: Identity | None) -> None:
+        """Load what has changed; a look said `txt` and `add`.  Raises Unavailable."""
+        self._in_force, self.loaded = False, NOTHING
+        if txt is None:
+            self._must_have_been_none(add)
+        self.follow()
+        try:
+            self._load_journal(add)
+            if txt is None:
+                self._put(None)
+            elif self.file is None or self.file.identity != txt or self.doubtful:
+                self._put(UserFile.open(self._folder.txt))
+        except FileNotFoundError:
+            return  # replaced this instant: the next look tells
+        except OSError as error:
+            path = self._folder.add if str(error.filename) == self._folder.add else self._folder.txt
+            raise files.trouble("read", path, error) from error
+        self.loaded = (self.file.identity if self.file else None, self.journal.identity)
+        self.doubtful = self._settling.doubt(self.file) is not None
+        self.fresh = True
+
+    def close(self) -> None:
+        """Close the files."""
+        self.watch.disarm()
+        self.journal.close()
+        self._put(None)
+        self._in_force, self.loaded = False, NOTHING
+
+    def _must_have_been_none(self, add: Identity | None) -> None:
+        """An empty folder may be a mount point without its mount, and must not bounce mail."""
+        if self._lock.read().one("served") is not None:
+            raise Unavailable("nwauth.txt is gone from the folder, was it moved or unmounted?")
+        if add is None:
+            raise Unavailable("no user database, run nwauth init")
+
+    def _put(self, file: UserFile | None) -> None:
+        if self.file is not None:
+            self.file.close()
+        self.file = file
+        if file is not None:
+            file.adopt(self._folder.index)
+
+    def _load_journal(self, add: Identity | None) -> None:
+        before = self.journal.identity
+        self.journal.load(self._folder.add, add)
+        after = self.journal.identity
+        if before is not None and after is not None and before.inode == after.inode:
+            if self.journal.shrank:
+                self._settling.journal_was_cut()
+            return
+        notes = self._lock.read()
+        swapped = notes.all("old")
+        self.old_journals = [(self._folder.old_journal(int(inode)), int(length)) for inode, length, _ in swapped]
+        if before is None:
+            last = notes.one("journal")  # how far our own lines reached when somebody last wrote one
+            cut = last is not None and after is not None and int(last[0]) == after.inode and after.size < int(last[1])
+        else:
+            cut = self.journal.shrank and str(before.inode) not in {inode for inode, _, _ in swapped}
+        if cut:
+            self._settling.journal_was_cut()
