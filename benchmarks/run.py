@@ -116,6 +116,7 @@ def measure(bench: Bench, names: list[str]) -> None:
 
 
 def main() -> int:
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed program has its bytecode: the warm-up round writes it
     options = arguments()
     try:
         bench = prepare(options)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from nwauth.errors import ConfigError, NwauthError
+from nwauth.errors import ConfigError, NwauthError, Refused
 from nwauth.model import Record
 from nwauth.names import ENCODING, ERRORS
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Final
 
+    from nwauth import protocol
     from nwauth.audit import Log
     from nwauth.config import Config
     from nwauth.protocol import Reply, Request
@@ -46,7 +47,6 @@ OPTIONS: dict[str, int | None] = {
     "-search": None,
 }
 ONE_SHOT = ("-generate", "-encrypt", "-lookup", "-check", "-set", "-del", "-search")
-MAKES_A_BASE = ("-set", "-generate")
 
 
 class Misuse(Exception):
@@ -260,22 +260,36 @@ def run_one_shot(options: Options, config: Config, service: Service, conversatio
     write = server.Writer(1)
     try:
         become_owner(config.folder)
-        if option in MAKES_A_BASE:
-            service.store.make()
         if option == "-generate":
             reply = _generate(service, options.number(option))
         elif option == "-encrypt":
             reply = _encrypt(service, options.word(option, ""))
         else:
             request = one_shot_request(option, [_as_text(word) for word in options.given[option]])
+            if isinstance(request, protocol.Set):
+                _make_base_for(service, request)
             reply = conversation.respond(request, write)
             service.tend()
             return EXIT_STATUS[reply.kind]
     except NwauthError as error:
         reply = protocol.dead(str(error)) if error.temporary else protocol.err(str(error))
-    write(reply.encode())
+    except server.Hangup:  # nobody reads the answer, nor waits for a status
+        return 0
+    try:
+        write(reply.encode())
+    except server.Hangup:
+        return 0
     service.tend()
     return EXIT_STATUS[reply.kind]
+
+
+def _make_base_for(service: Service, request: protocol.Set) -> None:
+    """Make a user base where there is none, unless the request is refused: an empty folder may be a mount point."""
+    try:
+        service.judge(request.user, request.password, request.fields)
+    except Refused:
+        return
+    service.store.make()
 
 
 def one_shot_request(option: str, words: list[str]) -> Request:
@@ -333,6 +347,7 @@ def _fields(words: list[str]) -> dict[str, str]:
 def _generate(service: Service, count: int) -> Reply:
     from nwauth import protocol
 
+    service.store.make()
     for number in range(count):
         service.set(f"test{number}", b"test", {})
     return protocol.ok(f"{count} users test0 to test{count - 1} with password test" if count else "no users")

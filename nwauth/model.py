@@ -111,12 +111,12 @@ class Info:
         for name, _, start, end in self.pieces():
             if name.lower() not in wanted:
                 continue
-            field, value = wanted[name.lower()]
+            value = wanted[name.lower()][1]
             new += text[at:start]
             at = end
             if value:
-                new += f'{field}="{value}"'
-                wanted[name.lower()] = (field, "")  # a second one of the name is removed
+                new += f'{name}="{value}"'
+                wanted[name.lower()] = (name, "")  # a second one of the name is removed
             else:
                 new, at = _closed_up(new, text, at)
         rest = text[at:]

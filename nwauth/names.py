@@ -43,8 +43,12 @@ def matcher(pattern: str) -> Callable[[str], bool]:
         return lambda key: folded in key
     import re
 
-    parts = {"*": ".*", "?": "."}
-    regex = re.compile("".join(parts.get(c) or re.escape(c) for c in folded), re.DOTALL)
+    first, *between = ["".join("." if c == "?" else re.escape(c) for c in piece) for piece in folded.split("*")]
+    if between:
+        # Each piece is taken at its first place and never given back (an atomic group): many stars would take for ever.
+        middle = "".join(f"(?>.*?{piece})" for piece in between[:-1] if piece)
+        first += f"{middle}.*{between[-1]}"
+    regex = re.compile(first, re.DOTALL)
     return lambda key: regex.fullmatch(key) is not None
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from typing import Final
 
 MAX_LINE_BYTES = 8192
+MAX_ADDRESSES = 1024  # remembered as such: the same clients come again
 MAX_REPLY_BYTES = 99  # of an -ERR or -DEAD line with its end: "under 100 bytes"
 
 GRAMMAR = {
@@ -197,7 +198,7 @@ class Parser:
             address
         ]
         self._no_addresses = False
-        self._addresses: dict[str, bool] = {}
+        self._addresses: set[str] = set()  # those met, and nothing else: the words asked about may be passwords
         self._parsers: Final[dict[str, Callable[[list[str], str], Request]]] = {
             "lookup": self._lookup,
             "check": self._check,
@@ -266,11 +267,13 @@ class Parser:
         return Check(user, password.encode(ENCODING, ERRORS), None, length)
 
     def _is_address(self, word: str) -> bool:
-        known = self._addresses.get(word)
-        if known is None:
-            if len(self._addresses) >= 1024:
+        if word in self._addresses:
+            return True
+        known = is_address(word)
+        if known:
+            if len(self._addresses) >= MAX_ADDRESSES:
                 self._addresses.clear()
-            known = self._addresses[word] = is_address(word)
+            self._addresses.add(word)
         return known
 
     @staticmethod
@@ -278,8 +281,6 @@ class Parser:
         if len(words) < 3:
             raise _usage("set")
         user, password = words[1], words[2]
-        if any(c < " " or c == "\x7f" for c in password):
-            raise BadRequest("a password holds no control character")
         fields = parse_fields(_rest_after(text, 3)) if len(words) > 3 else {}
         return Set(user, None if password == "(NULL)" else password.encode(ENCODING, ERRORS), fields)  # noqa: S105 - the protocol's word for none
 

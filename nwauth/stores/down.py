@@ -38,3 +38,6 @@ class DownStore(Store):
 
     def delete(self, name: str) -> bool:
         self._down()
+
+    def make(self) -> bool:
+        self._down()

@@ -35,7 +35,10 @@ class MemoryStore(Store):
 
     def put(self, user: User) -> bool:
         self._must_be_up()
-        return self._users.setdefault(fold(user.name), user) is user
+        if fold(user.name) in self._users:
+            return False
+        self._users[fold(user.name)] = user
+        return True
 
     def replace(self, old: User, new: User) -> bool:
         self._must_be_up()

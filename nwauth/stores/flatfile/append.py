@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 PAGE_BYTES = 4096
 
 
-def append(folder: Folder, lock: LockFile, notes: Notes, line: bytes, complete: Callable[[str], bool]) -> None:
-    """Append `line` to the journal, durably; the lock is held and `notes` are its record.
+def append(
+    folder: Folder, lock: LockFile, notes: Notes, line: bytes, complete: Callable[[str], bool]
+) -> tuple[int, int]:
+    """Append `line` to the journal, durably; the lock is held and `notes` are its record.  Where it begins and ends.
 
     Raises:
         Unavailable: it could not be written whole; the journal then reads as before.
@@ -28,15 +30,17 @@ def append(folder: Folder, lock: LockFile, notes: Notes, line: bytes, complete: 
         fd = _open(folder)
         try:
             end_last_line(fd, folder, complete)
-            _write(fd, folder, lock, notes, line)
+            start = _write(fd, folder, lock, notes, line)
             os.fdatasync(fd)
-            notes.put("journal", os.fstat(fd).st_ino, os.lseek(fd, 0, os.SEEK_CUR))
+            end = os.lseek(fd, 0, os.SEEK_CUR)
+            notes.put("journal", os.fstat(fd).st_ino, end)
         finally:
             os.close(fd)
     except OSError as error:
         raise files.trouble("write", folder.add, error) from error
     notes.drop("append")
     lock.save(notes)
+    return start, end
 
 
 def recover(folder: Folder, notes: Notes) -> bool:
@@ -107,7 +111,7 @@ def create(folder: Folder, path: str, rows: list[bytes]) -> int:
     return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
 
 
-def _write(fd: int, folder: Folder, lock: LockFile, notes: Notes, line: bytes) -> None:
+def _write(fd: int, folder: Folder, lock: LockFile, notes: Notes, line: bytes) -> int:
     data = line + b"\n"
     while True:
         status = os.fstat(fd)
@@ -119,7 +123,7 @@ def _write(fd: int, folder: Folder, lock: LockFile, notes: Notes, line: bytes) -
             _overwrite(folder.add, status.st_ino, start, _comment(sent))
             raise Unavailable("cannot write nwauth.add: the disk is full")
         if start == 0 or os.pread(fd, 1, start - 1) == b"\n":
-            return
+            return start
         # A foreign program has just left half a line before ours: ours is written again, behind an end.
 
 
@@ -142,15 +146,25 @@ def _overwrite(path: str, inode: int, offset: int, data: bytes) -> None:
 
 
 def mark_deleted(folder: Folder, key: bytes) -> None:
-    """Make comments of the lines of `key` in the journal, for programs that know no deletions.  Raises OSError."""
-    fd = os.open(folder.add, os.O_RDWR | os.O_CLOEXEC)
+    """Make comments of the lines of `key` that a deletion follows, for programs that know none.  Raises OSError."""
     try:
+        fd = os.open(folder.add, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        standing: list[int] = []
+        deleted: list[int] = []
         for offset, chunk in files.line_chunks(fd, os.fstat(fd).st_size):
             at = offset
             for row in chunk.split(b"\n"):
                 if row and lines.fits(row) and lines.key_of(row) == key:
-                    os.pwrite(fd, b"#", at)
+                    standing.append(at)
+                elif lines.deleted_key(row) == key:
+                    deleted, standing = deleted + standing, []
                 at += len(row) + 1
-        os.fdatasync(fd)
+        for at in deleted:
+            os.pwrite(fd, b"#", at)
+        if deleted:
+            os.fdatasync(fd)
     finally:
         os.close(fd)

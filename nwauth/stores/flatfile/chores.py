@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 
+from nwauth.errors import Unavailable
 from nwauth.stores.flatfile import files
 from nwauth.stores.flatfile.notes import LockFile
 
@@ -54,7 +55,7 @@ class Chores:
         """Do what is due."""
         view = self._view
         if not view.watch.armed and not view.watch.refused:
-            view.watch.arm(self._folder.path)
+            view.watch.arm()
             view.follow()
         view.fresh = not self._has_index()
         if not self._read_only:
@@ -73,6 +74,8 @@ class Chores:
         remove_deleted(self._folder, self._fresh_lock(), self._settling)
 
     def _tend_files(self, notes: Notes) -> None:
+        if notes.one("served") is None and self._view.file is not None:
+            self._note_served()
         if notes.all("delete"):
             self._start(self.remove_deleted)
         limit = self._max_journal_bytes
@@ -85,6 +88,20 @@ class Chores:
         if merged is None or not 0 <= self._clock() - int(merged[0]) < MERGE_PAUSE_SECONDS:
             self._start(self.merge)
 
+    def _note_served(self) -> None:
+        """Note that there is a user file here, so that its going is no "does not exist"; best effort."""
+        try:
+            notes = self._lock.take(wait_seconds=0.0)
+        except Unavailable:
+            return
+        try:
+            notes.put("served", 1)
+            self._lock.save(notes)
+        except Unavailable:
+            return
+        finally:
+            self._lock.release()
+
     def _has_index(self) -> bool:
         """See that there is an index: take one that has been made, or have one made; whether there is."""
         file = self._view.file
@@ -93,8 +110,7 @@ class Chores:
         if self._index_fd >= 0:
             file.adopt_fd(os.dup(self._index_fd))
             if file.index is not None:
-                os.close(self._index_fd)
-                self._index_fd = -1
+                self._forget_index()
                 return True
         file.adopt(self._folder.index)
         if file.index is not None:
@@ -104,10 +120,16 @@ class Chores:
         if not self._read_only and os.access(self._folder.path, os.W_OK):
             self._start(self._make_index)
             return False
-        if self._index_fd < 0:
+        if self._is_due(self._make_index_in_memory):
+            self._forget_index()  # of a helper that has failed, or was overtaken
             self._index_fd = files.anonymous()
-        self._start(self._make_index_in_memory, keep=(self._index_fd,))
+            self._start(self._make_index_in_memory, keep=(self._index_fd,))
         return False
+
+    def _forget_index(self) -> None:
+        if self._index_fd >= 0:
+            os.close(self._index_fd)
+            self._index_fd = -1
 
     def _make_index(self) -> None:
         from nwauth.stores.flatfile.rewrite import make_index
@@ -123,12 +145,14 @@ class Chores:
         """The lock on a description of its own: a forked process shares that of its parent."""
         return LockFile(self._folder.lock, model=self._folder.txt)
 
+    def _is_due(self, task: Callable[[], None]) -> bool:
+        return time.monotonic() >= self._next.get(task.__name__, 0.0)
+
     def _start(self, task: Callable[[], None], *, keep: tuple[int, ...] = ()) -> None:
         """Have a helper do `task`, unless it was tried a moment ago."""
-        now = time.monotonic()
-        if now < self._next.get(task.__name__, 0.0):
+        if not self._is_due(task):
             return
-        self._next[task.__name__] = now + HELPER_PAUSE_SECONDS
+        self._next[task.__name__] = time.monotonic() + HELPER_PAUSE_SECONDS
         from nwauth.stores.flatfile import helper
 
         try:

@@ -60,21 +60,27 @@ def identify(path: str) -> Identity | None:
         raise trouble("look at", path, error) from error
 
 
+def blocks(fd: int, size: int, *, start: int = 0, block_bytes: int = CHUNK_BYTES) -> Iterator[tuple[int, bytes]]:
+    """(offset, bytes) from `start` up to `size`, or to the end of the file."""
+    position = start
+    while position < size:
+        block = os.pread(fd, min(block_bytes, size - position), position)
+        if not block:
+            return
+        yield position, block
+        position += len(block)
+
+
 def line_chunks(fd: int, size: int, *, start: int = 0, chunk_bytes: int = CHUNK_BYTES) -> Iterator[tuple[int, bytes]]:
     """(offset, whole lines) from `start` up to `size`; only the very last line may lack its end."""
     offset, rest = start, b""
-    position = start
-    while position < size:
-        block = os.pread(fd, min(chunk_bytes, size - position), position)
-        if not block:
-            break
-        position += len(block)
+    for position, block in blocks(fd, size, start=start, block_bytes=chunk_bytes):
         cut = block.rfind(b"\n") + 1
         if not cut:
             rest += block
             continue
         yield offset, rest + block[:cut]
-        offset, rest = position - len(block) + cut, block[cut:]
+        offset, rest = position + cut, block[cut:]
     if rest:
         yield offset, rest
 

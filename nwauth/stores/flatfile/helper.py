@@ -12,10 +12,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+DONE = b"\0"
+UNKNOWN = "the helper process was killed"
+
+
 def start(task: Callable[[], None], *, keep: tuple[int, ...] = ()) -> int:
     """Run `task` in a helper that nobody need wait for; return a descriptor to read its outcome from.
 
-    The outcome is nothing at all (done), or a text (what went wrong); the end of the file says that it has come.  The
+    The outcome is nothing (done) or a text (what went wrong), and a mark that the helper has lived to say so.  The
     helper has /dev/null as descriptors 0 to 2 and of all others only `keep`: an inherited pipe would keep the server
     from seeing the end of its child.  Raises OSError when no process can be made.
     """
@@ -45,7 +49,7 @@ def outcome(fd: int, *, wait_seconds: float) -> str | None:
     while select.select([fd], [], [], wait_seconds)[0]:
         block = os.read(fd, 4096)
         if not block:
-            return text.decode("utf-8", "replace")
+            return text.removesuffix(DONE).decode("utf-8", "replace") if text.endswith(DONE) else UNKNOWN
         text += block
     return None
 
@@ -67,5 +71,6 @@ def _run(task: Callable[[], None], *, keep: tuple[int, ...], outcome: int) -> No
     os.closerange(low, os.sysconf("SC_OPEN_MAX"))
     try:
         task()
+        os.write(outcome, DONE)
     except BaseException as error:  # noqa: BLE001 - whatever it is, it is told to who waits, and ends the helper
-        os.write(outcome, (str(error) or type(error).__name__).encode("utf-8", "replace"))
+        os.write(outcome, (str(error) or type(error).__name__).encode("utf-8", "replace") + DONE)

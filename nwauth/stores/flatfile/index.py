@@ -123,10 +123,19 @@ class Index:
         found.reverse()
         return found
 
+    def duplicate(self) -> Index:
+        """The same index, to be closed apart.  Raises Damaged."""
+        return Index(os.dup(self._fd))
+
     def close(self) -> None:
         """Let go of the file."""
         self._entries.release()
         os.close(self._fd)
+
+
+def same_code(key: bytes, other: bytes) -> bool:
+    """Whether the index cannot tell two names apart."""
+    return (crc32(key) ^ crc32(other)) & HASH_MASK == 0
 
 
 def _aligned(position: int) -> int:

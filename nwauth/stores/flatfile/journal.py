@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from zlib import crc32
 
 from nwauth.stores.flatfile import files, lines
 
@@ -13,13 +14,13 @@ if TYPE_CHECKING:
     from nwauth.stores.flatfile.files import Identity
 
 HEADER = b"# nwauth journal "  # and a random number: the first line of a journal that we make
-PROOF_BYTES = 256  # so much of its beginning and before its end is compared before a journal is read on
 
 
 class Journal:
     """The lines of the journal, the last one for each name; a deletion is a None.
 
-    `complete` tells whether a password field is of a known form and full length (`lines.is_whole`).
+    `complete` tells whether a password field is of a known form and full length (`lines.is_whole`).  `own_append` is
+    told by who has just written a line under the lock: where it begins and ends.
     """
 
     def __init__(self, complete: Callable[[str], bool]) -> None:
@@ -29,8 +30,8 @@ class Journal:
         self.shrank = False
         self._fd = -1
         self.read_bytes = 0  # up to the end of the last whole line
-        self._head = b""
-        self._tail = b""
+        self.own_append: tuple[int, int] | None = None
+        self._check = 0  # the CRC-32 of what was read
         self._torn: tuple[bytes, bytes | None] | None = None  # what an unterminated last line hides, to be put back
 
     def load(self, path: str, wanted: Identity | None) -> None:
@@ -60,17 +61,22 @@ class Journal:
         self.close()
         self.lines = {}
         self.identity = None
-        self.read_bytes, self._head, self._tail, self._torn = 0, b"", b"", None
+        self.read_bytes, self._check, self._torn, self.own_append = 0, 0, None, None
 
     def _goes_on(self, wanted: Identity) -> bool:
-        """Whether the file is the one that we have read, grown at its end and otherwise as it was."""
+        """Whether the file is the one that we have read, grown at its end and otherwise as it was.
+
+        What was read is compared whole (0.5 ms for a MiB), but for a line of our own behind what we knew.
+        """
         known = self.identity
         if known is None or known[:2] != wanted[:2] or wanted.size <= known.size:
             return False
-        return (
-            os.pread(self._fd, len(self._head), 0) == self._head
-            and os.pread(self._fd, len(self._tail), self.read_bytes - len(self._tail)) == self._tail
-        )
+        if self.own_append == (known.size, wanted.size):
+            return True
+        check = 0
+        for _, block in files.blocks(self._fd, self.read_bytes):
+            check = crc32(block, check)
+        return check == self._check
 
     def _read_on(self) -> None:
         self.identity = files.identity_of(os.fstat(self._fd))
@@ -82,14 +88,11 @@ class Journal:
             if chunk[-1:] == b"\n":
                 self._take(chunk)
                 self.read_bytes = offset + len(chunk)
+                self._check = crc32(chunk, self._check)
             else:
                 last = chunk
         if last:
             self._take_torn(last)
-        if len(self._head) < PROOF_BYTES:
-            self._head = os.pread(self._fd, min(PROOF_BYTES, self.read_bytes), 0)
-        start = max(0, self.read_bytes - PROOF_BYTES)
-        self._tail = os.pread(self._fd, self.read_bytes - start, start)
 
     def _take(self, chunk: bytes) -> None:
         """Take in whole lines, in their order."""

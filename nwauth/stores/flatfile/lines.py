@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nwauth.errors import Refused
 from nwauth.model import Info, User
 from nwauth.names import ENCODING, ERRORS, fold_bytes
 
@@ -45,8 +46,15 @@ def parse(line: bytes, store: str) -> User:
 
 
 def serialize(user: User) -> bytes:
-    """The line of a user, without its end."""
-    return f"{user.name}:{user.stored_password}:{user.info.text}".encode(ENCODING, ERRORS)
+    """The line of a user, without its end.
+
+    Raises:
+        Refused: a line cannot hold this user: it would be read as another, or as two.
+    """
+    line = f"{user.name}:{user.stored_password}:{user.info.text}".encode(ENCODING, ERRORS)
+    if b"\n" in line or not fits(line) or parse(line, user.store) != user:
+        raise Refused("name, password field or info hold what a line of nwauth.txt cannot")
+    return line
 
 
 def tombstone(name: bytes) -> bytes:

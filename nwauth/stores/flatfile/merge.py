@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 
+from nwauth.errors import Unavailable
 from nwauth.model import Record
 from nwauth.stores.flatfile import files, lines
 from nwauth.stores.flatfile.append import end_last_line
@@ -12,7 +13,7 @@ from nwauth.stores.flatfile.journal import Journal
 from nwauth.stores.flatfile.leavings import Leavings
 from nwauth.stores.flatfile.ordered import current_lines, lines_of, scratch
 from nwauth.stores.flatfile.rewrite import NewFile, Overtaken, must_be_settled, must_stand, rewriting
-from nwauth.stores.flatfile.settling import UNENDED_SECONDS
+from nwauth.stores.flatfile.settling import GONE, UNENDED_SECONDS, is_gone
 from nwauth.stores.flatfile.swap import gained_lines, swap_journal
 from nwauth.stores.flatfile.userfile import UserFile
 
@@ -53,6 +54,8 @@ def _merge_once(
     _end_journal(folder, lock, complete)
     pending = lock.read().all("delete")
     source = UserFile.open(folder.txt) if files.identify(folder.txt) is not None else None
+    if source is None and is_gone(folder, lock):
+        raise Unavailable(f"cannot merge: {GONE}")
     journal = Journal(complete)
     new = None
     try:
@@ -70,13 +73,15 @@ def _merge_once(
             must_be_settled(source, settling)
             gained = gained_lines(folder, journal)
             leavings.write(folder)
-            for row in pending:
-                notes.drop("delete", *row)
-            if shared:
-                for key in filter(None, map(lines.deleted_key, gained)):
-                    notes.add("delete", key.hex())
+            late = [key.hex() for key in map(lines.deleted_key, gained) if key] if shared else []
+            for key in late:
+                notes.add("delete", key)
             notes.put("merged", int(time.time()))
             new.publish(lock, notes, source.identity if source else None)
+            for row in pending:
+                if row[0] not in late:
+                    notes.drop("delete", *row)
+            lock.save(notes)
             if journal.identity is not None:
                 swap_journal(folder, lock, notes, journal, gained)
         finally:

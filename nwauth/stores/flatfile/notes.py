@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from nwauth.stores.flatfile.files import Identity
 
 WAIT_SECONDS = 8.0  # below the server's 10: a request that waits longer is dropped unheard
-MAX_BYTES = 65536
 
 
 class Notes:
@@ -113,7 +112,7 @@ class LockFile:
         except OSError:
             return Notes()
         try:
-            return Notes.decode(os.pread(fd, MAX_BYTES, 0))
+            return Notes.decode(os.pread(fd, os.fstat(fd).st_size, 0))
         except OSError:
             return Notes()
         finally:
@@ -140,7 +139,7 @@ class LockFile:
             except OSError as error:
                 raise files.trouble("lock", self._path, error) from error
             if self._is_the_one(fd):
-                return Notes.decode(os.pread(fd, MAX_BYTES, 0))
+                return Notes.decode(os.pread(fd, os.fstat(fd).st_size, 0))
             self.close()  # somebody removed the file that we locked: the lock on it means nothing
 
     def save(self, notes: Notes) -> None:

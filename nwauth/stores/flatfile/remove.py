@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nwauth.stores.flatfile import files, lines
+from nwauth.stores.flatfile.append import mark_deleted
 from nwauth.stores.flatfile.rewrite import NewFile, must_be_settled, must_stand, rewriting
 from nwauth.stores.flatfile.userfile import UserFile
 
@@ -27,7 +28,10 @@ def remove_deleted(folder: Folder, lock: LockFile, settling: Settling) -> None:
 def _remove_once(folder: Folder, lock: LockFile, settling: Settling) -> None:
     rows = lock.read().all("delete")
     keys = {bytes.fromhex(row[0]) for row in rows}
-    if not keys or files.identify(folder.txt) is None:
+    if not keys:
+        return
+    _mark_in_journal(folder, lock, keys)
+    if files.identify(folder.txt) is None:
         return
     source = UserFile.open(folder.txt)
     new = None
@@ -39,9 +43,10 @@ def _remove_once(folder: Folder, lock: LockFile, settling: Settling) -> None:
         try:
             must_stand(folder, source, files.identify(folder.add))
             must_be_settled(source, settling)
+            new.publish(lock, notes, source.identity)
             for row in rows:
                 notes.drop("delete", *row)
-            new.publish(lock, notes, source.identity)
+            lock.save(notes)
         finally:
             lock.release()
     finally:
@@ -50,11 +55,22 @@ def _remove_once(folder: Folder, lock: LockFile, settling: Settling) -> None:
             new.close()
 
 
+def _mark_in_journal(folder: Folder, lock: LockFile, keys: set[bytes]) -> None:
+    """The marks of a deletion may be missing: its process may have been killed before them."""
+    lock.take()
+    try:
+        for key in keys:
+            mark_deleted(folder, key)
+    finally:
+        lock.release()
+
+
 def _blocks_without(source: UserFile, keys: set[bytes]) -> Iterable[bytes]:
     for _, chunk in files.line_chunks(source.fd, source.identity.size):
         folded = chunk.lower()
         if chunk.isascii() and not any(key + b":" in folded for key in keys):
             yield chunk
             continue
-        rows = chunk.split(b"\n")
-        yield b"\n".join(row for row in rows if not (lines.fits(row) and lines.key_of(row) in keys))
+        rows = [row + b"\n" for row in chunk.split(b"\n")]
+        rows[-1] = rows[-1][:-1]  # nothing, or a last line without an end
+        yield b"".join(row for row in rows if not (row and lines.fits(row) and lines.key_of(row) in keys))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 TYPE_CHECKING = False
@@ -9,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nwauth.stores.flatfile.files import Identity
+    from nwauth.stores.flatfile.folder import Folder
     from nwauth.stores.flatfile.notes import LockFile
     from nwauth.stores.flatfile.userfile import UserFile
 
@@ -16,6 +18,12 @@ UNENDED_SECONDS = 30.0  # a last line without an end may still be being written 
 
 BEING_WRITTEN = "nwauth.txt is being written by another program"
 CUT = "nwauth.add was cut by another program"
+GONE = "nwauth.txt is gone from the folder, was it moved or unmounted?"
+
+
+def is_gone(folder: Folder, lock: LockFile) -> bool:
+    """Whether a user file that is not there should be: it was served here before, or it is a link to nowhere."""
+    return os.path.islink(folder.txt) or lock.read().one("served") is not None
 
 
 class Settling:

@@ -68,10 +68,13 @@ class FlatfileStore(Store):
     # --- questions ------------------------------------------------------------------------------------------------
 
     def lookup(self, name: str) -> User | None:
+        if self._view.old_journals:
+            self._look_at_old_journals()
+        return self._find(name)
+
+    def _find(self, name: str) -> User | None:
         view = self._view
         view.refresh()
-        if view.old_journals:
-            self._look_at_old_journals()
         line = view.find(fold(name).encode(ENCODING, ERRORS))
         if line is not None:
             return lines.parse(line, self.name)
@@ -87,9 +90,14 @@ class FlatfileStore(Store):
         view.must_be_settled()
         looked_at = view.loaded[0]
         try:
-            in_file = lines_of(view.file, scratch=lambda: scratch(self.folder)) if view.file else iter(())
-            for line in current_lines(in_file, view.journal.lines):
-                yield lines.parse(line, self.name)
+            source = view.file.duplicate() if view.file else None
+            try:
+                in_file = lines_of(source, scratch=lambda: scratch(self.folder)) if source else iter(())
+                for line in current_lines(in_file, dict(view.journal.lines)):
+                    yield lines.parse(line, self.name)
+            finally:
+                if source is not None:
+                    source.close()
         except OSError as error:
             raise files.trouble("read", self.folder.txt, error) from error
         if files.identify(self.folder.txt) != looked_at:
@@ -100,7 +108,7 @@ class FlatfileStore(Store):
     def put(self, user: User) -> bool:
         notes = self._take_lock()
         try:
-            if self.lookup(user.name) is not None:
+            if self._find(user.name) is not None:
                 return False
             self._append(notes, lines.serialize(user))
             return True
@@ -110,7 +118,7 @@ class FlatfileStore(Store):
     def replace(self, old: User, new: User) -> bool:
         notes = self._take_lock()
         try:
-            if self.lookup(old.name) != old:
+            if self._find(old.name) != old:
                 return False
             self._append(notes, lines.serialize(new))
             return True
@@ -121,11 +129,15 @@ class FlatfileStore(Store):
         started = time.monotonic()
         notes = self._take_lock()
         try:
-            user = self.lookup(name)
+            user = self._find(name)
             if user is None:
                 return False
-            self._append(notes, lines.tombstone(user.name.encode(ENCODING, ERRORS)))
-            in_file = self._shared and self._hide(notes, fold(name).encode(ENCODING, ERRORS))
+            line = lines.tombstone(user.name.encode(ENCODING, ERRORS))
+            in_file = False
+            if self._shared:
+                in_file = self._append_shared_deletion(notes, line)
+            else:
+                self._append(notes, line)
         finally:
             self._lock.release()
         if in_file:
@@ -182,10 +194,11 @@ class FlatfileStore(Store):
         """
         if self._read_only:
             raise NotSupported
-        self._view.look_again()
-        self._view.refresh()  # a folder without a user base must not get a lock file either
+        # A folder without a user base gets no lock file either; and no event tells of a mount over the folder.
+        self._view.look_again(force=True)
+        self._view.refresh()
         notes = self._lock.take(wait_seconds=wait_seconds)
-        self._view.look_again()
+        self._view.look_again(force=True)
         try:
             self._mend(notes)
         except BaseException:
@@ -216,23 +229,34 @@ class FlatfileStore(Store):
     def _append(self, notes: Notes, line: bytes) -> None:
         from nwauth.stores.flatfile.append import append
 
-        append(self.folder, self._lock, notes, line, self._complete)
+        self._view.journal.own_append = append(self.folder, self._lock, notes, line, self._complete)
         self._view.fresh = True
         self._view.look_again()
 
-    def _hide(self, notes: Notes, key: bytes) -> bool:
-        """Let programs that know no deletions see one; whether nwauth.txt holds the name too (that is noted then)."""
+    def _append_shared_deletion(self, notes: Notes, line: bytes) -> bool:
+        """Delete so that programs that know no deletions see it too; whether nwauth.txt must yet be rewritten.
+
+        What is to be done is noted first: who next takes the lock goes on with it.
+        """
         from nwauth.stores.flatfile.append import mark_deleted
 
+        key = lines.deleted_key(line) or b""
+        notes.add("delete", key.hex())
+        try:
+            self._append(notes, line)
+        except Unavailable:
+            notes.drop("delete", key.hex())
+            self._lock.save(notes)
+            raise
         try:
             mark_deleted(self.folder, key)
-            if self._view.file is None or self._view.file.find(key) is None:
-                return False
+            in_file = self._view.file is not None and self._view.file.find(key) is not None
         except OSError as error:
             raise files.trouble("write", self.folder.add, error) from error
-        notes.add("delete", key.hex())
-        self._lock.save(notes)
-        return True
+        if not in_file:
+            notes.drop("delete", key.hex())
+            self._lock.save(notes)
+        return in_file
 
     def _remove_from_file(self, wait_seconds: float) -> None:
         """Have a helper rewrite nwauth.txt without the deleted, and wait for it."""

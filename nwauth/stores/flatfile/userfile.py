@@ -6,7 +6,7 @@ import os
 
 from nwauth.names import fold_bytes
 from nwauth.stores.flatfile import files, lines
-from nwauth.stores.flatfile.index import Damaged, Index
+from nwauth.stores.flatfile.index import Damaged, Index, same_code
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 SMALL_BYTES = 65536  # a file up to this size is read whole at once (1 ms): no index file lies beside it
 LINE_BYTES = 512  # most lines are shorter: one read
+
+
+class Changed(Exception):  # no error: the question is asked again
+    """The file is no longer as it was opened."""
 
 
 class UserFile:
@@ -76,17 +80,28 @@ class UserFile:
     def find(self, key: bytes) -> tuple[bytes, bool] | None:
         """The last line of the folded name `key`, and whether it has an end; None: it stands nowhere.
 
-        Raises OSError.
+        A line found by the index proves itself, by its name, its form and its end; anything else counts only if the
+        file still stands as it was opened.
+
+        Raises:
+            Changed: it does not.
+            OSError: the file cannot be read.
         """
         if self._small is not None:
             line = self._small.get(key)
             return None if line is None else (line, line != self._unended)
         if self.index is not None:
             try:
-                return self._find_indexed(self.index, key)
+                hit = self._find_indexed(self.index, key)
             except Damaged:
                 self._drop_index()
-        return self._scan(key)
+            else:
+                if hit is None or hit[1]:
+                    return hit
+        hit = self._scan(key)
+        if files.identity_of(os.fstat(self.fd)) != self.identity:
+            raise Changed
+        return hit
 
     def look_at_index(self) -> None:
         """Stop trusting the index if somebody has touched it."""
@@ -98,6 +113,16 @@ class UserFile:
             self.index.close()
             self.index = None
 
+    def duplicate(self) -> UserFile:
+        """The same state of the file, to be closed apart."""
+        copy = UserFile(os.dup(self.fd), self.identity)
+        if self.index is not None:
+            try:
+                copy.index = self.index.duplicate()
+            except Damaged:
+                pass
+        return copy
+
     def close(self) -> None:
         """Close the files."""
         self._drop_index()
@@ -106,25 +131,33 @@ class UserFile:
     def _find_indexed(self, index: Index, key: bytes) -> tuple[bytes, bool] | None:
         for offset in index.find(key):
             hit = self._line_at(offset)
-            if not lines.fits(hit[0]):  # nobody's line, or a file that is not as the index has it: look again without
-                return self._scan(key)
-            if lines.key_of(hit[0]) == key:
+            if hit is None or not lines.fits(hit[0]):  # nobody's line, or a file that is not as the index has it
+                raise Damaged
+            found = lines.key_of(hit[0])
+            if found == key:
                 return hit
+            if not same_code(found, key):
+                raise Damaged
         return None
 
-    def _line_at(self, offset: int) -> tuple[bytes, bool]:
+    def _line_at(self, offset: int) -> tuple[bytes, bool] | None:
+        """The line that begins at `offset`, and whether it has an end; None: no line begins there."""
         length = LINE_BYTES
         while True:
-            raw = os.pread(self.fd, length, offset)
-            end = raw.find(b"\n")
+            raw = os.pread(self.fd, length, offset - 1) if offset else b"\n" + os.pread(self.fd, length - 1, 0)
+            if raw[:1] != b"\n":
+                return None
+            end = raw.find(b"\n", 1)
             if end >= 0:
-                return raw[:end], True
+                return raw[1:end], True
             if len(raw) < length:
-                return raw, False
+                return raw[1:], False
             length *= 8
 
     def _scan(self, key: bytes) -> tuple[bytes, bool] | None:
         """Read the whole file for the last line of `key`: 40 to 50 ms for a million users."""
+        if b":" in key or b"\n" in key:  # no line has such a name
+            return None
         found = -1
         for offset, chunk in files.line_chunks(self.fd, self.identity.size):
             at = self._last_in(chunk, key)

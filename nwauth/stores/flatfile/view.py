@@ -7,8 +7,8 @@ import os
 from nwauth.errors import Unavailable
 from nwauth.stores.flatfile import files
 from nwauth.stores.flatfile.journal import Journal
-from nwauth.stores.flatfile.settling import BEING_WRITTEN
-from nwauth.stores.flatfile.userfile import UserFile
+from nwauth.stores.flatfile.settling import BEING_WRITTEN, GONE, is_gone
+from nwauth.stores.flatfile.userfile import Changed, UserFile
 from nwauth.stores.flatfile.watch import Watch
 
 TYPE_CHECKING = False
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from nwauth.stores.flatfile.settling import Settling
 
 MAX_LOOKS = 8
+KEEP_CHANGING = "the user files keep changing, try again"
 NOTHING = (None, None)
 
 
@@ -46,6 +47,7 @@ class View:
         self._in_force = False  # what is loaded stands until the watch tells otherwise
         self._looks_once = False
         self._looked = False
+        self._served = False
 
     def refresh(self) -> None:
         """Bring what is loaded up to date with the files, if they may have changed since the last look.
@@ -65,17 +67,21 @@ class View:
                 break
             self.load(*seen)
         else:
-            raise Unavailable("the user files keep changing, try again")
+            raise Unavailable(KEEP_CHANGING)
         if self.doubtful and self._settling.doubt(self.file) is None:
             self.load(*seen)  # a second change within one tick of the clock would have gone unseen
         if self.file is not None:
             self.file.look_at_index()
         self._in_force = not self.doubtful
 
-    def look_again(self, *, share: bool = False) -> None:
-        """The next question wants a new look; with `share`, it serves the questions behind it too, until told again."""
+    def look_again(self, *, share: bool = False, force: bool = False) -> None:
+        """The next question wants a new look; with `share`, it serves the questions behind it too, until told again.
+
+        With `force`, the look is one at the files, whatever the watch tells.
+        """
         self._looked = False
         self._looks_once = self._looks_once or share
+        self._in_force = self._in_force and not force
 
     def find(self, key: bytes) -> bytes | None:
         """The line that counts for the folded name `key`; None: no line does.
@@ -83,13 +89,20 @@ class View:
         Raises:
             Unavailable: the files cannot be read, or the line is still being written.
         """
-        try:
-            if key in self.journal.lines:
-                return self.journal.lines[key]
-            hit = None if self.file is None else self.file.find(key)
-        except OSError as error:
-            self._in_force, self.loaded = False, NOTHING
-            raise files.trouble("read", self._folder.txt, error) from error
+        if key in self.journal.lines:
+            return self.journal.lines[key]
+        for _ in range(MAX_LOOKS):
+            try:
+                hit = None if self.file is None else self.file.find(key)
+                break
+            except Changed:  # under our eyes, after the look
+                self.look_again(force=True)
+                self.refresh()
+            except OSError as error:
+                self._in_force, self.loaded = False, NOTHING
+                raise files.trouble("read", self._folder.txt, error) from error
+        else:
+            raise Unavailable(KEEP_CHANGING)
         if hit is None:
             return None
         line, ended = hit
@@ -139,8 +152,8 @@ class View:
 
     def _must_have_been_none(self, add: Identity | None) -> None:
         """An empty folder may be a mount point without its mount, and must not bounce mail."""
-        if self._lock.read().one("served") is not None:
-            raise Unavailable("nwauth.txt is gone from the folder, was it moved or unmounted?")
+        if self._served or is_gone(self._folder, self._lock):
+            raise Unavailable(GONE)
         if add is None:
             raise Unavailable("no user database, run nwauth init")
 
@@ -149,6 +162,7 @@ class View:
             self.file.close()
         self.file = file
         if file is not None:
+            self._served = True
             file.adopt(self._folder.index)
 
     def _load_journal(self, add: Identity | None) -> None:

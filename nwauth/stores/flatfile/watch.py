@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 import select
+import sys
 import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 LOOK_SECONDS = 1.0
 
@@ -41,7 +42,8 @@ class Watch:
         self._fd = -1
         self._poll = select.poll()
         self._next_look = 0.0
-        self._add_watch = _no_watch
+        self._add_watch: Callable[[int, bytes, int], int] = _no_watch
+        self._is_local: Callable[[str], bool] = _not_local
 
     @property
     def armed(self) -> bool:
@@ -61,35 +63,42 @@ class Watch:
         self._next_look = now + LOOK_SECONDS
         return True
 
-    def arm(self, folder: str) -> None:
-        """Set inotify up for `folder`, if it is on a local file system.  Costs a few milliseconds, once."""
+    def arm(self) -> None:
+        """Set inotify up, where there is one; `follow` says what it watches.  Costs a few milliseconds, once."""
         import ctypes
 
         self.refused = True
         try:
             libc = ctypes.CDLL(None, use_errno=True)
-            status = ctypes.create_string_buffer(256)
-            if libc.statfs(os.fsencode(folder), status) != 0:
-                return
-            if int.from_bytes(status.raw[: ctypes.sizeof(ctypes.c_long)], "little") not in LOCAL_FILE_SYSTEMS:
-                return
             fd = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
         except (OSError, AttributeError):  # another system than Linux
             return
         if fd < 0:
             return
         self.refused = False
+        status = ctypes.create_string_buffer(256)
+
+        def is_local(folder: str) -> bool:
+            if libc.statfs(os.fsencode(folder), status) != 0:
+                return False
+            kind = int.from_bytes(status.raw[: ctypes.sizeof(ctypes.c_long)], sys.byteorder)
+            return kind in LOCAL_FILE_SYSTEMS
+
+        self._is_local = is_local
         self._add_watch = libc.inotify_add_watch
         self._fd = fd
         self._next_look = 0.0
         self._poll.register(fd, select.POLLIN)
 
     def follow(self, folders: Iterable[str], paths: Iterable[str]) -> None:
-        """Watch these folders and files from now on; called before a look whenever they may have been replaced."""
+        """Watch these folders and files from now on; called before a look whenever they may have been replaced.
+
+        Where one of them is on no local file system, inotify is given up.
+        """
         if self._fd < 0:
             return
         for folder in folders:
-            if self._add_watch(self._fd, os.fsencode(folder), _FOLDER_EVENTS) < 0:
+            if not self._is_local(folder) or self._add_watch(self._fd, os.fsencode(folder), _FOLDER_EVENTS) < 0:
                 self.disarm()
                 return
         for path in paths:
@@ -104,6 +113,10 @@ class Watch:
             os.close(self._fd)
             self._fd = -1
             self.refused = True
+
+
+def _not_local(_folder: str) -> bool:
+    return False
 
 
 def _no_watch(_fd: int, _path: bytes, _events: int) -> int:
