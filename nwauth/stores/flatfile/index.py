@@ -26,6 +26,7 @@ from nwauth.stores.flatfile import files, lines
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from array import array
+    from collections.abc import Iterable
     from typing import Final
 
     from nwauth.stores.flatfile.files import Identity
@@ -161,17 +162,18 @@ class _Gathered:
 
         A line that is nobody's may be taken in with them: who looks it up reads it, and sees.
         """
-        from itertools import accumulate
+        from itertools import accumulate, count
+        from operator import add
 
         plain = chunk.isascii() and not any(odd in chunk for odd in (b"\n#", b"\n\n")) and chunk[0] not in b"#\n"
         rows = (chunk.lower() if plain else chunk).removesuffix(b"\n").split(b"\n")
-        places = list(accumulate([len(row) + 1 for row in rows], initial=offset))
-        if not plain:
-            placed = [(lines.key_of(row), at) for row, at in zip(rows, places, strict=False) if lines.fits(row)]
-            keys, places = [key for key, _ in placed], [at for _, at in placed]
-            self.only_ascii = self.only_ascii and all(map(bytes.isascii, keys))
+        places: Iterable[int] = map(add, accumulate(map(len, rows), initial=0), count(offset))
+        if plain:
+            keys = [row.partition(b":")[0] for row in rows]
         else:
-            keys = [row[: row.find(b":")] for row in rows]
+            users = [(lines.key_of(row), at) for row, at in zip(rows, places, strict=False) if lines.fits(row)]
+            keys, places = [key for key, _ in users], [at for _, at in users]
+            self.only_ascii = self.only_ascii and all(map(bytes.isascii, keys))
         if self.in_order and keys:
             self._check_order(keys)
         entries = [(code & HASH_MASK) << 32 | at for code, at in zip(map(crc32, keys), places, strict=False)]

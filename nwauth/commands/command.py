@@ -1,0 +1,122 @@
+"""What every command is made of: the options common to all, and examples in its help."""
+
+from __future__ import annotations
+
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nwauth.commands.output import FORMATS
+from nwauth.commands.session import Choices, Session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+PATH_HELP = "Folder of the user base and nwauth.toml. Default: NWAUTH_PATH, or here."
+FORMAT_HELP = "Form of the results. Default: table on a terminal, else ndjson."
+COLOR_HELP = "Default: auto (on a terminal, unless NO_COLOR is set)."
+
+
+def _remember(context: click.Context, parameter: click.Parameter, value: object) -> None:
+    """Keep what was given; of an option given before and behind the subcommand, the later one counts."""
+    if value is not None and parameter.name is not None:
+        setattr(context.ensure_object(Choices), parameter.name, value)
+
+
+def common_options() -> list[click.Parameter]:
+    """The options that every command takes, before and behind its name."""
+
+    def option(*names: str, **settings: Any) -> click.Option:
+        return click.Option(names, expose_value=False, callback=_remember, **settings)
+
+    def flag(name: str, text: str) -> click.Option:
+        return option(name, is_flag=True, default=None, help=text)
+
+    return [
+        option("-path", "--path", "path", metavar="DIR", type=click.Path(file_okay=False), help=PATH_HELP),
+        option("--store", metavar="NAME", help="The store to work on. Default: the one that takes new users."),
+        option("--format", "form", type=click.Choice(FORMATS), help=FORMAT_HELP),
+        flag("--quiet", "No notes, no progress, no word of changes done."),
+        flag("--yes", "Answer yes to every question."),
+        option("--color", type=click.Choice(("auto", "always", "never")), help=COLOR_HELP),
+        flag("--debug", "Show the traceback of an error."),
+    ]
+
+
+class WithExamples(click.Command):
+    """A command, or group of commands, whose help ends with examples."""
+
+    def __init__(self, *arguments: Any, examples: Sequence[str] = (), **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.examples = examples
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The examples, as they are."""
+        if self.examples:
+            with formatter.section("Examples"):
+                for example in self.examples:
+                    formatter.write(f"  {example}\n")
+        super().format_epilog(ctx, formatter)
+
+
+class CommonOptions(WithExamples):
+    """One with the common options, listed apart in its help."""
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.params = [*self.params, *common_options()]
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The command's own options, the common ones, and (in a group) its commands."""
+        rows: dict[bool, list[tuple[str, str]]] = {False: [], True: []}
+        for parameter in self.get_params(ctx):
+            row = parameter.get_help_record(ctx)
+            if row is not None:
+                rows[isinstance(parameter, click.Option) and not parameter.expose_value].append(row)
+        rows[False] += [row for row in rows[True] if row[0].startswith(("--help", "--version"))]
+        rows[True] = [row for row in rows[True] if row not in rows[False]]
+        for title, found in (("Options", rows[False]), ("Options common to all commands", rows[True])):
+            if found:
+                with formatter.section(title):
+                    formatter.write_dl(found)
+        if isinstance(self, click.Group):
+            self.format_commands(ctx, formatter)
+
+
+def command(name: str, *, examples: Sequence[str]) -> Callable[[Callable[..., int]], CommonOptions]:
+    """Make a command of a function that takes a `Session` and its own options, and returns the exit status."""
+
+    def decorate(function: Callable[..., int]) -> CommonOptions:
+        @wraps(function)
+        def run(*arguments: Any, **values: Any) -> int:
+            session = Session(click.get_current_context().ensure_object(Choices))
+            try:
+                return function(session, *arguments, **values)
+            finally:
+                session.results.flush()
+
+        return click.command(name, cls=CommonOptions, examples=examples)(run)
+
+    return decorate
+
+
+def dry_run_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The option of every command that changes something."""
+    return click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")(function)
+
+
+def user_name(parameter: str = "name", *, many: bool = False) -> Decorator:
+    """The argument that names users who are there; a shell can complete it."""
+
+    def complete(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+        from nwauth.commands.completion import user_names
+
+        return user_names(context.ensure_object(Choices), incomplete)
+
+    if many:
+        return click.argument(parameter, metavar="NAME...", nargs=-1, required=True, shell_complete=complete)
+    return click.argument(parameter, metavar=parameter.upper(), shell_complete=complete)

@@ -1,0 +1,140 @@
+"""The command line as a whole: finds the command, loads its module alone, and turns errors into a line and a status."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nwauth import __version__
+from nwauth.commands.command import CommonOptions
+from nwauth.commands.output import forget_stdout, guard_standard_files
+from nwauth.commands.session import Choices, as_text
+from nwauth.commands.terminal import complain, say
+from nwauth.errors import ConfigError, NwauthError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+EXIT_NO, EXIT_MISUSE, EXIT_TEMPORARY, EXIT_INTERRUPTED, EXIT_UNREAD = 1, 2, 75, 130, 141
+
+
+class LazyGroup(CommonOptions, click.Group):
+    """A group whose commands are found by name, as ``module:attribute``, and imported when one is wanted."""
+
+    def __init__(self, *arguments: Any, commands: Mapping[str, str], **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self._places = commands
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the order of the help."""
+        del ctx
+        return list(self._places)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name."""
+        del ctx
+        place = self._places.get(cmd_name)
+        if place is None:
+            return None
+        module, _, attribute = place.partition(":")
+        found = getattr(import_module(f"nwauth.commands.{module}"), attribute)
+        assert isinstance(found, click.Command)  # noqa: S101
+        return found
+
+
+HELP = """Users of mail servers: their names, passwords and info fields, in nwauth.txt or elsewhere.
+
+Without a command, or with the options of NetWin's NWAuth alone, the program serves the protocol on stdin and stdout:
+so a mail server starts it. Every command has its own --help."""
+
+EXIT_STATUSES = """Exit status: 0 yes or done, 1 no (no such user, wrong password), 2 the command line is wrong,
+75 cannot tell now (try again), 130 interrupted."""
+
+root = LazyGroup(
+    "nwauth",
+    help=HELP,
+    epilog=EXIT_STATUSES,
+    examples=("nwauth init --path /var/lib/nwauth", "nwauth --path /var/lib/nwauth user add bob@test.com"),
+    commands={
+        "init": "init:init",
+        "serve": "serve:serve",
+        "user": "user:user",
+        "test": "login:test",
+        "merge": "merge:merge",
+        "hash": "hashes:hashes",
+        "completion": "completion:completion",
+    },
+)
+root = click.version_option(__version__, message="nwauth %(version)s")(root)
+
+
+def run_command(words: list[str]) -> int:
+    """Run a command for administrators; return its exit status.  Errors become one line on stderr."""
+    guard_standard_files()
+    choices = Choices()
+    try:
+        with root.make_context("nwauth", [as_text(word) for word in words], obj=choices) as context:
+            return root.invoke(context) or 0
+    except click.exceptions.Exit as ending:
+        return ending.exit_code
+    except BrokenPipeError:
+        forget_stdout()
+        return EXIT_UNREAD
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001, a bug must be told as "cannot tell"
+        if choices.debug:
+            _print_traceback(error)
+        return _failed(error, choices)
+
+
+def _failed(error: BaseException, choices: Choices) -> int:
+    """Say in one line what is wrong, where, and what to do; return the exit status."""
+    match error:
+        case KeyboardInterrupt():
+            text, status = "interrupted", EXIT_INTERRUPTED
+        case click.ClickException():
+            return _misused(error, choices)
+        case ConfigError():
+            text, status = str(error), EXIT_TEMPORARY
+        case NwauthError(temporary=True):
+            text, status = f"{choices.shown_folder}: {error}", EXIT_TEMPORARY
+        case NwauthError():
+            text, status = str(error), EXIT_NO
+        case OSError():  # ours are told by the store: this is stdout on a full disk, or the terminal
+            forget_stdout()
+            text, status = f"cannot read or write: {error}", EXIT_TEMPORARY
+        case _:
+            _log_bug(error, choices)
+            text = f"internal fault: {type(error).__name__} (--debug shows where; please report it)"
+            status = EXIT_TEMPORARY
+    complain(text, color=choices.color)
+    return status
+
+
+def _misused(error: click.ClickException, choices: Choices) -> int:
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":  # click before 8.2 has no such class
+        say(error.format_message())
+        return EXIT_MISUSE
+    text = error.format_message().strip().removesuffix(".")
+    if context is None:
+        complain(text, color=choices.color)
+    else:
+        complain(f"{text[:1].lower()}{text[1:]} ({context.command_path} --help tells more)", color=choices.color)
+    return EXIT_MISUSE
+
+
+def _log_bug(error: BaseException, choices: Choices) -> None:
+    from nwauth.commands.session import Session
+
+    try:
+        Session(choices).log.bug(error)
+    except Exception:  # noqa: BLE001, S110, a log that cannot be written changes nothing
+        pass
+
+
+def _print_traceback(error: BaseException) -> None:
+    import traceback
+
+    say("".join(traceback.format_exception(error)).rstrip())

@@ -1,0 +1,45 @@
+"""``nwauth merge``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nwauth.commands.command import command, dry_run_option
+from nwauth.commands.session import as_text
+from nwauth.errors import Refused
+from nwauth.stores.flatfile import FlatfileStore, files
+
+if TYPE_CHECKING:
+    from nwauth.commands.session import Session
+
+
+@command("merge", examples=("nwauth merge", "nwauth --path /var/lib/nwauth merge --dry-run"))
+@dry_run_option
+def merge(session: Session, *, dry_run: bool) -> int:
+    """Fold the journal nwauth.add into nwauth.txt, sorted by name.
+
+    Serving children go on meanwhile, and need not be told; they merge by themselves when the journal has grown:
+    there is no need to do it on a schedule.  Lines that are nobody's, and the older of two spellings of one name, go to
+    nwauth.rejected.
+    """
+    store = session.service.store
+    if not isinstance(store, FlatfileStore):
+        raise Refused(f"store {store.name} has no journal to merge")
+    if dry_run:
+        store.lookup("")  # says whether there is a base
+        journal = files.identify(store.folder.add)
+        size = 0 if journal is None else journal.size
+        record: dict[str, object] = {"dry_run": True, "journal_bytes": size}
+        session.results.record(record, f"would fold {size:,} bytes of nwauth.add into nwauth.txt")
+        return 0
+    with session.logged("merge") as facts, session.progress("merging"):
+        done = store.merge()
+        facts |= {"users": done.users, "rejected": done.rejected}
+    rejected = as_text(store.folder.rejected)
+    record = {"dry_run": False, "users": done.users, "rejected": done.rejected, "rejected_file": rejected}
+    text = f"{done.users:,} user{'s' * (done.users != 1)} in nwauth.txt"
+    if done.rejected:
+        text += f"\n{done.rejected:,} line{'s' * (done.rejected != 1)} rejected: {rejected}"
+    if not session.choices.quiet:
+        session.results.record(record, text)
+    return 0

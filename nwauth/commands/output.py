@@ -1,0 +1,204 @@
+r"""Results, on stdout and nowhere else: a table for people, and four forms for programs.
+
+Everything is written as UTF-8, whatever the locale; bytes of a name that are no UTF-8 come out as they are (in JSON as
+``\udcNN``, which Python reads back to the same name).
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from nwauth.commands.table import layout, visible
+from nwauth.model import Info
+from nwauth.names import ENCODING, ERRORS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import Final
+
+    Row = Mapping[str, object]
+
+FORMATS = ("table", "json", "ndjson", "csv", "tsv")
+BOLD = "1"
+
+
+class Results:
+    """Writes results in `form`; `color` says whether a terminal's colours may be used."""
+
+    def __init__(self, *, form: str, color: bool) -> None:
+        self.form: Final = form
+        self.color: Final = color
+        self._out = open(1, "wb", closefd=False)  # noqa: SIM115, lives as long as the process
+
+    def rows(self, columns: Sequence[str], rows: Iterable[Row], *, shown: Sequence[str] | None = None) -> None:
+        """Many records with the keys `columns`, as they come; a table shows the columns `shown` only."""
+        match self.form:
+            case "table":
+                self._table(shown or columns, rows)
+            case "json":
+                self._array(rows)
+            case "ndjson":
+                for row in rows:
+                    self._write(_json(row) + b"\n")
+            case _:
+                self._separated(columns, rows)
+        self.flush()
+
+    def record(self, record: Row, text: str | None = None) -> None:
+        """One record; people get `text`, or its keys and values below each other."""
+        match self.form:
+            case "table":
+                self.text(text if text is not None else _listed(record))
+            case "json":
+                self._write(_json(record, indent=2) + b"\n")
+            case "ndjson":
+                self._write(_json(record) + b"\n")
+            case _:
+                self._separated(list(record), [record])
+        self.flush()
+
+    def records(self, columns: Sequence[str], records: Iterable[Row], text: Callable[[Row], str]) -> None:
+        """Several records, of each of which people get `text`."""
+        if self.form == "table":
+            for record in records:
+                self.text(text(record))
+        else:
+            self.rows(columns, records)
+
+    def text(self, text: str) -> None:
+        """Lines as they are."""
+        self._write(encode(text + "\n"))
+        self.flush()
+
+    def flush(self) -> None:
+        """Write out what is kept back.
+
+        Raises:
+            OSError: it cannot be written; BrokenPipeError where nobody reads any more.
+        """
+        self._out.flush()
+
+    def _write(self, data: bytes) -> None:
+        self._out.write(data)
+
+    def _table(self, columns: Sequence[str], rows: Iterable[Row]) -> None:
+        cells = ([visible(_text(row[column])) for column in columns] for row in rows)
+        width = terminal_width()
+        for number, line in enumerate(layout([column.upper() for column in columns], cells, width=width)):
+            self._write(encode(colored(line, BOLD, on=self.color and not number) + "\n"))
+
+    def _array(self, rows: Iterable[Row]) -> None:
+        before = b"[\n"
+        for row in rows:
+            self._write(before + _json(row))
+            before = b",\n"
+        self._write(b"\n]\n" if before != b"[\n" else b"[]\n")
+
+    def _separated(self, columns: Sequence[str], rows: Iterable[Row]) -> None:
+        import csv
+
+        line = io.StringIO()
+        writer = csv.writer(line, delimiter="," if self.form == "csv" else "\t", lineterminator="\n")
+        writer.writerow(columns)
+        for row in rows:
+            writer.writerow([_word(row[column]) for column in columns])
+            self._write(encode(line.getvalue()))
+            line.seek(0)
+            line.truncate()
+        self._write(encode(line.getvalue()))
+
+
+def terminal_width() -> int | None:
+    """The columns of the terminal that stdout is, or None: what goes to a file or a program is never cut."""
+    if not os.isatty(1):
+        return None
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isascii() and columns.isdigit() and int(columns):
+        return int(columns)
+    try:
+        return os.get_terminal_size(1).columns or 80
+    except OSError:
+        return 80
+
+
+def encode(text: str) -> bytes:
+    """The bytes of `text` for any destination."""
+    try:
+        return text.encode(ENCODING, ERRORS)
+    except UnicodeEncodeError:  # a surrogate that never was a byte
+        return text.encode(ENCODING, "backslashreplace")
+
+
+def colored(text: str, code: str, *, on: bool) -> str:
+    """`text` in a colour, or as it is."""
+    return f"\x1b[{code}m{text}\x1b[0m" if on else text
+
+
+def wants_color(choice: str, fd: int) -> bool:
+    """Whether to write colours to `fd`: as chosen, or on a terminal, if nobody said NO_COLOR (no-color.org)."""
+    if choice != "auto":
+        return choice == "always"
+    return os.isatty(fd) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _json(record: Row, indent: int | None = None) -> bytes:
+    plain = {key: value.fields() if isinstance(value, Info) else value for key, value in record.items()}
+    try:
+        return json.dumps(plain, ensure_ascii=False, indent=indent).encode()
+    except UnicodeEncodeError:
+        return json.dumps(plain, indent=indent).encode()
+
+
+def _word(value: object) -> str:
+    """A value between separators, for a program."""
+    return str(value).lower() if isinstance(value, bool) else _text(value)
+
+
+def _text(value: object) -> str:
+    """A value in a cell, for people."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case Info():
+            return value.text
+        case dict() | list():
+            return json.dumps(value, ensure_ascii=False)
+        case _:
+            return str(value)
+
+
+def _listed(record: Row) -> str:
+    """Keys and values below each other; each info field on a line of its own."""
+    wide = max(map(len, record))
+    lines = []
+    for key, value in record.items():
+        texts = (
+            [f"{field}={text}" for field, text in value.fields().items()] if isinstance(value, Info) else [_text(value)]
+        )
+        for at, text in enumerate(texts or [""]):
+            lines.append(f"{'' if at else key.replace('_', ' '):{wide}}  {visible(text)}".rstrip())
+    return "\n".join(lines)
+
+
+def guard_standard_files() -> None:
+    """Open the null device in place of closed standard files: else a user file takes the number, and our text."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+
+
+def forget_stdout() -> None:
+    """Send what is still kept back nowhere: whoever read it has gone, or it cannot be written."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    os.close(null)
+    if sys.stdout is not None:
+        sys.stdout.flush()

@@ -1,0 +1,210 @@
+"""What a command works with: the folder, its configuration, the service, the log; and root's ids given up in time.
+
+A command that root starts takes the ids of the folder's owner before it reads anything in the folder, the
+configuration too: so it sees what the server's children see.  Only what the command line itself names, the file of
+``--password-file``, is read before, with the ids of whoever typed it.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager, nullcontext
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import click
+
+from nwauth.audit import ERROR, INFO
+from nwauth.commands.output import Results, wants_color
+from nwauth.commands.table import visible
+from nwauth.commands.terminal import progress, say
+from nwauth.commands.witness import Rehearsal, Witness
+from nwauth.errors import NotSupported, NwauthError, Refused, Unavailable
+from nwauth.names import ENCODING, ERRORS
+from nwauth.service import BadName, NoSuchUser
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+    from typing import Final
+
+    from nwauth.audit import Log
+    from nwauth.config import Config, FlatfileConfig
+    from nwauth.passwords import Identity
+    from nwauth.service import Service
+
+# What the commands import on use: read in before root's ids are given up (see nwauth.owner).
+ON_USE = (
+    "click._textwrap",
+    "click.shell_completion",
+    "csv",
+    "difflib",
+    "linecache",
+    "secrets",
+    "shutil",
+    "syslog",
+    "termios",
+)
+
+
+class Choices:
+    """The options common to all commands, as the command line gives them."""
+
+    def __init__(self) -> None:
+        self.path: str | None = None
+        self.store: str | None = None
+        self.form: str | None = None
+        self.quiet = False
+        self.yes = False
+        self.color = "auto"
+        self.debug = False
+
+    @property
+    def folder(self) -> str:
+        """The folder to work on, as the system's calls want it."""
+        if self.path is None:
+            return os.path.normpath(os.environ.get("NWAUTH_PATH") or ".")
+        return os.path.normpath(os.fsdecode(self.path.encode(ENCODING, ERRORS)))
+
+    @property
+    def shown_folder(self) -> str:
+        """The folder in a text for people."""
+        return visible(as_text(os.path.abspath(self.folder)))
+
+
+class Work:
+    """A change in progress: the service to make it with, what the store was told, what the log will say."""
+
+    def __init__(self, service: Service, witness: Witness, facts: dict[str, object], *, dry_run: bool) -> None:
+        self.service: Final = service
+        self.witness: Final = witness
+        self.facts: Final = facts
+        self.dry_run: Final = dry_run
+
+
+class Session:
+    """One command at work in one folder."""
+
+    def __init__(self, choices: Choices) -> None:
+        self.choices: Final = choices
+        self.folder: Final = choices.folder
+        form = choices.form or ("table" if os.isatty(1) else "ndjson")
+        self.results: Final = Results(form=form, color=wants_color(choices.color, 1))
+
+    @cached_property
+    def config(self) -> Config:
+        """The folder's configuration; from here on root is the folder's owner."""
+        from nwauth import config
+
+        take_ids(self.folder)
+        found = config.read(self.folder)
+        wanted, name = self.choices.store, found.stores[0].name
+        if wanted not in (None, name):
+            raise click.UsageError(f"--store: found {wanted!r}, wanted {name!r}: the folder has this one store")
+        return found
+
+    @property
+    def store_config(self) -> FlatfileConfig:
+        """The settings of the store that the command works on."""
+        return self.config.stores[0]
+
+    @cached_property
+    def service(self) -> Service:
+        """The service that the configuration describes."""
+        from nwauth.build import build
+
+        return build(self.config)
+
+    @cached_property
+    def log(self) -> Log:
+        """The log of the configuration; no file is opened before its first line."""
+        from nwauth.audit import open_log
+
+        log = self.config.log
+        return open_log(log.file, level=log.level, format=log.format)
+
+    def note(self, text: str) -> None:
+        """Something worth knowing that is no result."""
+        if not self.choices.quiet:
+            say(text)
+
+    def progress(
+        self, doing: str, count: Callable[[], int | None] = lambda: None
+    ) -> AbstractContextManager[Callable[[], None]]:
+        """See `terminal.progress`."""
+        return progress(doing, count, quiet=self.choices.quiet)
+
+    def identify(self, stored_password: str) -> Identity:
+        """What a stored field is, in the folder's store: in flat files a star begins clear text."""
+        return self.service.passwords.identify(stored_password, star_is_clear=True)
+
+    @contextmanager
+    def logged(self, command: str, **facts: object) -> Iterator[dict[str, object]]:
+        """Whatever comes of the work leaves one line in the log, as the server's requests do."""
+        facts = {**facts, "store": self.service.store.name}
+        try:
+            with self._read_only_told():
+                yield facts
+        except NwauthError as error:
+            level = ERROR if error.temporary else INFO
+            self.log.event(
+                level, command, {**facts, "reason": str(error), "result": "dead" if error.temporary else "no"}
+            )
+            raise
+        self.log.event(INFO, command, {**facts, "result": "ok"})
+
+    @contextmanager
+    def changing(self, command: str, name: str, *, dry_run: bool) -> Iterator[Work]:
+        """Make a change of the user `name`, or rehearse it, which leaves no line in the log."""
+        inner = self.service.store
+        witness = Witness(Rehearsal(inner) if dry_run else inner)
+        service = self.service.changed(store=witness)
+        log: AbstractContextManager[dict[str, object]]
+        log = nullcontext({}) if dry_run else self.logged(command, user=name)
+        with log as facts, self._read_only_told():
+            try:
+                yield Work(service, witness, facts, dry_run=dry_run)
+            except NoSuchUser:
+                raise self.no_such_user(name) from None
+            except BadName as error:
+                raise Refused(f"{visible(name)!r} cannot be the name of a user: {error}") from None
+        service.tend()
+
+    @contextmanager
+    def _read_only_told(self) -> Iterator[None]:
+        try:
+            yield
+        except NotSupported:
+            where = f"store {self.store_config.name} of {self.choices.shown_folder}"
+            raise Refused(f"{where} takes no changes (read_only = true in nwauth.toml)") from None
+
+    def no_such_user(self, name: str) -> Refused:
+        """The error for an absent user."""
+        return Refused(
+            f"{visible(name)}: no such user in store {self.store_config.name} of {self.choices.shown_folder}"
+        )
+
+
+def take_ids(folder: str) -> None:
+    """Give up root's ids for those of the owner of `folder`.
+
+    Raises:
+        Unavailable: the system does not let us.
+    """
+    if os.geteuid() != 0:
+        return
+    from importlib import import_module
+
+    from nwauth.owner import become_owner
+
+    for module in ON_USE:
+        import_module(module)
+    try:
+        become_owner(folder)
+    except OSError as error:
+        raise Unavailable(f"cannot take the ids of the owner of {visible(as_text(folder))}: {error.strerror}") from None
+
+
+def as_text(word: str) -> str:
+    """A word of the command line as the files hold it, whatever the locale."""
+    return os.fsencode(word).decode(ENCODING, ERRORS)

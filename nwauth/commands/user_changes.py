@@ -1,0 +1,200 @@
+"""``nwauth user add``, ``set`` and ``passwd``; and how every change of a user is told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from nwauth.commands.command import command, dry_run_option, user_name
+from nwauth.commands.secrets_in import Source, get_secret, password_options
+from nwauth.commands.table import visible
+from nwauth.errors import Refused, Unavailable
+from nwauth.model import Info, User
+
+if TYPE_CHECKING:
+    from nwauth.commands.output import Row
+    from nwauth.commands.secrets_in import Secret
+    from nwauth.commands.session import Session, Work
+
+MAX_ATTEMPTS = 16
+CHANGE_COLUMNS = ("user", "change", "dry_run", "store", "scheme", "fields")
+
+
+@command(
+    "add",
+    examples=(
+        "nwauth user add bob@test.com quota=200000000 full_name='Bob Bee'",
+        "nwauth user add bob@test.com --generate",
+        "nwauth user add bob@test.com --hash '{ssha}tVANQo...'",
+    ),
+)
+@click.argument("name", metavar="NAME")
+@click.argument("fields", metavar="[FIELD=VALUE ...]", nargs=-1)
+@password_options(ready=True)
+@dry_run_option
+def add(session: Session, *, name: str, fields: tuple[str, ...], source: Source, dry_run: bool) -> int:
+    """Add a user, with info fields.
+
+    The password is asked for twice, or comes from where the options say; it is never an argument, which others on the
+    machine could read.  Exit status 1: the user exists already, or may not be called so.
+    """
+    info = Info().updated(parse_fields(fields))
+    with session.changing("user-add", name, dry_run=dry_run) as work:
+        exists = Refused(
+            f"{visible(name)} exists already: nwauth user set changes its fields, nwauth user passwd its password"
+        )
+        if work.service.lookup(name) is not None:
+            raise exists
+        secret = get_secret(session, source)
+        if not work.service.add(User(name=name, stored_password=secret.field, info=info), work.facts.__setitem__):
+            raise exists
+        work.facts["scheme"] = secret.scheme
+    tell(session, work, "added", secret=secret)
+    return 0
+
+
+@command("set", examples=("nwauth user set bob@test.com quota=300000000", "nwauth user set bob@test.com fwd="))
+@user_name()
+@click.argument("fields", metavar="FIELD=VALUE ...", nargs=-1, required=True)
+@dry_run_option
+def change(session: Session, *, name: str, fields: tuple[str, ...], dry_run: bool) -> int:
+    """Change info fields of a user; an empty value removes the field.  Exit status 1: there is no such user."""
+    wanted = parse_fields(fields)
+    with session.changing("user-set", name, dry_run=dry_run) as work:
+        user = work.service.set(name, None, wanted, work.facts.__setitem__)
+    tell(session, work, "changed", name=user.name)
+    return 0
+
+
+@command(
+    "passwd", examples=("nwauth user passwd bob@test.com", "nwauth user passwd bob@test.com --password-stdin < file")
+)
+@user_name()
+@password_options(ready=True)
+@dry_run_option
+def passwd(session: Session, *, name: str, source: Source, dry_run: bool) -> int:
+    """Give a user another password.  It is asked for twice, or comes from where the options say."""
+    with session.changing("user-passwd", name, dry_run=dry_run) as work:
+        if work.service.lookup(name, work.facts.__setitem__) is None:
+            raise session.no_such_user(name)
+        secret = get_secret(session, source)
+        _store(session, work, name, secret.field)
+        work.facts["scheme"] = secret.scheme
+    tell(session, work, "changed", secret=secret)
+    return 0
+
+
+def _store(session: Session, work: Work, name: str, field: str) -> None:
+    """Put the field in the place of the one there is; nobody who was deleted meanwhile comes back by it."""
+    for _ in range(MAX_ATTEMPTS):
+        old = work.service.lookup(name)
+        if old is None:
+            raise session.no_such_user(name)
+        if work.service.replace(old, old.changed(stored_password=field)):
+            return
+    raise Unavailable(f"{visible(name)} keeps being changed by others, try again")
+
+
+def parse_fields(words: tuple[str, ...]) -> dict[str, str]:
+    """The info fields ``name=value`` of a command line; a value may stand in quotes that the shell left.
+
+    Raises:
+        click.UsageError: a word is none.
+    """
+    from nwauth.protocol import BadRequest, check_field
+
+    fields: dict[str, tuple[str, str]] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals:
+            raise click.UsageError(f"found {visible(word)!r}, wanted FIELD=VALUE")
+        if len(value) > 1 and value[0] == value[-1] == '"':
+            value = value[1:-1]
+        try:
+            check_field(name, value)
+        except BadRequest as error:
+            raise click.UsageError(f"{visible(word)!r}: {error}") from None
+        fields[name.lower()] = (name, value)
+    return dict(fields.values())
+
+
+# --- telling ---------------------------------------------------------------------------------------------------------
+
+
+def tell(
+    session: Session,
+    work: Work,
+    verb: str,
+    *,
+    name: str = "",
+    secret: Secret | None = None,
+    new_name: str | None = None,
+) -> None:
+    """Print what was changed, or would be; `name` is the user's where nothing was."""
+    record = change_record(work, verb, name=name, secret=secret, new_name=new_name)
+    if not session.choices.quiet or work.dry_run:
+        session.results.record(record, told(record))
+    elif "password" in record:
+        session.results.text(str(record["password"]))
+
+
+def change_record(
+    work: Work, verb: str, *, name: str = "", secret: Secret | None = None, new_name: str | None = None
+) -> dict[str, object]:
+    """The record of a change, as the store was told of it; its keys are a promise.
+
+    A renaming may have been told as a new user and a deletion.
+    """
+    old = next((old for old, _ in work.witness.changes if old is not None), None)
+    new = next((new for _, new in work.witness.changes if new is not None), None)
+    user = old or new
+    record: dict[str, object] = {
+        "user": name if user is None else user.name,
+        "change": "none" if old == new else verb,
+        "dry_run": work.dry_run,
+        "store": work.service.store.name,
+        "scheme": None if secret is None else secret.scheme,
+        "fields": _changed_fields(old, new),
+    }
+    if new_name is not None:
+        record["new_name"] = new_name if new is None else new.name
+    if secret is not None and secret.generated is not None and not work.dry_run:
+        record["password"] = secret.generated
+    return record
+
+
+def _changed_fields(old: User | None, new: User | None) -> dict[str, dict[str, str | None]]:
+    """The info fields that differ, each as it was and as it is."""
+    before = {} if old is None else old.info.fields()
+    after = {} if new is None else new.info.fields()
+    keys = {name.lower(): name for name in (*before, *after)}  # the spelling that holds now, if there is one
+    pairs = {name: {"old": _value(before, key), "new": _value(after, key)} for key, name in keys.items()}
+    return {name: pair for name, pair in pairs.items() if pair["old"] != pair["new"]}
+
+
+def _value(fields: dict[str, str], key: str) -> str | None:
+    return next((value for name, value in fields.items() if name.lower() == key), None)
+
+
+def told(record: Row) -> str:
+    """The record of a change in words."""
+    verb = f"{record['change']} to {record['new_name']}" if "new_name" in record else record["change"]
+    said = f"would be {verb}" if record["dry_run"] else str(verb)
+    if record["change"] == "none":
+        said = "stays as it is"
+    rows = {"password": f"stored as {record['scheme']}"} if record["scheme"] else {}
+    fields = record["fields"]
+    if record["change"] != "deleted" and isinstance(fields, dict):
+        rows |= {name: _step(values["old"], values["new"]) for name, values in fields.items()}
+    wide = max(map(len, rows), default=0)
+    lines = [f"{record['user']} {said}", *(f"  {name:{wide}}  {text}" for name, text in rows.items())]
+    if "password" in record:
+        lines.append(f"  the password is {record['password']}")
+    return "\n".join(map(visible, lines))
+
+
+def _step(old: str | None, new: str | None) -> str:
+    if old is None:
+        return new or ""
+    return f"{old} -> {'(removed)' if new is None else new}"
