@@ -143,7 +143,7 @@ def run(options: Options) -> int:
     conversation = converse(options, config, service, log)
     if options.one_shot is not None:
         return run_one_shot(options, config, service, conversation)
-    return serve(conversation, service, most_held=1 if options.has("-sleep") else 64)
+    return serve(conversation, service, log, most_held=1 if options.has("-sleep") else 64)
 
 
 def configured(options: Options) -> tuple[Config, ConfigError | None]:
@@ -233,7 +233,7 @@ def _sleeper(every: int, seconds: int) -> Callable[[], None]:
     return sleep
 
 
-def serve(conversation: Conversation, service: Service, *, most_held: int) -> int:
+def serve(conversation: Conversation, service: Service, log: Log, *, most_held: int) -> int:
     """Speak the protocol on stdin and stdout until the end; always 0."""
     from nwauth import server
 
@@ -245,7 +245,10 @@ def serve(conversation: Conversation, service: Service, *, most_held: int) -> in
 
     def idle() -> None:
         writer.flush()
-        service.tend()
+        try:
+            service.tend()
+        except Exception as error:  # noqa: BLE001 - what is put off must never end the service
+            log.bug(error, command="tend")
 
     server.serve(server.read_lines(0, stop, idle), writer, conversation)
     return 0

@@ -55,6 +55,7 @@ def _import_all() -> None:
         "re",
         "select",
         "signal",
+        "syslog",
         "tempfile",
         "tomllib",
         "traceback",

@@ -29,6 +29,7 @@ else:
     import _signal as signal
 
 BLOCK_BYTES = 65536
+QUICK_SECONDS = 0.0002  # a look-up without an index takes 40 ms and more: no reply waits for the next of those
 _RESULTS = {"+OK": "ok", "-ERR": "no", "-DEAD": "dead"}
 
 
@@ -66,12 +67,15 @@ class Conversation:
         Raises:
             Hangup: the reply could not be written.
         """
+        facts: Facts = {}
         try:
             return self._parser.parse(line)
         except NwauthError as error:
-            facts: Facts = {}
-            self._reply(None, self._failure(None, error, facts), facts, time.monotonic(), write)
-            return None
+            reply = self._failure(None, error, facts)
+        except Exception as error:  # noqa: BLE001 - as in `respond`
+            reply = self._bug(None, error, facts)
+        self._reply(None, reply, facts, time.monotonic(), write)
+        return None
 
     def respond(self, request: Request, write: Write) -> Reply:
         """Carry out one request, write the reply and log it; return the final reply.
@@ -165,9 +169,9 @@ class Conversation:
             return protocol.err("not supported here")
         return protocol.err(str(error))
 
-    def _bug(self, request: Request, error: Exception, facts: Facts) -> Reply:
+    def _bug(self, request: Request | None, error: Exception, facts: Facts) -> Reply:
         facts["reason"] = f"internal fault: {type(error).__name__}"
-        self._log.bug(error, command=request.command)
+        self._log.bug(error, command="" if request is None else request.command)
         return protocol.dead("internal fault, see the log")
 
     def _reply(self, request: Request | None, reply: Reply, facts: Facts, started: float, write: Write) -> None:
@@ -194,10 +198,11 @@ def serve(lines: Iterable[bytes], writer: Writer, conversation: Conversation) ->
     """Answer every line until the input ends, an ``exit`` is read, or nobody reads the replies any more.
 
     Replies to look-ups that came together are written together: a look-up takes microseconds, and a write as long as
-    the rest of it.  Before anything that may take longer begins, what was held back is written.
+    the rest of it.  What was held back is written before anything else begins, and behind a look-up that was not quick.
     """
     try:
         for line in lines:
+            began = time.monotonic()
             request = conversation.read(line, writer.later)
             if request is None:
                 continue
@@ -206,6 +211,8 @@ def serve(lines: Iterable[bytes], writer: Writer, conversation: Conversation) ->
             conversation.respond(request, writer.later)
             if type(request) is Exit:
                 break
+            if time.monotonic() - began > QUICK_SECONDS:
+                writer.flush()
         writer.flush()
     except Hangup:
         return

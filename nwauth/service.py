@@ -113,13 +113,13 @@ class Service:
 
     def lookup(self, name: str, report: Report = silent) -> User | None:
         """The user, or None when definitely absent.  No policy, suspension or throttle ever changes this answer."""
-        user = self.store.lookup(self._full(name))
+        user = self.store.lookup(self._full(name) if self._default_domain else name)
         report("store", self.store.name if user is None else user.store)
         return user
 
     def check(self, name: str, password: bytes, report: Report = silent) -> User | None:
         """The user if the password is right and the account may log in; else None, the reason reported."""
-        user = self.store.lookup(self._full(name))
+        user = self.store.lookup(self._full(name) if self._default_domain else name)
         if user is None:
             self.passwords.burn(password)
             report("store", self.store.name)

@@ -85,7 +85,8 @@ def end_last_line(fd: int, folder: Folder, complete: Callable[[str], bool]) -> N
         length *= 8
     last = tail[tail.rfind(b"\n") + 1 :]
     if not lines.is_whole(last, complete):
-        _overwrite(folder.add, os.fstat(fd).st_ino, size - len(last), b"#")
+        mark = b"##"[: len(last)] if last[:1] == b"#" else b"#"  # a torn deletion begins with one already
+        _overwrite(folder.add, os.fstat(fd).st_ino, size - len(last), mark)
     files.write_all(fd, b"\n")
 
 

@@ -71,8 +71,10 @@ class Journal:
         known = self.identity
         if known is None or known[:2] != wanted[:2] or wanted.size <= known.size:
             return False
-        if self.own_append == (known.size, wanted.size):
-            return True
+        return self.own_append == (known.size, wanted.size) or self.stands()
+
+    def stands(self) -> bool:
+        """Whether what was read is still there.  Raises OSError."""
         check = 0
         for _, block in files.blocks(self._fd, self.read_bytes):
             check = crc32(block, check)

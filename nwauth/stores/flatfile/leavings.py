@@ -18,13 +18,15 @@ class Leavings:
 
     def __init__(self) -> None:
         self.users = 0
-        self.kept: set[bytes] = set()  # leading comments
+        self.leading = 0  # so many comments stand at the top of nwauth.txt, and stay there
         self.rejected: list[bytes] = []
+        self._odd = 0
         self._found: set[bytes] = set()
 
     def odd(self, row: bytes) -> None:
         """A line of nwauth.txt that does not fit."""
-        if row not in self.kept and row.strip(b" \t\r"):
+        self._odd += 1
+        if self._odd > self.leading and row.strip(b" \t\r"):
             self._found.add(row)
 
     def lost(self, row: bytes) -> None:
@@ -39,7 +41,7 @@ class Leavings:
         for _, chunk in files.line_chunks(source.fd, source.identity.size):
             rows = chunk.removesuffix(b"\n").split(b"\n")
             for number, row in enumerate(rows, number + 1):  # noqa: B020 - it goes on from chunk to chunk
-                if row in self._found:
+                if number > self.leading and row in self._found:
                     self.rejected.append(b"nwauth.txt:%d:%s" % (number, row))
 
     def take_journal(self, folder: Folder, size: int) -> None:

@@ -121,7 +121,7 @@ def _merged_blocks(folder: Folder, source: UserFile | None, journal: Journal, le
     if source is not None:
         head = _leading_comments(source)
         yield head
-        leavings.kept = set(head.split(b"\n"))
+        leavings.leading = head.count(b"\n")
         in_file = lines_of(source, scratch=lambda: scratch(folder), odd=leavings.odd)
     for row in current_lines(in_file, journal.lines, lost=leavings.lost):
         leavings.users += 1

@@ -68,18 +68,18 @@ class FlatfileStore(Store):
     # --- questions ------------------------------------------------------------------------------------------------
 
     def lookup(self, name: str) -> User | None:
+        self._view.refresh()
         if self._view.old_journals:
             self._look_at_old_journals()
         return self._find(name)
 
     def _find(self, name: str) -> User | None:
-        view = self._view
-        view.refresh()
-        line = view.find(fold(name).encode(ENCODING, ERRORS))
+        """The user as the view has it, which has just been refreshed."""
+        line = self._view.find(fold(name).encode(ENCODING, ERRORS))
         if line is not None:
             return lines.parse(line, self.name)
-        if view.doubtful:
-            view.must_be_settled()
+        if self._view.doubtful:
+            self._view.must_be_settled()
         return None
 
     def search(self) -> Iterator[User]:
@@ -186,7 +186,7 @@ class FlatfileStore(Store):
     # --- under the lock -------------------------------------------------------------------------------------------
 
     def _take_lock(self, *, wait_seconds: float = WAIT_SECONDS) -> Notes:
-        """Take the lock, and mend what a crash has left half done; the caller releases it.
+        """Take the lock, mend what a crash has left half done, and look at the files; the caller releases it.
 
         Raises:
             NotSupported: nothing is ever written here.
@@ -201,6 +201,8 @@ class FlatfileStore(Store):
         self._view.look_again(force=True)
         try:
             self._mend(notes)
+            self._view.look_again(force=True)
+            self._view.refresh()
         except BaseException:
             self._lock.release()
             raise

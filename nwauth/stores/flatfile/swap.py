@@ -31,7 +31,7 @@ def gained_lines(folder: Folder, journal: Journal) -> list[bytes]:
         raw = b"".join(chunk for _, chunk in files.line_chunks(fd, os.fstat(fd).st_size, start=journal.read_bytes))
     finally:
         os.close(fd)
-    if raw and raw[-1:] != b"\n":
+    if (raw and raw[-1:] != b"\n") or not journal.stands():
         raise Overtaken
     journal.read_bytes += len(raw)
     return raw.split(b"\n")[:-1]
@@ -80,7 +80,8 @@ def care_for_old_journals(
             rows.append(raw[len(whole) :])
         names = newer()
         for line in rows:
-            if line and not (lines.fits(line) and lines.key_of(line) in names):
+            key = lines.key_of(line) if line and lines.fits(line) else lines.deleted_key(line)
+            if line and key not in names:
                 append.append(folder, lock, notes, line, complete)
         notes.drop("old", *row)
         if expired or unfinished:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from nwauth.stores.flatfile.files import Identity
 
 SMALL_BYTES = 65536  # a file up to this size is read whole at once (1 ms): no index file lies beside it
-LINE_BYTES = 512  # most lines are shorter: one read
+LINE_BYTES = 256  # most lines are shorter: one read
 
 
 class Changed(Exception):  # no error: the question is asked again

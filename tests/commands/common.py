@@ -1,0 +1,130 @@
+"""Runs the installed command in a child process, and on a terminal; and folders to run it in."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import select
+import subprocess
+import sys
+import termios
+from typing import NamedTuple
+
+COMMAND = [os.path.join(os.path.dirname(sys.executable), "nwauth")]
+if not os.path.exists(COMMAND[0]):
+    COMMAND = [sys.executable, "-m", "nwauth"]
+
+SETTINGS = """\
+[[stores]]
+kind = "flatfile"
+path = "."
+shared = false
+settle_seconds = 0.0
+
+[passwords]
+argon2id = { memory_kib = 8, iterations = 1, lanes = 1 }
+bcrypt_cost = 4
+sha512_rounds = 1000
+"""
+BOB = b'bob@test.com:*secret:quota="5" full_name="Bob Bee"\n'
+DEADLINE_SECONDS = 20
+
+
+class Run(NamedTuple):
+    """What a command gave."""
+
+    status: int
+    out: str
+    err: str
+
+
+def environment(**more: str) -> dict[str, str]:
+    """A clean environment in which warnings are errors."""
+    path = os.environ.get("PATH", "/usr/bin:/bin")
+    return {"PATH": path, "LC_ALL": "C.UTF-8", "TZ": "UTC", "PYTHONWARNINGS": "error"} | more
+
+
+def run(folder: str, *words: str | bytes, stdin: bytes = b"", **env: str) -> Run:
+    """Run the command on `folder`, nothing being a terminal."""
+    arguments = [*COMMAND, *words]
+    done = subprocess.run(
+        arguments,
+        input=stdin,
+        capture_output=True,
+        env=environment(NWAUTH_PATH=folder, **env),
+        timeout=DEADLINE_SECONDS,
+        check=False,
+    )
+    text = [stream.decode("utf-8", "surrogateescape") for stream in (done.stdout, done.stderr)]
+    return Run(done.returncode, *text)
+
+
+def base(folder: str, *, users: bytes = BOB, settings: str = SETTINGS) -> str:
+    """A folder with users in it."""
+    for name, content in (("nwauth.toml", settings.encode()), ("nwauth.txt", users)):
+        with open(os.path.join(folder, name), "wb") as file:
+            file.write(content)
+    return folder
+
+
+def contents(folder: str) -> dict[str, tuple[bytes, int, int]]:
+    """Every file of the folder with its bytes, mode and time of change; and the folder itself."""
+    found = {"": (b"", os.stat(folder).st_mode, os.stat(folder).st_mtime_ns)}
+    for name in os.listdir(folder):
+        path = os.path.join(folder, name)
+        status = os.stat(path)
+        with open(path, "rb") as file:
+            found[name] = (file.read(), status.st_mode, status.st_mtime_ns)
+    return found
+
+
+class Terminal:
+    """The command on a terminal of its own; stdout may go elsewhere."""
+
+    def __init__(self, folder: str, *words: str, stdout: int | None = None, columns: int = 80, **env: str) -> None:
+        self.screen = ""
+        self._master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, (24).to_bytes(2, "little") + columns.to_bytes(2, "little") + bytes(4))
+
+        def own_terminal() -> None:
+            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+        self._child = subprocess.Popen(
+            [*COMMAND, *words],
+            stdin=slave,
+            stdout=slave if stdout is None else stdout,
+            stderr=slave,
+            env=environment(NWAUTH_PATH=folder, TERM="xterm", **env),
+            start_new_session=True,
+            preexec_fn=own_terminal,  # noqa: PLW1509, these tests have one thread
+        )
+        os.close(slave)
+
+    def expect(self, text: str) -> None:
+        """Wait until the screen shows `text` anew."""
+        start = len(self.screen)
+        while text not in self.screen[start:]:
+            if not self._read():
+                raise AssertionError(f"wanted {text!r}, the screen shows {self.screen!r}")
+
+    def type(self, text: str) -> None:
+        """Press keys."""
+        os.write(self._master, text.encode())
+
+    def end(self) -> int:
+        """Wait for the end; the exit status."""
+        while self._read():
+            pass
+        os.close(self._master)
+        return self._child.wait(DEADLINE_SECONDS)
+
+    def _read(self) -> bool:
+        if not select.select([self._master], [], [], DEADLINE_SECONDS)[0]:
+            raise AssertionError(f"nothing more came behind {self.screen!r}")
+        try:
+            block = os.read(self._master, 65536)
+        except OSError:  # Linux says so when the last one has closed the other side
+            return False
+        self.screen += block.decode("utf-8", "replace").replace("\r\n", "\n")
+        return bool(block)

@@ -1,0 +1,106 @@
+"""``nwauth hash``, ``nwauth test`` and ``nwauth merge``."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.commands.common import BOB, SETTINGS, base, contents, run
+
+BEGINS = {"argon2id": "$argon2id$", "bcrypt": "$2b$04$", "sha512-crypt": "$6$rounds=1000$", "ssha": "{ssha}"}
+
+
+@pytest.mark.parametrize("scheme", list(BEGINS))
+def test_a_hash_that_was_made_fits_its_password(folder: str, scheme: str) -> None:
+    made = run(folder, "hash", "make", "--scheme", scheme, "--password-stdin", stdin=b"geheim\n")
+    assert (made.status, made.err) == (0, "")
+    assert made.out.startswith(BEGINS[scheme])
+    field = made.out.rstrip("\n")
+    fits = run(folder, "hash", "test", field, "--password-stdin", stdin=b"geheim\n")
+    weak = scheme == "ssha"
+    assert (fits.status, json.loads(fits.out)) == (0, {"scheme": scheme, "weak": weak, "fits": True, "reason": None})
+    both = run(folder, "hash", "test", "--password-stdin", stdin=f"{field}\nwrong\n".encode())
+    assert (both.status, json.loads(both.out)["reason"]) == (1, "wrong password")
+
+
+def test_a_hash_needs_no_user_base(tmp_path: os.PathLike[str]) -> None:
+    made = run(str(tmp_path), "hash", "make", "--password-stdin", "--format", "json", stdin=b"geheim\n")
+    assert json.loads(made.out)["scheme"] == "argon2id"
+    assert os.listdir(tmp_path) == []
+
+
+def test_an_unknown_form_fits_nothing(folder: str) -> None:
+    done = run(folder, "hash", "test", "$9$x", "--password-stdin", "--format", "table", stdin=b"x")
+    assert (done.status, done.err) == (1, "")
+    assert done.out.startswith("unknown: does not fit: ")
+
+
+def test_a_hash_that_costs_too_much_cannot_be_told(folder: str) -> None:
+    field = f"$6$rounds=999999999$saltsalt${'x' * 86}"
+    done = run(folder, "hash", "test", field, "--password-stdin", stdin=b"x")
+    assert (done.status, done.out, done.err.count("\n")) == (75, "", 1)
+
+
+def test_the_schemes_are_listed(folder: str) -> None:
+    rows = {row["scheme"]: row for row in map(json.loads, run(folder, "hash", "list").out.splitlines())}
+    assert rows["argon2id"]["new_ones"] is True
+    assert rows["md5-crypt"]["weak"] is True
+    assert {name for name, row in rows.items() if row["new_ones"]} <= {*BEGINS, "yescrypt"}
+
+
+def test_trying_a_login_changes_nothing(folder: str) -> None:
+    before = contents(folder)
+    assert run(folder, "test", "bob@test.com", "--password-stdin", stdin=b"secret").status == 0
+    assert run(folder, "test", "eve", "--password-stdin", stdin=b"secret").status == 1
+    assert contents(folder) == before
+
+
+def test_a_login_is_told_with_its_reasons(folder: str) -> None:
+    done = run(folder, "test", "bob@test.com", "--password-stdin", "--from", "2001:db8::7", stdin=b"wrong")
+    assert (done.status, done.err) == (1, "")
+    assert json.loads(done.out) == {
+        "user": "bob@test.com",
+        "verdict": "no",
+        "reason": "wrong password",
+        "rule": None,
+        "store": "flatfile",
+        "scheme": "clear",
+        "from": "2001:db8::7",
+        "service": None,
+        "at": None,
+    }
+
+
+def test_an_account_is_judged_as_of_the_time_that_is_given(folder: str) -> None:
+    today = datetime.now(tz=UTC).date()
+    base(folder, users=f'bob:*x:valid_until="{today}"\n'.encode())
+
+    def status(*words: str) -> int:
+        return run(folder, "test", "bob", "--password-stdin", *words, stdin=b"x").status
+
+    assert status() == 0
+    assert status("--at", f"{today} 23:59") == 0
+    assert status("--at", f"{today + timedelta(days=1)}") == 1
+    assert status("--at", f"{today + timedelta(days=1)}T05:00+14:00") == 0
+    assert status("--at", "tomorrow") == 2
+    assert status("--from", "localhost") == 2
+
+
+def test_a_merge_says_what_it_took_in_and_where_the_rest_is(folder: str) -> None:
+    base(folder, users=BOB + b"this is nobody's\n")
+    run(folder, "user", "set", "bob@test.com", "quota=6")
+    done = run(folder, "merge", "--format", "table")
+    assert done == (0, f"1 user in nwauth.txt\n1 line rejected: {folder}/nwauth.rejected\n", "")
+    with open(os.path.join(folder, "nwauth.txt"), "rb") as file:
+        assert file.read() == BOB.replace(b"5", b"6")
+    again = json.loads(run(folder, "merge").out)
+    assert again == {"dry_run": False, "users": 1, "rejected": 0, "rejected_file": f"{folder}/nwauth.rejected"}
+
+
+def test_a_folder_that_takes_no_changes_is_not_merged(folder: str) -> None:
+    base(folder, settings=SETTINGS.replace("shared = false", "shared = false\nread_only = true"))
+    text = f"nwauth: store flatfile of {folder} takes no changes (read_only = true in nwauth.toml)\n"
+    assert run(folder, "merge") == (1, "", text)

@@ -1,0 +1,120 @@
+"""``nwauth init``."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nwauth.config import commented_example
+from tests.commands.common import BOB, COMMAND, Terminal, contents, run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> str:
+    """A folder yet to be made."""
+    return str(tmp_path / "mail")
+
+
+def rows(out: str) -> list[tuple[str, str]]:
+    return [(os.path.basename(row["path"]), row["change"]) for row in map(json.loads, out.splitlines())]
+
+
+def test_a_folder_is_made_with_an_empty_base_and_explained_settings(empty: str) -> None:
+    done = run(empty, "init")
+    assert done.status == 0
+    assert rows(done.out) == [("mail", "made"), ("nwauth.toml", "made"), ("nwauth.txt", "made")]
+    assert done.err.startswith(
+        "\nIn dmail.conf:\n"
+        "    authent_method external\n"
+        f"    authent_process {COMMAND[0]} -path {empty}\n"
+        "In surgemail.ini:\n"
+        f'    g_authent_process "{COMMAND[0]} -path {empty}"\n'
+    )
+    found = contents(empty)
+    assert found["nwauth.toml"][0].decode() == commented_example(shared=False)
+    assert found["nwauth.txt"][0] == b""
+    assert {stat.S_IMODE(mode) for name, (_, mode, _) in found.items() if name} == {0o600}
+    assert stat.S_IMODE(found[""][1]) == 0o700
+    assert run(empty, "user", "list") == (0, "", "0 of 0 users\n")
+
+
+def test_a_second_run_keeps_what_is_there_and_makes_what_lacks(empty: str) -> None:
+    run(empty, "init", "--quiet")
+    before = contents(empty)
+    done = run(empty, "init")
+    assert (done.status, rows(done.out)) == (0, [("mail", "kept"), ("nwauth.toml", "kept"), ("nwauth.txt", "kept")])
+    assert contents(empty) == before
+    os.unlink(os.path.join(empty, "nwauth.toml"))
+    again = run(empty, "init", "--yes")
+    assert rows(again.out)[1:] == [("nwauth.toml", "made"), ("nwauth.txt", "kept")]
+
+
+def test_a_dry_run_makes_nothing(empty: str) -> None:
+    done = run(empty, "init", "--dry-run", "--format", "table")
+    text = f"{empty}: the folder, would be made\n{empty}/nwauth.toml: settings, shared = false, would be made\n"
+    assert done == (0, f"{text}{empty}/nwauth.txt: the user base, would be made\n", "")
+    assert not os.path.exists(empty)
+
+
+def test_only_the_last_folder_of_a_path_is_made(empty: str) -> None:
+    done = run(f"{empty}/deeper", "init")
+    text = f"nwauth: {empty}/deeper: found no folder above it, wanted a folder, or room for one: make {empty} first\n"
+    assert done == (1, "", text)
+
+
+def test_a_shared_folder_says_so(empty: str) -> None:
+    assert run(empty, "init", "--shared").status == 0
+    added = json.loads(run(empty, "user", "add", "bob", "--generate").out)
+    assert added["scheme"] == "ssha"
+
+
+def test_a_base_of_nwauths_is_made_ours_only_by_a_yes(empty: str) -> None:
+    os.mkdir(empty)
+    with open(os.path.join(empty, "nwauth.txt"), "wb") as file:
+        file.write(BOB)
+    before = contents(empty)
+    done = run(empty, "init")
+    assert (done.status, done.out, done.err.count("\n")) == (2, "", 1)
+    assert "there is no way back" in done.err
+    assert "Say which: --shared, or --yes" in done.err
+    terminal = Terminal(empty, "init", columns=200, NO_COLOR="1")
+    terminal.expect("Make it nwauth's own? [y/N] ")
+    terminal.type("n\n")
+    assert terminal.end() == 1
+    assert contents(empty) == before
+    assert rows(run(empty, "init", "--yes").out)[2] == ("nwauth.txt", "kept")
+    assert contents(empty)["nwauth.txt"] == before["nwauth.txt"]
+
+
+def test_a_base_of_nwauths_stays_readable_for_the_others_with_shared(empty: str) -> None:
+    os.mkdir(empty)
+    with open(os.path.join(empty, "nwauth.add"), "wb") as file:
+        file.write(BOB)
+    assert run(empty, "init", "--shared", "--quiet") == (0, "", "")
+    assert sorted(os.listdir(empty)) == ["nwauth.add", "nwauth.toml"]
+    done = run(empty, "init", "--shared", "--quiet")
+    assert done.status == 0
+
+
+def test_only_flat_files_can_be_made(empty: str) -> None:
+    done = run(empty, "init", "--store", "postgresql://db/mail")
+    text = "--store: this version makes flat files only, in the folder of --path (nwauth init --help tells more)"
+    assert done == (2, "", f"nwauth: {text}\n")
+    assert not os.path.exists(empty)
+
+
+def test_settings_that_cannot_be_read_are_told_and_kept(empty: str) -> None:
+    os.mkdir(empty)
+    with open(os.path.join(empty, "nwauth.toml"), "w", encoding="ascii") as file:
+        file.write("bad = 1\n")
+    done = run(empty, "init")
+    assert (done.status, done.out) == (75, "")
+    assert f"{empty}/nwauth.toml" in done.err
+    assert os.listdir(empty) == ["nwauth.toml"] or sorted(os.listdir(empty)) == ["nwauth.log", "nwauth.toml"]

@@ -1,0 +1,266 @@
+"""Results in every form, where they go, and how errors are told."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import click
+import pytest
+
+from tests.commands.common import COMMAND, SETTINGS, Terminal, base, environment, run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SHOWN = {
+    "user": "bob@test.com",
+    "scheme": "clear",
+    "weak": True,
+    "store": "flatfile",
+    "drop_path": "config",
+    "uid": "0",
+    "info": {"quota": "5", "full_name": "Bob Bee"},
+}
+INFO = 'quota="5" full_name="Bob Bee"'
+CELLS = ["bob@test.com", "clear", "true", "flatfile", "config", "0", INFO]
+
+
+def test_a_user_is_shown_in_every_form(folder: str) -> None:
+    def shown(form: str) -> str:
+        done = run(folder, "user", "show", "BOB@test.com", "--format", form)
+        assert (done.status, done.err) == (0, "")
+        return done.out
+
+    assert json.loads(shown("json")) == SHOWN
+    assert json.loads(shown("ndjson")) == SHOWN
+    assert list(csv.reader(io.StringIO(shown("csv")))) == [list(SHOWN), CELLS]
+    assert list(csv.reader(io.StringIO(shown("tsv")), delimiter="\t")) == [list(SHOWN), CELLS]
+    assert shown("table") == (
+        "user       bob@test.com\n"
+        "scheme     clear\n"
+        "weak       yes\n"
+        "store      flatfile\n"
+        "drop path  config\n"
+        "uid        0\n"
+        "info       quota=5\n"
+        "           full_name=Bob Bee\n"
+    )
+
+
+def test_users_are_listed_in_every_form(folder: str) -> None:
+    base(folder, users=b"zoe:*x:\nadam:*x:\n")
+
+    def listed(form: str) -> str:
+        done = run(folder, "user", "list", "--format", form)
+        assert (done.status, done.err) == (0, "2 of 2 users\n")
+        return done.out
+
+    assert [row["user"] for row in json.loads(listed("json"))] == ["adam", "zoe"]
+    assert [json.loads(line)["user"] for line in listed("ndjson").splitlines()] == ["adam", "zoe"]
+    assert [row["user"] for row in csv.DictReader(io.StringIO(listed("csv")))] == ["adam", "zoe"]
+    assert [row["user"] for row in csv.DictReader(io.StringIO(listed("tsv")), delimiter="\t")] == ["adam", "zoe"]
+    assert listed("table") == "USER  SCHEME  WEAK  INFO\nadam  clear   yes\nzoe   clear   yes\n"
+
+
+def test_an_empty_listing_is_empty_in_every_form(folder: str) -> None:
+    outs = {form: run(folder, "user", "list", "nobody", "--format", form).out for form in ("json", "ndjson", "csv")}
+    assert outs == {"json": "[]\n", "ndjson": "", "csv": ",".join(SHOWN) + "\n"}
+
+
+def test_the_stored_password_is_shown_only_on_purpose(folder: str) -> None:
+    assert "secret" not in run(folder, "user", "show", "bob@test.com").out
+    assert "secret" not in run(folder, "user", "list").out
+    assert json.loads(run(folder, "user", "show", "bob@test.com", "--show-hash").out)["stored_password"] == "*secret"
+
+
+def test_a_search_counts_all_hits_and_shows_some(folder: str) -> None:
+    base(folder, users=b"".join(b"user%02d@test.com:*x:\n" % number for number in range(20)))
+    done = run(folder, "user", "search", "user1?@*", "--from", "2", "--max", "3")
+    assert [json.loads(line)["user"][4:6] for line in done.out.splitlines()] == ["12", "13", "14"]
+    assert (done.status, done.err) == (0, "10 of 20 users\n")
+    assert run(folder, "--quiet", "user", "search", "nobody") == (1, "", "")
+
+
+def test_options_stand_before_or_behind_the_command_and_the_later_counts(folder: str) -> None:
+    before = run("/nowhere", "-path", folder, "--format", "csv", "user", "list", "--format=json")
+    behind = run("/nowhere", "user", "list", "--path", folder, "--format", "json")
+    assert before == behind
+    assert json.loads(before.out)[0]["user"] == "bob@test.com"
+
+
+def test_what_does_not_print_is_escaped_in_a_table(folder: str) -> None:
+    base(folder, users=b'bob:*x:a="\x1b[2J"\n')
+    assert run(folder, "user", "list", "--format", "table").out.splitlines()[1] == r'bob   clear   yes   a="\x1b[2J"'
+
+
+def test_a_table_on_a_terminal_is_no_wider_than_it(folder: str) -> None:
+    base(folder, users=b'bob@test.com:*x:full_name="%s"\neve@%s.com:*x:\n' % ("Ü漢".encode() * 40, b"long" * 20))
+    terminal = Terminal(folder, "user", "list", NO_COLOR="1")
+    assert terminal.end() == 0
+    lines = terminal.screen.splitlines()
+    assert lines[0].startswith("USER ")
+    assert "\x1b" not in terminal.screen
+    assert all(sum(2 if c > "\u2e80" else 1 for c in line) <= 80 for line in lines)
+    assert sum("..." in line for line in lines) == 2
+    assert len(run(folder, "user", "list", "--format", "table").out.splitlines()[1]) > 80
+
+
+def test_colours_are_for_terminals_and_those_who_want_them(folder: str) -> None:
+    terminal = Terminal(folder, "user", "list")
+    assert terminal.end() == 0
+    assert terminal.screen.startswith("\x1b[1mUSER")
+    assert "\x1b" not in run(folder, "user", "list", "--format", "table").out
+    assert "\x1b[1m" in run(folder, "user", "list", "--format", "table", "--color", "always", NO_COLOR="1").out
+    never = Terminal(folder, "--color", "never", "user", "list")
+    assert never.end() == 0
+    assert "\x1b" not in never.screen
+
+
+def test_a_reader_who_has_enough_ends_it_quietly(folder: str) -> None:
+    base(folder, users=b"".join(b"user%05d:*x:\n" % number for number in range(20000)))
+    script = f"'{COMMAND[0]}' user list --quiet | head -1; echo ${{PIPESTATUS[0]}}"
+    words = ["bash", "-c", script]
+    done = subprocess.run(words, capture_output=True, text=True, env=environment(NWAUTH_PATH=folder), check=True)
+    assert done.stdout.splitlines()[0].startswith('{"user": "user00000"')
+    assert (done.stdout.splitlines()[1:], done.stderr) == (["141"], "")
+
+
+def test_results_that_cannot_be_written_are_told(folder: str) -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [*COMMAND, "user", "list"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            env=environment(NWAUTH_PATH=folder),
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (75, b"nwauth: cannot read or write: [Errno 28] No space left on device\n")
+
+
+def test_closed_standard_files_never_lead_into_a_user_file(folder: str) -> None:
+    script = f"'{COMMAND[0]}' user set bob@test.com quota=6 <&- >&- 2>&-"
+    done = subprocess.run(["bash", "-c", script], env=environment(NWAUTH_PATH=folder), check=False)
+    assert done.returncode == 0
+    with open(os.path.join(folder, "nwauth.add"), encoding="ascii") as file:
+        assert [line for line in file if line[0] != "#"] == ['bob@test.com:*secret:quota="6" full_name="Bob Bee"\n']
+
+
+WRONG_STORE = (
+    "--store: found 'sql', wanted 'flatfile': the folder has this one store (nwauth user list --help tells more)"
+)
+
+# --- errors ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (("frob",), "no such command 'frob' (nwauth --help tells more)"),
+        (("user", "frob"), "no such command 'frob' (nwauth user --help tells more)"),
+        (("user", "show"), "missing argument 'NAME' (nwauth user show --help tells more)"),
+        (("user", "show", "a", "b"), "got unexpected extra argument (b) (nwauth user show --help tells more)"),
+        (("user", "list", "--frob"), "no such option '--frob' (nwauth user list --help tells more)"),
+        (("--store", "sql", "user", "list"), WRONG_STORE),
+    ],
+)
+def test_a_wrong_command_line_is_misuse_in_one_line(folder: str, words: tuple[str, ...], text: str) -> None:
+    assert run(folder, *words) == (2, "", f"nwauth: {text}\n")
+
+
+def test_a_store_that_is_down_is_told_apart_from_a_missing_user(folder: str) -> None:
+    os.unlink(os.path.join(folder, "nwauth.txt"))
+    text = f"nwauth: {folder}: no user database, run nwauth init\n"
+    for words in (("show", "bob"), ("list",), ("add", "bob", "--generate"), ("del", "bob", "--yes")):
+        assert run(folder, "user", *words) == (75, "", text)
+    tried = run(folder, "test", "bob", "--password-stdin", stdin=b"x")
+    assert (tried.status, json.loads(tried.out)["verdict"], tried.err) == (75, "cannot tell", "")
+    assert sorted(os.listdir(folder)) == ["nwauth.log", "nwauth.toml"]
+
+
+def test_a_broken_configuration_is_told_with_file_key_found_and_wanted(folder: str) -> None:
+    base(folder, settings=SETTINGS.replace("bcrypt_cost = 4", "bcrypt_cost = 99"))
+    done = run(folder, "user", "list")
+    assert (done.status, done.out, done.err.count("\n")) == (75, "", 1)
+    for word in (f"{folder}/nwauth.toml", "passwords.bcrypt_cost", "99", "4 to 1"):
+        assert word in done.err
+
+
+def test_the_traceback_is_for_those_who_ask(folder: str) -> None:
+    done = run(folder, "user", "show", "eve", "--debug")
+    assert done.status == 1
+    assert done.err.startswith("Traceback (most recent call last):\n")
+    assert done.err.endswith(f"\nnwauth: eve: no such user in store flatfile of {folder}\n")
+
+
+def test_help_teaches(folder: str) -> None:
+    from nwauth.commands.group import root
+
+    assert run(folder, "--version").out.startswith("nwauth 0.")
+    done = run(folder, "user", "add", "--help")
+    assert (done.status, done.err) == (0, "")
+    assert done.out.startswith(
+        "Usage: nwauth user add [OPTIONS] NAME [FIELD=VALUE ...]\n\n  Add a user, with info fields.\n"
+    )
+    assert "Examples:\n  nwauth user add bob@test.com quota=200000000 full_name='Bob Bee'\n" in done.out
+    helps = {" ".join(path): text for path, text in every_help(root, ("nwauth",))}
+    assert len(helps) == 21
+    assert [path for path, text in helps.items() if "Examples:" not in text] == []
+
+
+def every_help(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
+    context = click.Context(command, info_name=" ".join(path))
+    yield path, command.get_help(context)
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            found = command.get_command(context, name)
+            assert found is not None
+            yield from every_help(found, (*path, name))
+
+
+def test_a_group_without_a_command_is_misuse_and_shows_its_help(folder: str) -> None:
+    done = run(folder, "user")
+    assert (done.status, done.out) == (2, "")
+    assert done.err.startswith("Usage: nwauth user [OPTIONS] COMMAND [ARGS]...\n")
+
+
+def test_a_bug_is_told_as_try_again_and_logged(
+    folder: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from nwauth.commands import group
+
+    def stumble(*_: object) -> None:
+        raise KeyError("secret")
+
+    monkeypatch.setattr(group.root, "invoke", stumble)
+    assert group.run_command(["-path", folder, "user", "list"]) == 75
+    out, err = capfd.readouterr()
+    assert (out, err) == ("", "nwauth: internal fault: KeyError (--debug shows where; please report it)\n")
+    with open(os.path.join(folder, "nwauth.log"), encoding="ascii") as file:
+        (line,) = file
+    assert " bug level=error error=KeyError at=" in line
+
+
+def test_a_command_imports_no_other_commands(folder: str) -> None:
+    program = "import sys; from nwauth.cli import main; main(sys.argv[1:]); print(*sys.modules, file=sys.stderr)"
+    words = [sys.executable, "-c", program, "-path", folder, "user", "show", "bob@test.com"]
+    done = subprocess.run(words, capture_output=True, text=True, env=environment(), check=True)
+    loaded = set(done.stderr.split())
+    assert "nwauth.commands.user" in loaded
+    others = {"user_changes", "user_states", "hashes", "init", "merge", "login", "completion", "serve"}
+    assert not loaded & {f"nwauth.commands.{name}" for name in others}
+    assert not loaded & {"passlib", "argon2", "sqlalchemy", "hypothesis"}
+
+
+def test_serve_is_the_child_of_a_mail_server(folder: str) -> None:
+    talk = b"check bob@test.com secret\nexit\n"
+    done = run("/nowhere", "serve", "-path", folder, "-log", stdin=talk)
+    assert (done.status, done.err) == (0, "")
+    assert done.out == f"+OK bob@test.com config 0 {INFO}\n+OK goodbye\n"
+    assert run("/nowhere", "--path", folder, "serve", stdin=b"lookup eve\n").out == "-ERR eve does not exist\n"
+    assert run(folder, "serve", "-frob") == (2, "", "nwauth: unknown option -frob (nwauth serve --help tells more)\n")

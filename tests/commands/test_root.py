@@ -1,0 +1,133 @@
+"""Commands that root starts work as the owner of the folder, and leave nothing behind that locks it out."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+import nwauth
+from tests.commands.common import BOB, SETTINGS, Run, base, environment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+OWNER = 12345
+SSHA = "{ssha}EAzXAXBVz5BjxQcv2+AC12kT02SICcXf"
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can take the ids of others")
+
+
+@pytest.fixture
+def mail() -> Iterator[str]:
+    """A folder that belongs to another account, with a base in it, where that account can reach it."""
+    folder = tempfile.mkdtemp(prefix="nwauth-test-")
+    os.chmod(folder, 0o750)
+    base(folder, settings=SETTINGS + '[log]\nlevel = "info"\n')
+    for name in ("", "nwauth.txt", "nwauth.toml"):
+        os.chown(os.path.join(folder, name), OWNER, OWNER)
+    os.chmod(os.path.join(folder, "nwauth.txt"), 0o640)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def hidden(tmp_path: Path) -> dict[str, str]:
+    """Our modules and the libraries, where only root can read them."""
+    tmp_path.chmod(0o700)
+    (tmp_path / "libraries").symlink_to(sysconfig.get_path("purelib"))
+    (tmp_path / "ours").mkdir()
+    (tmp_path / "ours" / "nwauth").symlink_to(os.path.dirname(nwauth.__file__))
+    return {"PYTHONPATH": f"{tmp_path}/ours:{tmp_path}/libraries", "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def run(folder: str, hidden: dict[str, str], *words: str, stdin: bytes = b"") -> Run:
+    done = subprocess.run(
+        [sys.executable, "-S", "-m", "nwauth", *words],
+        input=stdin,
+        capture_output=True,
+        cwd="/",
+        env=environment(NWAUTH_PATH=folder, **hidden),
+        timeout=20,
+        check=False,
+    )
+    return Run(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def owners_and_modes(folder: str) -> dict[str, tuple[int, int, int]]:
+    found = {}
+    for name in os.listdir(folder):
+        status = os.stat(os.path.join(folder, name))
+        found[name] = (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode))
+    return found
+
+
+def test_all_that_a_change_makes_belongs_to_the_owner(mail: str, hidden: dict[str, str]) -> None:
+    done = run(mail, hidden, "user", "add", "eve", "--generate", "--format", "csv")
+    assert (done.status, done.err) == (0, "")
+    assert owners_and_modes(mail) == {
+        "nwauth.toml": (OWNER, OWNER, 0o644),
+        "nwauth.txt": (OWNER, OWNER, 0o640),
+        "nwauth.add": (OWNER, OWNER, 0o640),
+        "nwauth.lock": (OWNER, OWNER, 0o640),
+        "nwauth.log": (OWNER, OWNER, 0o600),
+    }
+
+
+@pytest.mark.parametrize("shared", ["true", "false"])
+def test_every_command_works_without_reading_its_modules_anew(mail: str, hidden: dict[str, str], shared: str) -> None:
+    with open(os.path.join(mail, "nwauth.toml"), "w", encoding="ascii") as file:
+        file.write(SETTINGS.replace("shared = false", f"shared = {shared}"))
+    assert run(mail, hidden, "user", "add", "eve", "--hash", SSHA, "--quiet").status == 0
+    assert run(mail, hidden, "user", "rename", "eve", "adam").status == 0
+    assert run(mail, hidden, "user", "list", "--format", "table").err == "2 of 2 users\n"
+    assert run(mail, hidden, "test", "adam", "--password-stdin", stdin=b"secret").status == 0
+    merged = run(mail, hidden, "merge")
+    assert (merged.status, json.loads(merged.out)["users"]) == (0, 2)
+    assert run(mail, hidden, "user", "del", "adam", "--yes").status == 0
+    assert {owner[:2] for owner in owners_and_modes(mail).values()} == {(OWNER, OWNER)}
+    kept = {"nwauth.toml", "nwauth.txt", "nwauth.add", "nwauth.lock", "nwauth.idx"}
+    left = {name for name in os.listdir(mail) if not name.startswith("nwauth.add.old.")}
+    assert left <= kept
+
+
+def test_a_password_file_is_read_as_root(mail: str, hidden: dict[str, str], tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"geheim\n")
+    secret.chmod(0o600)
+    assert run(mail, hidden, "user", "passwd", "bob@test.com", "--password-file", str(secret)).status == 0
+    assert run(mail, hidden, "test", "bob@test.com", "--password-stdin", stdin=b"geheim").status == 0
+
+
+def test_init_makes_files_of_the_owner(mail: str, hidden: dict[str, str]) -> None:
+    for name in os.listdir(mail):
+        os.unlink(os.path.join(mail, name))
+    assert run(mail, hidden, "init").status == 0
+    new = os.path.join(mail, "new")
+    assert run(new, hidden, "init").status == 0
+    for folder in (mail, new):
+        assert {owner[:2] for owner in owners_and_modes(folder).values()} == {(OWNER, OWNER)}
+        assert {"nwauth.toml", "nwauth.txt"} <= set(os.listdir(folder))
+
+
+def test_a_wrong_field_is_told_as_to_anybody(mail: str, hidden: dict[str, str]) -> None:
+    done = run(mail, hidden, "user", "show", "nobody", "--debug")
+    assert done.status == 1
+    assert done.err.endswith(f"nwauth: nobody: no such user in store flatfile of {mail}\n")
+
+
+def test_a_dry_run_of_root_leaves_no_trace(mail: str, hidden: dict[str, str]) -> None:
+    before = sorted(os.listdir(mail))
+    assert run(mail, hidden, "user", "set", "bob@test.com", "quota=6", "--dry-run").status == 0
+    assert sorted(os.listdir(mail)) == before
+    with open(os.path.join(mail, "nwauth.txt"), "rb") as file:
+        assert file.read() == BOB

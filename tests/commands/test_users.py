@@ -1,0 +1,279 @@
+"""``nwauth user``: whole outputs and exit statuses, through the installed command."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+from tests.commands.common import BOB, SETTINGS, Run, base, contents, run
+
+SSHA = "{ssha}EAzXAXBVz5BjxQcv2+AC12kT02SICcXf"  # "secret"
+
+
+def line_of(folder: str, name: str) -> str:
+    """The last line for a name in the journal."""
+    with open(os.path.join(folder, "nwauth.add"), encoding="utf-8", errors="surrogateescape") as file:
+        return [line for line in file if line.startswith(f"{name}:")][-1].rstrip("\n")
+
+
+def record(out: str) -> dict[str, object]:
+    (line,) = out.splitlines()
+    found = json.loads(line)
+    assert isinstance(found, dict)
+    return found
+
+
+def test_a_user_is_added_with_fields_and_can_log_in(folder: str) -> None:
+    done = run(
+        folder, "user", "add", "eve@test.com", "quota=7", 'fwd="x@y.z"', "--password-stdin", stdin=b"pass word\n"
+    )
+    assert done.status == 0
+    assert record(done.out) == {
+        "user": "eve@test.com",
+        "change": "added",
+        "dry_run": False,
+        "store": "flatfile",
+        "scheme": "argon2id",
+        "fields": {"quota": {"old": None, "new": "7"}, "fwd": {"old": None, "new": "x@y.z"}},
+    }
+    assert done.err == "note: the password holds a blank, which not every mail server can send\n"
+    assert line_of(folder, "eve@test.com").endswith(':quota="7" fwd="x@y.z"')
+    assert run(folder, "test", "eve@test.com", "--password-stdin", stdin=b"pass word").status == 0
+
+
+def test_a_user_who_is_there_is_not_added_again(folder: str) -> None:
+    done = run(folder, "user", "add", "BOB@test.com", "--generate")
+    text = "nwauth: BOB@test.com exists already: nwauth user set changes its fields, nwauth user passwd its password\n"
+    assert done == (1, "", text)
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [(("a b",), "'a b' cannot be the name of a user: it holds ' '"), (("--", "-x"), "it begins with '-'")],
+)
+def test_a_name_that_may_not_be_is_refused(folder: str, words: tuple[str, ...], reason: str) -> None:
+    done = run(folder, "user", "add", "--generate", *words)
+    assert (done.status, done.out) == (1, "")
+    assert reason in done.err
+    assert done.err.count("\n") == 1
+
+
+def test_a_name_like_an_option_is_misuse(folder: str) -> None:
+    done = run(folder, "user", "add", "-x", "--generate")
+    assert done == (2, "", "nwauth: no such option '-x' (nwauth user add --help tells more)\n")
+
+
+def test_a_generated_password_is_printed_once_and_works(folder: str) -> None:
+    password = record(run(folder, "user", "add", "eve", "--generate").out)["password"]
+    assert isinstance(password, str)
+    assert len(password) == 16
+    assert run(folder, "test", "eve", "--password-stdin", stdin=password.encode()).status == 0
+    quiet = run(folder, "--quiet", "user", "passwd", "eve", "--generate")
+    assert (quiet.status, len(quiet.out), quiet.err) == (0, 17, "")
+    assert run(folder, "test", "eve", "--password-stdin", stdin=quiet.out.encode()).status == 0
+
+
+def test_a_password_comes_from_a_file_and_may_be_folded(folder: str) -> None:
+    path = os.path.join(folder, "pw")
+    with open(path, "wb") as file:
+        file.write(b"GeHeim\r\n")
+    assert run(folder, "user", "add", "eve", "--password-file", path, "--lowercase", "--quiet") == (0, "", "")
+    assert run(folder, "test", "eve", "--password-stdin", stdin=b"geheim\n").status == 0
+
+
+@pytest.mark.parametrize(("stdin", "found"), [(b"", "nothing"), (b"\n", "an empty line"), (b"a\nb\n", "2 lines")])
+def test_stdin_that_is_not_one_password_is_misuse(folder: str, stdin: bytes, found: str) -> None:
+    done = run(folder, "user", "passwd", "bob@test.com", "--password-stdin", stdin=stdin)
+    assert done == (2, "", f"nwauth: --password-stdin: found {found}, wanted 1 line: the password {HELP}\n")
+
+
+HELP = "(nwauth user passwd --help tells more)"
+
+
+def test_without_a_terminal_the_ways_to_give_a_password_are_named(folder: str) -> None:
+    done = run(folder, "user", "passwd", "bob@test.com")
+    ways = "--password-stdin, --password-file or --generate"
+    assert done == (2, "", f"nwauth: no terminal to ask for the password on: give {ways} {HELP}\n")
+
+
+def test_a_ready_hash_is_stored_as_it_is(folder: str) -> None:
+    done = run(folder, "user", "add", "eve", "--hash", SSHA)
+    assert (done.status, record(done.out)["scheme"], done.err) == (0, "ssha", "note: ssha is a weak scheme\n")
+    assert line_of(folder, "eve") == f"eve:{SSHA}:"
+    assert run(folder, "user", "passwd", "bob@test.com", "--hash", SSHA, "--quiet").status == 0
+    assert line_of(folder, "bob@test.com") == f'bob@test.com:{SSHA}:quota="5" full_name="Bob Bee"'
+
+
+def test_a_password_comes_from_one_place(folder: str) -> None:
+    done = run(folder, "user", "add", "eve", "--generate", "--hash", SSHA)
+    text = "--password-stdin, --password-file, --generate and --hash exclude each other"
+    assert done == (2, "", f"nwauth: {text} (nwauth user add --help tells more)\n")
+
+
+@pytest.mark.parametrize(
+    ("field", "found"),
+    [
+        ("*secret", "clear text"),
+        ("{PLAIN}secret", "clear text"),
+        ("$9$unknown", "no field that lets anybody in"),
+        ("{ssha}abc:def", "no field that lets anybody in"),
+        (SSHA[:-3], "a damaged ssha hash"),
+    ],
+)
+def test_a_hash_that_is_none_is_refused_in_one_line(folder: str, field: str, found: str) -> None:
+    done = run(folder, "user", "add", "eve", "--hash", field)
+    assert (done.status, done.out, done.err.count("\n")) == (1, "", 1)
+    assert f"--hash: found {found}" in done.err
+
+
+def test_fields_are_changed_and_removed(folder: str) -> None:
+    done = run(folder, "user", "set", "bob@test.com", "QUOTA=6", "full_name=", "x=a=b", "--format", "table")
+    text = "bob@test.com changed\n  quota      5 -> 6\n  full_name  Bob Bee -> (removed)\n  x          a=b\n"
+    assert done == (0, text, "")
+    assert line_of(folder, "bob@test.com") == 'bob@test.com:*secret:quota="6" x="a=b"'
+    assert record(run(folder, "user", "set", "bob@test.com", "x=a=b").out)["change"] == "none"
+
+
+@pytest.mark.parametrize("word", ["quota", 'quota="a"b"'])
+def test_what_is_no_field_is_misuse(folder: str, word: str) -> None:
+    assert run(folder, "user", "set", "bob@test.com", word).status == 2
+
+
+def test_a_date_that_cannot_be_read_back_is_refused(folder: str) -> None:
+    done = run(folder, "user", "set", "bob@test.com", "valid_until=tomorrow")
+    text = "nwauth: valid_until is no date, wanted a date (2027-01-31) or a date and time (2027-01-31 18:00)\n"
+    assert done == (1, "", text)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("set", "eve", "x=1"),
+        ("passwd", "eve", "--generate"),
+        ("show", "eve"),
+        ("rename", "eve", "adam"),
+        ("suspend", "eve"),
+        ("resume", "eve"),
+        ("del", "eve", "--yes"),
+    ],
+)
+def test_an_absent_user_is_a_no(folder: str, words: tuple[str, ...]) -> None:
+    done = run(folder, "user", *words)
+    text = f"nwauth: eve: no such user in store flatfile of {folder}\n"
+    assert (done.status, done.err) == (1, text)
+    assert not os.path.exists(os.path.join(folder, "nwauth.add"))
+
+
+def test_a_renamed_user_keeps_everything_else(folder: str) -> None:
+    done = run(folder, "user", "rename", "bob@test.com", "rob@test.com", "--format", "table")
+    assert done == (0, "bob@test.com renamed to rob@test.com\n", "")
+    assert line_of(folder, "rob@test.com") == BOB.decode().replace("bob", "rob").rstrip()
+    assert run(folder, "user", "show", "bob@test.com").status == 1
+    assert record(run(folder, "user", "rename", "rob@test.com", "ROB@test.com").out)["new_name"] == "ROB@test.com"
+
+
+def test_a_user_is_not_renamed_over_another(folder: str) -> None:
+    base(folder, users=BOB + b"eve:*x:\n")
+    done = run(folder, "user", "rename", "eve", "bob@test.com")
+    assert done == (1, "", "nwauth: bob@test.com exists already: eve keeps its name\n")
+
+
+def test_a_suspended_user_is_refused_until_resumed(folder: str) -> None:
+    assert record(run(folder, "user", "suspend", "bob@test.com").out)["change"] == "suspended"
+    tried = run(folder, "test", "bob@test.com", "--password-stdin", stdin=b"secret")
+    assert (tried.status, record(tried.out)["reason"]) == (1, "mailstatus is suspended")
+    assert record(run(folder, "user", "suspend", "bob@test.com").out)["change"] == "none"
+    resumed = record(run(folder, "user", "resume", "bob@test.com").out)
+    assert resumed["fields"] == {"mailstatus": {"old": "suspended", "new": None}}
+    assert run(folder, "test", "bob@test.com", "--password-stdin", stdin=b"secret").status == 0
+
+
+def test_resuming_a_user_in_good_standing_says_that_there_was_nothing(folder: str) -> None:
+    base(folder, users=b'bob:*x:mailstatus="vip"\n')
+    done = run(folder, "user", "resume", "bob", "--format", "table")
+    text = "bob: nothing to resume: mailstatus is vip, which lets the user in\n"
+    assert done == (0, "bob stays as it is\n", text)
+
+
+def test_deleting_needs_a_yes(folder: str) -> None:
+    before = contents(folder)
+    done = run(folder, "user", "del", "bob@test.com")
+    assert (done.status, done.out) == (2, "")
+    assert "no terminal to ask on whether to delete bob@test.com: give --yes" in done.err
+    assert contents(folder) == before
+
+
+def test_the_users_who_are_there_are_deleted_and_the_absent_named(folder: str) -> None:
+    base(folder, users=BOB + b"eve:*x:\n")
+    done = run(folder, "user", "del", "--yes", "eve", "adam", "bob@test.com", "--format", "json")
+    assert done.status == 1
+    assert [row["user"] for row in json.loads(done.out)] == ["eve", "bob@test.com"]
+    assert done.err == f"nwauth: adam: no such user in store flatfile of {folder}\n"
+    assert run(folder, "user", "list").err == "0 of 0 users\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("user", "add", "eve", "--generate"),
+        ("user", "set", "bob@test.com", "quota=6"),
+        ("user", "passwd", "bob@test.com", "--generate"),
+        ("user", "rename", "bob@test.com", "eve"),
+        ("user", "suspend", "bob@test.com"),
+        ("user", "resume", "bob@test.com"),
+        ("user", "del", "bob@test.com"),
+        ("merge",),
+        ("init",),
+    ],
+)
+def test_a_dry_run_changes_not_one_byte(folder: str, words: tuple[str, ...]) -> None:
+    base(folder, settings=SETTINGS + '[log]\nlevel = "info"\n')
+    before = contents(folder)
+    done = run(folder, *words, "--dry-run")
+    assert (done.status, done.err.replace("bob@test.com: nothing to resume: there is no mailstatus\n", "")) == (0, "")
+    assert all(json.loads(line)["dry_run"] is True for line in done.out.splitlines())
+    assert done.out
+    assert contents(folder) == before
+
+
+def test_a_dry_run_refuses_what_the_real_one_would(folder: str) -> None:
+    assert run(folder, "user", "add", "a b", "--generate", "--dry-run").status == 1
+    assert run(folder, "user", "rename", "eve", "adam", "--dry-run").status == 1
+    base(folder, settings=SETTINGS.replace("shared = false", "shared = false\nread_only = true"))
+    done = run(folder, "user", "passwd", "bob@test.com", "--generate", "--dry-run")
+    text = f"nwauth: store flatfile of {folder} takes no changes (read_only = true in nwauth.toml)\n"
+    assert done == (1, "", text)
+
+
+def test_each_change_leaves_one_line_in_the_log_without_a_password(folder: str) -> None:
+    base(folder, settings=SETTINGS + '[log]\nlevel = "info"\n')
+    run(folder, "user", "add", "eve", "--password-stdin", stdin=b"geheim")
+    run(folder, "user", "add", "eve", "--generate")
+    run(folder, "user", "del", "eve", "--yes")
+    run(folder, "user", "show", "bob@test.com")
+    with open(os.path.join(folder, "nwauth.log"), encoding="utf-8") as file:
+        lines = [line.rstrip("\n").partition(" ")[2] for line in file]
+    assert lines[0] == "user-add user=eve store=flatfile scheme=argon2id result=ok"
+    assert lines[1].startswith('user-add user=eve store=flatfile reason="eve exists already')
+    assert lines[1].endswith("result=no")
+    assert lines[2:] == ["user-del user=eve store=flatfile result=ok"]
+    assert "geheim" not in "".join(lines)
+
+
+@pytest.mark.parametrize("utf8_mode", ["0", "1"])
+def test_names_that_are_no_ascii_work_in_the_c_locale(folder: str, utf8_mode: str) -> None:
+    base(folder, settings=SETTINGS + "[names]\nallow_high_ascii = true\n")
+
+    def do(*words: str | bytes) -> Run:
+        return run(folder, *words, LC_ALL="C", PYTHONUTF8=utf8_mode, PYTHONCOERCECLOCALE="0")
+
+    for name, shown in (("jürgen".encode(), "jürgen"), (b"j\xfcrgen", r"j\xfcrgen")):
+        text = name.decode("utf-8", "surrogateescape")
+        added = do("user", "add", name, b"full_name=J\xc3\xbcrgen", "--generate")
+        assert (added.status, record(added.out)["user"]) == (0, text)
+        assert do("user", "list", name, "--format", "csv").out.splitlines()[1].startswith(f"{text},argon2id")
+        assert do("user", "show", name, "--format", "table").out.startswith(f"user       {shown}\n")
+        assert do("user", "rename", name, "eve").status == 0
+        assert do("user", "del", "eve", name, "--yes").err.startswith(f"nwauth: {shown}: no such user")
