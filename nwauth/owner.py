@@ -4,6 +4,43 @@ from __future__ import annotations
 
 import os
 
+# What our modules import on use, and what those import on use; tests/test_owner.py compares it with their sources.
+ON_USE = (
+    "_argon2_cffi_bindings",
+    "_blake2",
+    "argon2._utils",
+    "argon2.low_level",
+    "array",
+    "base64",
+    "bcrypt",
+    "binascii",
+    "ctypes",
+    "datetime",
+    "encodings.idna",
+    "hashlib",
+    "heapq",
+    "hmac",
+    "ipaddress",
+    "itertools",
+    "json",
+    "linecache",
+    "operator",
+    "passlib.exc",
+    "passlib.hash",
+    "pwd",
+    "re",
+    "secrets",
+    "select",
+    "signal",
+    "syslog",
+    "tempfile",
+    "time",
+    "tomllib",
+    "traceback",
+    "unicodedata",
+    "warnings",
+)
+
 
 def become_owner(folder: str) -> None:
     """If this is root and `folder` belongs to another, take the ids of its owner, for good.
@@ -43,23 +80,5 @@ def _import_all() -> None:
     for module in walk_packages(nwauth.__path__, "nwauth."):
         if not module.name.endswith("__main__"):
             import_module(module.name)
-    for name in (
-        "argon2.low_level",
-        "bcrypt",
-        "ctypes",
-        "datetime",
-        "heapq",
-        "ipaddress",
-        "json",
-        "passlib.hash",
-        "re",
-        "select",
-        "signal",
-        "syslog",
-        "tempfile",
-        "tomllib",
-        "traceback",
-        "unicodedata",
-        "encodings.idna",
-    ):
+    for name in ON_USE:
         import_module(name)

@@ -39,6 +39,7 @@ ON_USE = (
     "click.shell_completion",
     "csv",
     "difflib",
+    "functools",
     "linecache",
     "secrets",
     "shutil",

@@ -136,7 +136,7 @@ class UserFile:
             found = lines.key_of(hit[0])
             if found == key:
                 return hit
-            if not same_code(found, key):
+            if not same_code(found, key):  # not the line that the index was made of
                 raise Damaged
         return None
 

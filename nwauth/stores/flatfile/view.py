@@ -48,6 +48,7 @@ class View:
         self._looks_once = False
         self._looked = False
         self._served = False
+        self._changes = 0  # so often has the file changed under the look-up in hand
 
     def refresh(self) -> None:
         """Bring what is loaded up to date with the files, if they may have changed since the last look.
@@ -87,28 +88,36 @@ class View:
         """The line that counts for the folded name `key`; None: no line does.
 
         Raises:
-            Unavailable: the files cannot be read, or the line is still being written.
+            Unavailable: the files cannot be read, keep changing, or the line is still being written.
         """
         if key in self.journal.lines:
             return self.journal.lines[key]
-        for _ in range(MAX_LOOKS):
-            try:
-                hit = None if self.file is None else self.file.find(key)
-                break
-            except Changed:  # under our eyes, after the look
-                self.look_again(force=True)
-                self.refresh()
-            except OSError as error:
-                self._in_force, self.loaded = False, NOTHING
-                raise files.trouble("read", self._folder.txt, error) from error
-        else:
-            raise Unavailable(KEEP_CHANGING)
+        if self.file is None:
+            return None
+        try:
+            hit = self.file.find(key)
+        except Changed:  # under our eyes, after the look
+            return self._find_again(key)
+        except OSError as error:
+            self._in_force, self.loaded = False, NOTHING
+            raise files.trouble("read", self._folder.txt, error) from error
         if hit is None:
             return None
         line, ended = hit
         if not ended and self.doubtful and self._settling.doubt(self.file) is not None:
             raise Unavailable(BEING_WRITTEN)
         return line
+
+    def _find_again(self, key: bytes) -> bytes | None:
+        self._changes += 1
+        try:
+            if self._changes > MAX_LOOKS:
+                raise Unavailable(KEEP_CHANGING)
+            self.look_again(force=True)
+            self.refresh()
+            return self.find(key)
+        finally:
+            self._changes -= 1
 
     def must_be_settled(self) -> None:
         """Raises Unavailable while what is not found may yet be there."""
