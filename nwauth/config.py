@@ -47,8 +47,8 @@ class FlatfileConfig(Part):
     """A folder of flat files (spec/stores.md section 1).
 
     `new_scheme` and `upgrade` are what holds, not what was asked: a shared folder gets `SHARED_SCHEME` and no
-    upgrade whatever is given here, a read-only one no upgrade.  `max_journal_bytes` None: the larger of 1 MiB and a
-    tenth of ``nwauth.txt``.
+    upgrade whatever is given here, a read-only one no upgrade.  `max_journal_bytes` None: a tenth of ``nwauth.txt``,
+    from 1 to 2 MiB.
     """
 
     __slots__ = ("max_journal_bytes", "name", "new_scheme", "path", "read_only", "settle_seconds", "shared", "upgrade")
@@ -369,7 +369,7 @@ shared = {shared}
 #name = "flatfile"
 # A nwauth.txt that a foreign program wrote less than this long ago may be unfinished.
 #settle_seconds = 2.0
-# Size of nwauth.add that starts a merge, in bytes; "auto": the larger of 1 MiB and a tenth of nwauth.txt.
+# Size of nwauth.add that starts a merge, in bytes; "auto": a tenth of nwauth.txt, from 1 to 2 MiB.
 #max_journal_bytes = "auto"
 # Scheme of new passwords, and whether old ones are stored again in it at login; here for this store alone.
 #scheme = "{scheme}"

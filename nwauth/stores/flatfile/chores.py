@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 MERGE_PAUSE_SECONDS = 60.0  # between two automatic merges
 HELPER_PAUSE_SECONDS = 5.0  # before the same child has a helper try again
 MIN_JOURNAL_BYTES = 1 << 20
+MAX_JOURNAL_BYTES = 2 << 20  # each child holds the journal in memory: about 4 MB for a MiB of it
 
 
 class Chores:
-    """Looks after one folder.  `max_journal_bytes` None: the larger of 1 MiB and a tenth of the user file."""
+    """Looks after one folder.  `max_journal_bytes` None: a tenth of the user file, but 1 MiB at least and 2 at most."""
 
     def __init__(
         self,
@@ -80,7 +81,8 @@ class Chores:
             self._start(self.remove_deleted)
         limit = self._max_journal_bytes
         if limit is None:
-            limit = max(MIN_JOURNAL_BYTES, self._view.file.identity.size // 10 if self._view.file else 0)
+            tenth = self._view.file.identity.size // 10 if self._view.file else 0
+            limit = min(max(MIN_JOURNAL_BYTES, tenth), MAX_JOURNAL_BYTES)
         add = self._view.journal.identity
         if add is None or add.size <= limit:
             return

@@ -84,9 +84,7 @@ class Journal:
         self.identity = files.identity_of(os.fstat(self._fd))
         self._put_back_torn()
         last = b""
-        for offset, chunk in files.line_chunks(
-            self._fd, self.identity.size, start=self.read_bytes, chunk_bytes=1 << 20
-        ):
+        for offset, chunk in files.line_chunks(self._fd, self.identity.size, start=self.read_bytes):
             if chunk[-1:] == b"\n":
                 self._take(chunk)
                 self.read_bytes = offset + len(chunk)
