@@ -142,7 +142,7 @@ def run(options: Options) -> int:
         log.event(2, "start", {"reason": "-logpass: passwords are never written"})
     conversation = converse(options, config, service, log)
     if options.one_shot is not None:
-        return run_one_shot(options, config, service, conversation)
+        return run_one_shot(options, config, service, conversation, log)
     return serve(conversation, service, log, most_held=1 if options.has("-sleep") else 64)
 
 
@@ -254,36 +254,61 @@ def serve(conversation: Conversation, service: Service, log: Log, *, most_held: 
     return 0
 
 
-def run_one_shot(options: Options, config: Config, service: Service, conversation: Conversation) -> int:
-    """Answer the one request of the command line on stdout."""
-    from nwauth import protocol, server
+def run_one_shot(options: Options, config: Config, service: Service, conversation: Conversation, log: Log) -> int:
+    """Answer the one request of the command line on stdout; the exit status says what kind of answer it was."""
+    from nwauth import protocol
     from nwauth.owner import become_owner
 
-    option = options.one_shot or ""
-    write = server.Writer(1)
+    write = _whoever_reads()
     try:
         become_owner(config.folder)
-        if option == "-generate":
-            reply = _generate(service, options.number(option))
-        elif option == "-encrypt":
-            reply = _encrypt(service, options.word(option, ""))
-        else:
-            request = one_shot_request(option, [_as_text(word) for word in options.given[option]])
-            if isinstance(request, protocol.Set):
-                _make_base_for(service, request)
-            reply = conversation.respond(request, write)
-            service.tend()
-            return EXIT_STATUS[reply.kind]
+        become_owner(config.stores[0].path)
+        reply = _answer_one_shot(options, service, conversation, write)
+        service.tend()
+        return EXIT_STATUS[reply.kind]
     except NwauthError as error:
         reply = protocol.dead(str(error)) if error.temporary else protocol.err(str(error))
-    except server.Hangup:  # nobody reads the answer, nor waits for a status
-        return 0
-    try:
-        write(reply.encode())
-    except server.Hangup:
-        return 0
-    service.tend()
+    except Misuse:
+        raise
+    except Exception as error:  # noqa: BLE001 - a bug must not be told as "no"
+        log.bug(error, command=str(options.one_shot))
+        reply = protocol.dead("internal fault, see the log")
+    write(reply.encode())
     return EXIT_STATUS[reply.kind]
+
+
+def _answer_one_shot(
+    options: Options, service: Service, conversation: Conversation, write: Callable[[bytes], None]
+) -> Reply:
+    from nwauth import protocol
+
+    option = options.one_shot or ""
+    if option == "-generate":
+        reply = _generate(service, options.number(option))
+    elif option == "-encrypt":
+        reply = _encrypt(service, options.word(option, ""))
+    else:
+        request = one_shot_request(option, [_as_text(word) for word in options.given[option]])
+        if isinstance(request, protocol.Set):
+            _make_base_for(service, request)
+        return conversation.respond(request, write)
+    write(reply.encode())
+    return reply
+
+
+def _whoever_reads() -> Callable[[bytes], None]:
+    """Writes to stdout; where nobody reads, the exit status is the answer."""
+    from nwauth.server import Hangup, Writer
+
+    writer = Writer(1)
+
+    def write(data: bytes) -> None:
+        try:
+            writer(data)
+        except Hangup:
+            return
+
+    return write
 
 
 def _make_base_for(service: Service, request: protocol.Set) -> None:
@@ -367,8 +392,14 @@ def _encrypt(service: Service, name: str) -> Reply:
         if user is None:
             return protocol.does_not_exist(name)
         users = [user]
-    done = sum(service.encrypt(user) for user in users)
-    return protocol.ok(f"{done} clear-text password{'s' * (done != 1)} hashed")
+    done = refused = 0
+    for user in users:
+        try:
+            done += service.encrypt(user)
+        except Refused:  # a password that no field can be made of; the others are not to stay in the clear for it
+            refused += 1
+    text = f"{done} clear-text password{'s' * (done != 1)} hashed"
+    return protocol.err(f"{text}, {refused} could not be") if refused else protocol.ok(text)
 
 
 def _as_text(word: str) -> str:

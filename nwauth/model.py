@@ -107,25 +107,26 @@ class Info:
     def updated(self, changes: Mapping[str, str]) -> Info:
         """A copy with `changes`: fields are replaced in their place, new ones come last, an empty value removes."""
         wanted = {name.lower(): (name, value) for name, value in changes.items()}
-        text, new, at = self.text, "", 0
+        text, kept, at = self.text, "", 0
         for name, _, start, end in self.pieces():
             if name.lower() not in wanted:
                 continue
             value = wanted[name.lower()][1]
-            new += text[at:start]
+            kept += text[at:start]
             at = end
             if value:
-                new += f'{name}="{value}"'
+                kept += f'{name}="{value}"'
                 wanted[name.lower()] = (name, "")  # a second one of the name is removed
             else:
-                new, at = _closed_up(new, text, at)
-        rest = text[at:]
+                kept, at = _closed_up(kept, text, at)
+        new = Info(kept + text[at:])
         added = " ".join(f'{field}="{value}"' for field, value in wanted.values() if value)
         if not added:
-            return Info(new + rest)
-        new += rest
-        open_quote = _open_quote(new)
-        return Info(_joined(_joined(new[:open_quote], added), new[open_quote:]))
+            return new
+        place = len(new.text)
+        if _has_open_quote(new.text):  # a field behind it would be read as a part of it
+            place = max((end for _, _, _, end in new.pieces()), default=0)
+        return Info(_joined(_joined(new.text[:place], added), new.text[place:]))
 
 
 def _is_blank(character: str) -> bool:
@@ -144,20 +145,15 @@ def _closed_up(before: str, text: str, at: int) -> tuple[str, int]:
     return before, at
 
 
-def _open_quote(text: str) -> int:
-    """Where odd text begins whose quote is never closed (a field behind it would be read as its part); else the end."""
-    at = 0
-    while True:
-        equals = text.find('="', at)
-        if equals < 0:
-            return len(text)
-        end = text.find('"', equals + 2)
+def _has_open_quote(text: str) -> bool:
+    """Whether a value begins in `text` and does not end."""
+    at = text.find('="')
+    while at >= 0:
+        end = text.find('"', at + 2)
         if end < 0:
-            start = equals
-            while start > at and text[start - 1] not in ' \t="':
-                start -= 1
-            return start
-        at = end + 1
+            return True
+        at = text.find('="', end + 1)
+    return False
 
 
 def _joined(left: str, right: str) -> str:

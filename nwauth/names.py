@@ -38,9 +38,9 @@ def split_name(name: str) -> tuple[str, str]:
 
 def matcher(pattern: str) -> Callable[[str], bool]:
     """A test of folded names: a wildcard over the whole name where `pattern` holds ``*`` or ``?``, else a substring."""
-    folded = fold(pattern)
+    folded = _one_sigma(fold(pattern))
     if "*" not in folded and "?" not in folded:
-        return lambda key: folded in key
+        return lambda key: folded in _one_sigma(key)
     import re
 
     first, *between = ["".join("." if c == "?" else re.escape(c) for c in piece) for piece in folded.split("*")]
@@ -49,7 +49,12 @@ def matcher(pattern: str) -> Callable[[str], bool]:
         middle = "".join(f"(?>.*?{piece})" for piece in between[:-1] if piece)
         first += f"{middle}.*{between[-1]}"
     regex = re.compile(first, re.DOTALL)
-    return lambda key: regex.fullmatch(key) is not None
+    return lambda key: regex.fullmatch(_one_sigma(key)) is not None
+
+
+def _one_sigma(folded: str) -> str:
+    """A sigma that ends a word is folded otherwise than one inside, but a pattern does not say where words end."""
+    return folded.replace("ς", "σ")  # noqa: RUF001 - it is a sigma that is meant
 
 
 class NameRules:

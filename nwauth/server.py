@@ -310,16 +310,14 @@ class Writer:
             self._write(data)
 
     def _write(self, data: bytes) -> None:
-        try:
-            sent = os.write(self._fd, data)
-            while sent < len(data):
-                data = data[sent:]
-                sent = os.write(self._fd, data)
-        except BlockingIOError:
-            _wait_until_writable(self._fd)
-            self._write(data)
-        except OSError as error:
-            raise Hangup from error
+        rest = memoryview(data)
+        while rest:
+            try:
+                rest = rest[os.write(self._fd, rest) :]
+            except BlockingIOError:
+                _wait_until_writable(self._fd)
+            except OSError as error:
+                raise Hangup from error
 
 
 def _wait_until_writable(fd: int) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 # A change that others keep overtaking is given up after so many tries: nobody changes one user that often.
 MAX_ATTEMPTS = 16
+UPGRADE_WAIT_SECONDS = 0.1  # for other writers: no login waits for its upgrade, which comes again with the next
 
 
 class NoSuchUser(Refused):
@@ -219,7 +220,15 @@ class Service:
         new = self._new_user(self._full(new_name), old.stored_password, old.info)
         if fold(new.name) == fold(old.name):
             return self.store.replace(old, old.changed(name=new.name))
-        return self.store.put(new) and self.store.delete(old.name)
+        if not self.store.put(new):
+            return False
+        current = self.store.lookup(old.name)
+        if current is None:  # deleted meanwhile, under its old name
+            self.store.delete(new.name)
+            raise NoSuchUser("does not exist")
+        if current != old:
+            self.store.replace(new, current.changed(name=new.name))
+        return self.store.delete(old.name)
 
     def delete(self, name: str, report: Report = silent) -> bool:
         """Delete the user; False when there is none.  Durable when it returns."""
@@ -282,7 +291,8 @@ class Service:
     def _upgrade(self, user: User, rehash: str, report: Report) -> None:
         """Store the password again; the login succeeds whatever comes of it."""
         try:
-            done = self.store.replace(user, user.changed(stored_password=rehash))
+            new = user.changed(stored_password=rehash)
+            done = self.store.replace(user, new, wait_seconds=UPGRADE_WAIT_SECONDS)
         except NwauthError as error:
             report("upgrade", f"failed: {error}")
         else:

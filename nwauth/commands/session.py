@@ -94,7 +94,7 @@ class Session:
 
     @cached_property
     def config(self) -> Config:
-        """The folder's configuration; from here on root is the folder's owner."""
+        """The folder's configuration; from here on root is the folder's owner, or else the owner of its user base's."""
         from nwauth import config
 
         take_ids(self.folder)
@@ -102,6 +102,7 @@ class Session:
         wanted, name = self.choices.store, found.stores[0].name
         if wanted not in (None, name):
             raise click.UsageError(f"--store: found {wanted!r}, wanted {name!r}: the folder has this one store")
+        take_ids(found.stores[0].path)
         return found
 
     @property

@@ -35,8 +35,8 @@ class Around(Store):
     def put(self, user: User) -> bool:
         return self.inner.put(user)
 
-    def replace(self, old: User, new: User) -> bool:
-        return self.inner.replace(old, new)
+    def replace(self, old: User, new: User, *, wait_seconds: float | None = None) -> bool:
+        return self.inner.replace(old, new, wait_seconds=wait_seconds)
 
     def delete(self, name: str) -> bool:
         return self.inner.delete(name)
@@ -54,8 +54,8 @@ class Rehearsal(Around):
     def put(self, user: User) -> bool:
         return self.inner.lookup(user.name) is None
 
-    def replace(self, old: User, new: User) -> bool:
-        del new
+    def replace(self, old: User, new: User, *, wait_seconds: float | None = None) -> bool:
+        del new, wait_seconds
         return self.inner.lookup(old.name) == old
 
     def delete(self, name: str) -> bool:
@@ -75,8 +75,8 @@ class Witness(Around):
     def put(self, user: User) -> bool:
         return self._kept(None, user, done=self.inner.put(user))
 
-    def replace(self, old: User, new: User) -> bool:
-        return self._kept(old, new, done=self.inner.replace(old, new))
+    def replace(self, old: User, new: User, *, wait_seconds: float | None = None) -> bool:
+        return self._kept(old, new, done=self.inner.replace(old, new, wait_seconds=wait_seconds))
 
     def delete(self, name: str) -> bool:
         old = self.inner.lookup(name)

@@ -42,8 +42,11 @@ class Store(ABC):
         """Add a user, durably; False when one of that folded name is there already."""
         raise NotSupported
 
-    def replace(self, old: User, new: User) -> bool:
-        """Put `new` in the place of `old`, durably; False when the store no longer holds `old` exactly as given."""
+    def replace(self, old: User, new: User, *, wait_seconds: float | None = None) -> bool:
+        """Put `new` in the place of `old`, durably; False when the store no longer holds `old` exactly as given.
+
+        `wait_seconds` is how long to wait for other writers; None: as long as a request can wait.
+        """
         raise NotSupported
 
     def delete(self, name: str) -> bool:

@@ -33,7 +33,7 @@ class DownStore(Store):
     def put(self, user: User) -> bool:
         self._down()
 
-    def replace(self, old: User, new: User) -> bool:
+    def replace(self, old: User, new: User, *, wait_seconds: float | None = None) -> bool:
         self._down()
 
     def delete(self, name: str) -> bool:

@@ -40,7 +40,7 @@ class MemoryStore(Store):
         self._users[fold(user.name)] = user
         return True
 
-    def replace(self, old: User, new: User) -> bool:
+    def replace(self, old: User, new: User, *, wait_seconds: float | None = None) -> bool:
         self._must_be_up()
         if self._users.get(fold(old.name)) != old:
             return False

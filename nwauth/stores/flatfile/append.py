@@ -24,10 +24,13 @@ def append(
     """Append `line` to the journal, durably; the lock is held and `notes` are its record.  Where it begins and ends.
 
     Raises:
-        Unavailable: it could not be written whole; the journal then reads as before.
+        Unavailable: it could not be written whole, and the journal reads as before; or it was, and is not known to be
+            on the disk.
     """
     try:
-        fd = _open(folder)
+        fd = open_journal(folder)
+        if fd is None:
+            fd = create(folder, folder.add, [])
         try:
             end_last_line(fd, folder, complete)
             start = _write(fd, folder, lock, notes, line)
@@ -55,7 +58,7 @@ def recover(folder: Folder, notes: Notes) -> bool:
         return False
     inode, offset, data = int(row[0]), int(row[1]), bytes.fromhex(row[2])
     try:
-        fd = os.open(folder.add, os.O_RDWR | os.O_CLOEXEC)
+        fd = files.open_own(folder.add, os.O_RDWR, links=True)
     except FileNotFoundError:
         return True
     try:
@@ -90,12 +93,12 @@ def end_last_line(fd: int, folder: Folder, complete: Callable[[str], bool]) -> N
     files.write_all(fd, b"\n")
 
 
-def _open(folder: Folder) -> int:
-    """The journal, open for appending; made with its first line if there is none."""
+def open_journal(folder: Folder) -> int | None:
+    """The journal, open for appending; None when there is none.  Raises OSError."""
     try:
-        return os.open(folder.add, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+        return files.open_own(folder.add, os.O_RDWR | os.O_APPEND, links=True)
     except FileNotFoundError:
-        return create(folder, folder.add, [])
+        return None
 
 
 def create(folder: Folder, path: str, rows: list[bytes]) -> int:
@@ -109,7 +112,7 @@ def create(folder: Folder, path: str, rows: list[bytes]) -> int:
         files.sync_folder(os.path.dirname(path))
     finally:
         os.close(fd)
-    return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+    return files.open_own(path, os.O_RDWR | os.O_APPEND)
 
 
 def _write(fd: int, folder: Folder, lock: LockFile, notes: Notes, line: bytes) -> int:
@@ -125,7 +128,9 @@ def _write(fd: int, folder: Folder, lock: LockFile, notes: Notes, line: bytes) -
             raise Unavailable("cannot write nwauth.add: the disk is full")
         if start == 0 or os.pread(fd, 1, start - 1) == b"\n":
             return start
-        # A foreign program has just left half a line before ours: ours is written again, behind an end.
+        # A foreign program has just left half a line before ours, which are one now.  Its half gets an end, the glued
+        # bytes become a comment, and ours is written again behind them.
+        _overwrite(folder.add, status.st_ino, start, b"\n" + _comment(len(data) - 1))
 
 
 def _comment(length: int) -> bytes:
@@ -138,7 +143,7 @@ def _make_comment(fd: int, offset: int, length: int) -> None:
 
 def _overwrite(path: str, inode: int, offset: int, data: bytes) -> None:
     """Write over what stands at `offset` (a descriptor opened for appending cannot)."""
-    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    fd = files.open_own(path, os.O_WRONLY, links=True)
     try:
         if os.fstat(fd).st_ino == inode:
             os.pwrite(fd, data, offset)
@@ -149,7 +154,7 @@ def _overwrite(path: str, inode: int, offset: int, data: bytes) -> None:
 def mark_deleted(folder: Folder, key: bytes) -> None:
     """Make comments of the lines of `key` that a deletion follows, for programs that know none.  Raises OSError."""
     try:
-        fd = os.open(folder.add, os.O_RDWR | os.O_CLOEXEC)
+        fd = files.open_own(folder.add, os.O_RDWR, links=True)
     except FileNotFoundError:
         return
     try:

@@ -64,9 +64,12 @@ class Chores:
 
     def merge(self) -> None:
         """Fold the journal into the user file (a helper's task)."""
-        from nwauth.stores.flatfile.merge import merge
+        from nwauth.stores.flatfile.merge import merge_if_due
 
-        merge(self._folder, self._fresh_lock(), self._settling, complete=self._complete, shared=self._shared)
+        lock = self._fresh_lock()
+        merge_if_due(
+            self._folder, lock, self._settling, self._merge_is_due, complete=self._complete, shared=self._shared
+        )
 
     def remove_deleted(self) -> None:
         """Take deleted users out of the user file (a helper's task)."""
@@ -79,16 +82,19 @@ class Chores:
             self._note_served()
         if notes.all("delete"):
             self._start(self.remove_deleted)
+        if self._merge_is_due():
+            self._start(self.merge)
+
+    def _merge_is_due(self) -> bool:
+        """Whether the journal is too long, and no merge was a moment ago."""
+        txt, add = files.identify(self._folder.txt), files.identify(self._folder.add)
         limit = self._max_journal_bytes
         if limit is None:
-            tenth = self._view.file.identity.size // 10 if self._view.file else 0
-            limit = min(max(MIN_JOURNAL_BYTES, tenth), MAX_JOURNAL_BYTES)
-        add = self._view.journal.identity
+            limit = min(max(MIN_JOURNAL_BYTES, txt.size // 10 if txt else 0), MAX_JOURNAL_BYTES)
         if add is None or add.size <= limit:
-            return
-        merged = notes.one("merged")
-        if merged is None or not 0 <= self._clock() - int(merged[0]) < MERGE_PAUSE_SECONDS:
-            self._start(self.merge)
+            return False
+        merged = self._lock.read().one("merged")
+        return merged is None or not 0 <= self._clock() - int(merged[0]) < MERGE_PAUSE_SECONDS
 
     def _note_served(self) -> None:
         """Note that there is a user file here, so that its going is no "does not exist"; best effort."""

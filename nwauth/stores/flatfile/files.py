@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from stat import S_ISREG
 
 from nwauth.errors import Unavailable
 
@@ -38,7 +39,7 @@ class Identity(tuple[int, int, int, int]):
 
 def trouble(doing: str, path: str, error: OSError) -> Unavailable:
     """An `Unavailable` that says what could not be done to which file, and why."""
-    return Unavailable(f"cannot {doing} {os.path.basename(path)}: {os.strerror(error.errno or errno.EIO)}")
+    return Unavailable(f"cannot {doing} {os.path.basename(path)}: {error.strerror or os.strerror(errno.EIO)}")
 
 
 def identity_of(status: os.stat_result) -> Identity:
@@ -58,6 +59,31 @@ def identify(path: str) -> Identity | None:
         return None
     except OSError as error:
         raise trouble("look at", path, error) from error
+
+
+def open_own(path: str, flags: int, *, links: bool = False) -> int:
+    """Open a regular file of a user folder; with `links`, as the user file and the journal, it may be a symbolic link.
+
+    Raises OSError.
+    """
+    fd = os.open(path, flags | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY | (0 if links else os.O_NOFOLLOW))
+    try:
+        _must_be_own(fd, path)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _must_be_own(fd: int, path: str) -> None:
+    """Who owns a folder can lay links in it: root must not be led to another's file.  Raises OSError."""
+    status = os.fstat(fd)
+    if not S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "it is no regular file", path)
+    if os.geteuid() != 0 or os.stat(os.path.dirname(path)).st_uid in (0, status.st_uid):
+        return
+    if status.st_nlink > 1 or os.path.islink(path):
+        raise OSError(errno.EPERM, "it leads to a file that does not belong to the folder's owner", path)
 
 
 def blocks(fd: int, size: int, *, start: int = 0, block_bytes: int = CHUNK_BYTES) -> Iterator[tuple[int, bytes]]:

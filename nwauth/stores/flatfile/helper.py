@@ -37,7 +37,10 @@ def start(task: Callable[[], None], *, keep: tuple[int, ...] = ()) -> int:
         finally:
             os._exit(0)
     os.close(writing)
-    os.waitpid(pid, 0)
+    try:
+        os.waitpid(pid, 0)
+    except ChildProcessError:  # the server that spawned us ignores SIGCHLD, and so do we: it is reaped already
+        pass
     return reading
 
 

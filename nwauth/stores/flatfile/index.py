@@ -88,7 +88,11 @@ class Index:
         self._fences: Final = memoryview(table)[: 4 * buckets + 4].cast("I")
         self._checks: Final = memoryview(table)[4 * buckets + 4 :].cast("I")
         self._proven: Final = bytearray(buckets)
-        self._entries: Final = memoryview(mmap(fd, status.st_size, access=ACCESS_READ))[entries_at:].cast("Q")
+        try:
+            mapped = mmap(fd, status.st_size, access=ACCESS_READ)
+        except (OSError, ValueError) as error:  # cut this instant, or no room to map it
+            raise Damaged from error
+        self._entries: Final = memoryview(mapped)[entries_at:].cast("Q")
 
     def is_of(self, identity: Identity) -> bool:
         """Whether it was made of the file in this state."""
@@ -126,7 +130,12 @@ class Index:
 
     def duplicate(self) -> Index:
         """The same index, to be closed apart.  Raises Damaged."""
-        return Index(os.dup(self._fd))
+        fd = os.dup(self._fd)
+        try:
+            return Index(fd)
+        except BaseException:
+            os.close(fd)
+            raise
 
     def close(self) -> None:
         """Let go of the file."""

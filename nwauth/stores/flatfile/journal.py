@@ -44,7 +44,7 @@ class Journal:
             self._forget()
         elif not self._goes_on(wanted):
             self._forget()
-            self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            self._fd = files.open_own(path, os.O_RDONLY, links=True)
             self._read_on()
         else:
             self._read_on()

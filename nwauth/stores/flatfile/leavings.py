@@ -46,12 +46,12 @@ class Leavings:
 
     def take_journal(self, folder: Folder, size: int) -> None:
         """The same for the journal: our own marks go, foreign comments, odd lines and lost spellings are kept."""
-        fd = os.open(folder.add, os.O_RDONLY | os.O_CLOEXEC)
+        fd = files.open_own(folder.add, os.O_RDONLY, links=True)
         try:
             rows = [row for _, chunk in files.line_chunks(fd, size) for row in chunk.removesuffix(b"\n").split(b"\n")]
         finally:
             os.close(fd)
-        deleted = {row[len(lines.TOMBSTONE) :].rstrip(b"\r") for row in rows if row.startswith(lines.TOMBSTONE)}
+        deleted = {row[len(lines.TOMBSTONE) :].rstrip(b"\r")[1:] for row in rows if row.startswith(lines.TOMBSTONE)}
         last: dict[bytes, tuple[int, bytes]] = {}
         for number, row in enumerate(rows, 1):
             key = lines.deleted_key(row)
@@ -71,7 +71,7 @@ class Leavings:
         if not self.rejected:
             return
         try:
-            fd = os.open(folder.rejected, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+            fd = files.open_own(folder.rejected, os.O_WRONLY | os.O_APPEND)
         except FileNotFoundError:
             fd = files.create_like(folder.rejected, None)
         try:
@@ -85,4 +85,4 @@ def _is_our_mark(row: bytes, deleted: set[bytes]) -> bool:
     """Whether a journal line is one of ours that says nothing any more: a first line, a torn one, a deleted user's."""
     if not row.strip(b"# \t\r") or row.startswith(HEADER):
         return True
-    return row[:1] == b"#" and any(row[1:].startswith(name[1:] + b":") for name in deleted)
+    return row[:1] == b"#" and row[1:].partition(b":")[0] in deleted

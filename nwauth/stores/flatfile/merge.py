@@ -8,11 +8,11 @@ import time
 from nwauth.errors import Unavailable
 from nwauth.model import Record
 from nwauth.stores.flatfile import files, lines
-from nwauth.stores.flatfile.append import end_last_line
+from nwauth.stores.flatfile.append import end_last_line, open_journal, recover
 from nwauth.stores.flatfile.journal import Journal
 from nwauth.stores.flatfile.leavings import Leavings
 from nwauth.stores.flatfile.ordered import current_lines, lines_of, scratch
-from nwauth.stores.flatfile.rewrite import NewFile, Overtaken, must_be_settled, must_stand, rewriting
+from nwauth.stores.flatfile.rewrite import NewFile, Overtaken, must_be_settled, must_stand, rewriting, rewriting_if_due
 from nwauth.stores.flatfile.settling import GONE, UNENDED_SECONDS, is_gone
 from nwauth.stores.flatfile.swap import gained_lines, swap_journal
 from nwauth.stores.flatfile.userfile import UserFile
@@ -48,11 +48,25 @@ def merge(
     return rewriting(folder, "merge", lambda: _merge_once(folder, lock, settling, complete=complete, shared=shared))
 
 
+def merge_if_due(
+    folder: Folder,
+    lock: LockFile,
+    settling: Settling,
+    due: Callable[[], bool],
+    *,
+    complete: Callable[[str], bool],
+    shared: bool,
+) -> None:
+    """`merge`, unless another process is at it, or has done it a moment ago."""
+    rewriting_if_due(
+        folder, "merge", lambda: _merge_once(folder, lock, settling, complete=complete, shared=shared), due
+    )
+
+
 def _merge_once(
     folder: Folder, lock: LockFile, settling: Settling, *, complete: Callable[[str], bool], shared: bool
 ) -> Merged:
     _end_journal(folder, lock, complete)
-    pending = lock.read().all("delete")
     source = UserFile.open(folder.txt) if files.identify(folder.txt) is not None else None
     if source is None and is_gone(folder, lock):
         raise Unavailable(f"cannot merge: {GONE}")
@@ -78,10 +92,6 @@ def _merge_once(
                 notes.add("delete", key)
             notes.put("merged", int(time.time()))
             new.publish(lock, notes, source.identity if source else None)
-            for row in pending:
-                if row[0] not in late:
-                    notes.drop("delete", *row)
-            lock.save(notes)
             if journal.identity is not None:
                 swap_journal(folder, lock, notes, journal, gained)
         finally:
@@ -96,24 +106,26 @@ def _merge_once(
 
 
 def _end_journal(folder: Folder, lock: LockFile, complete: Callable[[str], bool]) -> None:
-    """A journal whose last line has had no end for long gets one; a younger one may still be being written."""
+    """Mend a torn append; give a last line its end that has had none for long: a younger one may still be written."""
+    notes = lock.take()
     try:
-        fd = os.open(folder.add, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return
-    try:
-        status = os.fstat(fd)
-        if not status.st_size or os.pread(fd, 1, status.st_size - 1) == b"\n":
+        if recover(folder, notes):
+            notes.drop("append")
+            lock.save(notes)
+        fd = open_journal(folder)
+        if fd is None:
             return
-        if abs(time.time() - status.st_mtime) < UNENDED_SECONDS:
-            raise Overtaken
-        lock.take()
         try:
+            status = os.fstat(fd)
+            if not status.st_size or os.pread(fd, 1, status.st_size - 1) == b"\n":
+                return
+            if abs(time.time() - status.st_mtime) < UNENDED_SECONDS:
+                raise Overtaken
             end_last_line(fd, folder, complete)
         finally:
-            lock.release()
+            os.close(fd)
     finally:
-        os.close(fd)
+        lock.release()
 
 
 def _merged_blocks(folder: Folder, source: UserFile | None, journal: Journal, leavings: Leavings) -> Iterable[bytes]:

@@ -108,7 +108,7 @@ class LockFile:
     def read(self) -> Notes:
         """The notes as they stand, without the lock; empty where there is no such file or it cannot be read."""
         try:
-            fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+            fd = files.open_own(self._path, os.O_RDONLY)
         except OSError:
             return Notes()
         try:
@@ -138,8 +138,12 @@ class LockFile:
                 continue
             except OSError as error:
                 raise files.trouble("lock", self._path, error) from error
-            if self._is_the_one(fd):
-                return Notes.decode(os.pread(fd, os.fstat(fd).st_size, 0))
+            try:
+                if self._is_the_one(fd):
+                    return Notes.decode(os.pread(fd, os.fstat(fd).st_size, 0))
+            except OSError as error:
+                self.close()
+                raise files.trouble("read", self._path, error) from error
             self.close()  # somebody removed the file that we locked: the lock on it means nothing
 
     def save(self, notes: Notes) -> None:
@@ -164,7 +168,7 @@ class LockFile:
     def _open(self) -> int:
         if self._fd < 0:
             try:
-                self._fd = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
+                self._fd = files.open_own(self._path, os.O_RDWR)
             except FileNotFoundError:
                 try:
                     self._fd = files.create_like(self._path, self._model)
@@ -181,7 +185,5 @@ class LockFile:
             there = os.stat(self._path)
         except FileNotFoundError:
             return False
-        except OSError as error:
-            raise files.trouble("look at", self._path, error) from error
         mine = os.fstat(fd)
         return (there.st_dev, there.st_ino) == (mine.st_dev, mine.st_ino)

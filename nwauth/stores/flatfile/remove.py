@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nwauth.stores.flatfile import files, lines
 from nwauth.stores.flatfile.append import mark_deleted
+from nwauth.stores.flatfile.journal import Journal
 from nwauth.stores.flatfile.rewrite import NewFile, must_be_settled, must_stand, rewriting
 from nwauth.stores.flatfile.userfile import UserFile
 
@@ -26,12 +27,8 @@ def remove_deleted(folder: Folder, lock: LockFile, settling: Settling) -> None:
 
 
 def _remove_once(folder: Folder, lock: LockFile, settling: Settling) -> None:
-    rows = lock.read().all("delete")
-    keys = {bytes.fromhex(row[0]) for row in rows}
-    if not keys:
-        return
-    _mark_in_journal(folder, lock, keys)
-    if files.identify(folder.txt) is None:
+    keys = _names_to_remove(folder, lock)
+    if not keys or files.identify(folder.txt) is None:
         return
     source = UserFile.open(folder.txt)
     new = None
@@ -44,8 +41,8 @@ def _remove_once(folder: Folder, lock: LockFile, settling: Settling) -> None:
             must_stand(folder, source, files.identify(folder.add))
             must_be_settled(source, settling)
             new.publish(lock, notes, source.identity)
-            for row in rows:
-                notes.drop("delete", *row)
+            for key in keys:
+                notes.drop("delete", key.hex())
             lock.save(notes)
         finally:
             lock.release()
@@ -55,12 +52,26 @@ def _remove_once(folder: Folder, lock: LockFile, settling: Settling) -> None:
             new.close()
 
 
-def _mark_in_journal(folder: Folder, lock: LockFile, keys: set[bytes]) -> None:
-    """The marks of a deletion may be missing: its process may have been killed before them."""
-    lock.take()
+def _names_to_remove(folder: Folder, lock: LockFile) -> set[bytes]:
+    """The names noted for deletion that are deleted still; their lines in the journal are marked, if they were not yet.
+
+    A name that has another line in the journal by now, or none because of a merge, is not ours to remove any more.
+    """
+    notes = lock.take()
     try:
-        for key in keys:
+        noted = {bytes.fromhex(row[0]) for row in notes.all("delete")}
+        if not noted:
+            return set()
+        journal = Journal(lambda _field: False)
+        journal.load(folder.add, files.identify(folder.add))
+        journal.close()
+        deleted = {key for key in noted if journal.lines.get(key, b"") is None}
+        for key in deleted:
             mark_deleted(folder, key)
+        for key in noted - deleted:
+            notes.drop("delete", key.hex())
+        lock.save(notes)
+        return deleted
     finally:
         lock.release()
 

@@ -39,7 +39,7 @@ class Overtaken(Exception):
 
 def make_index(folder: Folder) -> None:
     """Build the index of the user file and put it in its place, unless another process is at it."""
-    fd = _lock_file(folder.indexing, folder, wait=False)
+    fd = _try_lock_file(folder.indexing, folder)
     if fd is None:
         return
     try:
@@ -63,29 +63,48 @@ def index_in_memory(folder: Folder, target: int) -> None:
         source.close()
 
 
-def _lock_file(path: str, folder: Folder, *, wait: bool) -> int | None:
-    """Make or open the file at `path` and lock it; None when another holds it and we do not `wait`."""
+def _lock_file(path: str, folder: Folder) -> int:
+    """Make or open the file at `path`, and wait until it is locked."""
+    while True:
+        fd = _open_or_make(path, folder)
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        if _is_at(fd, path):
+            return fd
+        os.close(fd)
+
+
+def _try_lock_file(path: str, folder: Folder) -> int | None:
+    """Make or open the file at `path` and lock it; None while another holds it."""
+    fd = _open_or_make(path, folder)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        return None
+    if _is_at(fd, path):
+        return fd
+    os.close(fd)
+    return None
+
+
+def _open_or_make(path: str, folder: Folder) -> int:
     while True:
         try:
-            fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+            return files.open_own(path, os.O_RDWR)
         except FileNotFoundError:
             try:
-                fd = files.create_like(path, folder.txt)
+                return files.create_like(path, folder.txt)
             except Unavailable as error:
-                if isinstance(error.__cause__, FileExistsError):
-                    continue
-                raise
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(fd)
-            return None
-        try:
-            if os.path.samestat(os.stat(path), os.fstat(fd)):
-                return fd
-        except FileNotFoundError:
-            pass
-        os.close(fd)
+                if not isinstance(error.__cause__, FileExistsError):
+                    raise
+
+
+def _is_at(fd: int, path: str) -> bool:
+    """Whether the file on `fd` is still the one at `path`: the lock on another means nothing."""
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(fd))
+    except FileNotFoundError:
+        return False
 
 
 # --- a new user file -------------------------------------------------------------------------------------------------
@@ -143,23 +162,43 @@ class NewFile:
 
 
 def rewriting(folder: Folder, doing: str, once: Callable[[], Result]) -> Result:
-    """Do `once`, again while others overtake it, as the only process that rewrites this folder."""
-    guard = _lock_file(folder.rewriting, folder, wait=True)
+    """Do `once`, again while others overtake it, as the only process that rewrites this folder.
+
+    Raises:
+        Unavailable: it cannot be done now.
+    """
+    guard = _lock_file(folder.rewriting, folder)
     try:
-        _remove_leftovers(folder)
-        for attempt in range(ATTEMPTS):
-            try:
-                return once()
-            except Overtaken:
-                time.sleep(0.02 * (attempt + 1))
-            except OSError as error:
-                where = os.path.basename(str(error.filename or folder.txt))
-                raise Unavailable(f"cannot {doing}: {where}: {error.strerror}") from error
-        raise Unavailable(f"cannot {doing}: the user files keep being changed by others, try again")
+        return _tried(folder, doing, once)
     finally:
-        if guard is not None:
-            os.unlink(folder.rewriting)
-            os.close(guard)
+        os.unlink(folder.rewriting)
+        os.close(guard)
+
+
+def rewriting_if_due(folder: Folder, doing: str, once: Callable[[], Result], due: Callable[[], bool]) -> None:
+    """The same, but nothing while another process is at it, nor when it turns out to be due no more."""
+    guard = _try_lock_file(folder.rewriting, folder)
+    if guard is None:
+        return
+    try:
+        if due():
+            _tried(folder, doing, once)
+    finally:
+        os.unlink(folder.rewriting)
+        os.close(guard)
+
+
+def _tried(folder: Folder, doing: str, once: Callable[[], Result]) -> Result:
+    _remove_leftovers(folder)
+    for attempt in range(ATTEMPTS):
+        try:
+            return once()
+        except Overtaken:
+            time.sleep(0.02 * (attempt + 1))
+        except OSError as error:
+            where = os.path.basename(str(error.filename or folder.txt))
+            raise Unavailable(f"cannot {doing}: {where}: {error.strerror}") from error
+    raise Unavailable(f"cannot {doing}: the user files keep being changed by others, try again")
 
 
 def _remove_leftovers(folder: Folder) -> None:

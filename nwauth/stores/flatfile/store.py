@@ -88,20 +88,19 @@ class FlatfileStore(Store):
         view = self._view
         view.refresh()
         view.must_be_settled()
-        looked_at = view.loaded[0]
         try:
             source = view.file.duplicate() if view.file else None
             try:
                 in_file = lines_of(source, scratch=lambda: scratch(self.folder)) if source else iter(())
                 for line in current_lines(in_file, dict(view.journal.lines)):
                     yield lines.parse(line, self.name)
+                if source is not None and not source.stands():
+                    raise Unavailable("nwauth.txt was changed during the search, try again")
             finally:
                 if source is not None:
                     source.close()
         except OSError as error:
             raise files.trouble("read", self.folder.txt, error) from error
-        if files.identify(self.folder.txt) != looked_at:
-            raise Unavailable("nwauth.txt was changed during the search, try again")
 
     # --- changes --------------------------------------------------------------------------------------------------
 
@@ -115,8 +114,8 @@ class FlatfileStore(Store):
         finally:
             self._lock.release()
 
-    def replace(self, old: User, new: User) -> bool:
-        notes = self._take_lock()
+    def replace(self, old: User, new: User, *, wait_seconds: float | None = None) -> bool:
+        notes = self._take_lock(wait_seconds=WAIT_SECONDS if wait_seconds is None else wait_seconds)
         try:
             if self._find(old.name) != old:
                 return False
@@ -176,7 +175,7 @@ class FlatfileStore(Store):
 
     def tend(self) -> None:
         self._view.look_again(share=True)
-        if self._view.fresh:
+        if self._view.fresh or (self._view.file is not None and self._view.file.wants_index):
             self._chores.tend()
 
     def close(self) -> None:
@@ -244,12 +243,7 @@ class FlatfileStore(Store):
 
         key = lines.deleted_key(line) or b""
         notes.add("delete", key.hex())
-        try:
-            self._append(notes, line)
-        except Unavailable:
-            notes.drop("delete", key.hex())
-            self._lock.save(notes)
-            raise
+        self._append(notes, line)
         try:
             mark_deleted(self.folder, key)
             in_file = self._view.file is not None and self._view.file.find(key) is not None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import time
 
+from nwauth.errors import Unavailable
 from nwauth.stores.flatfile import append, files, lines
 from nwauth.stores.flatfile.rewrite import Overtaken
 
@@ -26,7 +27,7 @@ def gained_lines(folder: Folder, journal: Journal) -> list[bytes]:
     """The whole lines that the journal has gained since it was read; Overtaken while one is being written."""
     if journal.identity is None:
         return []
-    fd = os.open(folder.add, os.O_RDONLY | os.O_CLOEXEC)
+    fd = files.open_own(folder.add, os.O_RDONLY, links=True)
     try:
         raw = b"".join(chunk for _, chunk in files.line_chunks(fd, os.fstat(fd).st_size, start=journal.read_bytes))
     finally:
@@ -45,10 +46,12 @@ def swap_journal(folder: Folder, lock: LockFile, notes: Notes, journal: Journal,
     os.close(append.create(folder, path, gained))
     notes.add("old", journal.identity.inode, journal.read_bytes, int(time.time()))
     lock.save(notes)
+    link = folder.old_journal(journal.identity.inode)
     try:
-        os.link(target, folder.old_journal(journal.identity.inode))
+        os.link(target, link)
     except FileExistsError:  # left by an unfinished swap of the same journal
-        pass
+        if not os.path.samefile(target, link):
+            raise Unavailable(f"cannot merge: {os.path.basename(link)} is in the way, move it elsewhere") from None
     os.rename(path, target)
     files.sync_folder(os.path.dirname(target))
 
@@ -65,7 +68,7 @@ def care_for_old_journals(
         path = folder.old_journal(inode)
         expired = not 0 <= time.time() - swapped < OLD_JOURNAL_SECONDS
         try:
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            fd = files.open_own(path, os.O_RDONLY)
         except FileNotFoundError:
             notes.drop("old", *row)
             continue

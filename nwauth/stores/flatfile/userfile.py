@@ -44,7 +44,7 @@ class UserFile:
     @classmethod
     def open(cls, path: str) -> UserFile:
         """Open the file at `path`.  Raises OSError."""
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        fd = files.open_own(path, os.O_RDONLY, links=True)
         try:
             return cls(fd, files.identity_of(os.fstat(fd)))
         except BaseException:
@@ -60,7 +60,7 @@ class UserFile:
         """Use the index file at `path`, if one is wanted and it is one of this state."""
         if self.wants_index:
             try:
-                fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+                fd = files.open_own(path, os.O_RDONLY)
             except OSError:
                 return
             self.adopt_fd(fd)
@@ -98,10 +98,11 @@ class UserFile:
             else:
                 if hit is None or hit[1]:
                     return hit
-        hit = self._scan(key)
-        if files.identity_of(os.fstat(self.fd)) != self.identity:
-            raise Changed
-        return hit
+        return self._scan_whole(key)
+
+    def stands(self) -> bool:
+        """Whether the file is still as it was opened.  Raises OSError."""
+        return files.identity_of(os.fstat(self.fd)) == self.identity
 
     def look_at_index(self) -> None:
         """Stop trusting the index if somebody has touched it."""
@@ -131,8 +132,10 @@ class UserFile:
     def _find_indexed(self, index: Index, key: bytes) -> tuple[bytes, bool] | None:
         for offset in index.find(key):
             hit = self._line_at(offset)
-            if hit is None or not lines.fits(hit[0]):  # nobody's line, or a file that is not as the index has it
+            if hit is None:
                 raise Damaged
+            if not lines.fits(hit[0]):  # nobody's line, which the index may hold (see `index`): it proves nothing
+                return self._scan_whole(key)
             found = lines.key_of(hit[0])
             if found == key:
                 return hit
@@ -153,6 +156,13 @@ class UserFile:
             if len(raw) < length:
                 return raw[1:], False
             length *= 8
+
+    def _scan_whole(self, key: bytes) -> tuple[bytes, bool] | None:
+        """`_scan`, of a file that still stands.  Raises Changed, OSError."""
+        hit = self._scan(key)
+        if not self.stands():
+            raise Changed
+        return hit
 
     def _scan(self, key: bytes) -> tuple[bytes, bool] | None:
         """Read the whole file for the last line of `key`: 40 to 50 ms for a million users."""

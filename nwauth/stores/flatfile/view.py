@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from time import monotonic
 
 from nwauth.errors import Unavailable
 from nwauth.stores.flatfile import files
@@ -18,10 +19,11 @@ if TYPE_CHECKING:
 
     from nwauth.stores.flatfile.files import Identity
     from nwauth.stores.flatfile.folder import Folder
-    from nwauth.stores.flatfile.notes import LockFile
+    from nwauth.stores.flatfile.notes import LockFile, Notes
     from nwauth.stores.flatfile.settling import Settling
 
 MAX_LOOKS = 8
+SHARE_SECONDS = 0.002  # one look serves the requests that came together for so long: behind a slow hash it is old
 KEEP_CHANGING = "the user files keep changing, try again"
 NOTHING = (None, None)
 
@@ -47,6 +49,7 @@ class View:
         self._in_force = False  # what is loaded stands until the watch tells otherwise
         self._looks_once = False
         self._looked = False
+        self._shared_until = 0.0
         self._served = False
         self._changes = 0  # so often has the file changed under the look-up in hand
 
@@ -57,23 +60,26 @@ class View:
             Unavailable: there are no files, they cannot be read, or they keep changing.
         """
         if self._in_force:
-            if self._looked:
+            if self._looked and monotonic() < self._shared_until:
                 return
             self._looked = self._looks_once
+            self._shared_until = monotonic() + SHARE_SECONDS
             if not self.watch.stirred():
                 return
         for _ in range(MAX_LOOKS):
             seen = files.identify(self._folder.txt), files.identify(self._folder.add)
-            if seen == self.loaded and seen != NOTHING:
+            if seen == self.loaded and seen != NOTHING and not self._has_settled():
                 break
             self.load(*seen)
         else:
             raise Unavailable(KEEP_CHANGING)
-        if self.doubtful and self._settling.doubt(self.file) is None:
-            self.load(*seen)  # a second change within one tick of the clock would have gone unseen
         if self.file is not None:
             self.file.look_at_index()
         self._in_force = not self.doubtful
+
+    def _has_settled(self) -> bool:
+        """Whether what was doubtful is so no more: a second change within one tick of the clock is unseen yet."""
+        return self.doubtful and self._settling.doubt(self.file) is None
 
     def look_again(self, *, share: bool = False, force: bool = False) -> None:
         """The next question wants a new look; with `share`, it serves the questions behind it too, until told again.
@@ -176,19 +182,19 @@ class View:
 
     def _load_journal(self, add: Identity | None) -> None:
         before = self.journal.identity
+        another = before is None or add is None or before.inode != add.inode
+        notes = self._lock.read() if another else None  # before the journal: others may be writing to both
         self.journal.load(self._folder.add, add)
-        after = self.journal.identity
-        if before is not None and after is not None and before.inode == after.inode:
-            if self.journal.shrank:
-                self._settling.journal_was_cut()
-            return
-        notes = self._lock.read()
-        swapped = notes.all("old")
-        self.old_journals = [(self._folder.old_journal(int(inode)), int(length)) for inode, length, _ in swapped]
-        if before is None:
-            last = notes.one("journal")  # how far our own lines reached when somebody last wrote one
-            cut = last is not None and after is not None and int(last[0]) == after.inode and after.size < int(last[1])
-        else:
-            cut = self.journal.shrank and str(before.inode) not in {inode for inode, _, _ in swapped}
+        cut = self.journal.shrank if notes is None else self._is_cut(notes, before)
         if cut:
             self._settling.journal_was_cut()
+
+    def _is_cut(self, notes: Notes, before: Identity | None) -> bool:
+        """Whether a journal that is new to us has lost lines by a foreign hand; a swap by a merge is our own."""
+        swapped = notes.all("old")
+        self.old_journals = [(self._folder.old_journal(int(inode)), int(length)) for inode, length, _ in swapped]
+        if before is not None:
+            return self.journal.shrank and str(before.inode) not in {inode for inode, _, _ in swapped}
+        after = self.journal.identity
+        last = notes.one("journal")  # how far our own lines reached when somebody last wrote one
+        return last is not None and after is not None and int(last[0]) == after.inode and after.size < int(last[1])

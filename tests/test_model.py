@@ -1,0 +1,132 @@
+"""Users and their info text (spec/protocol.md section 3, set)."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nwauth.model import Info, User
+
+FIELD = re.compile(r'([^ \t="]*)="([^"]*)"')  # the model's own idea of a field
+
+names = st.sampled_from(["a", "B", "b", "quota", "Quota", "é", "É", "K", "x:y", "İ", "ΟΔΟΣ"])
+values = st.sampled_from(["", "1", "two words", "a=b", ":", "=", " ", "\udcff"])
+junk = st.text('ab= \t";:\x01\udcffé', max_size=6)
+infos = st.lists(st.builds('{}="{}"'.format, names, values) | junk | st.just(" "), max_size=7).map("".join)
+changes = st.dictionaries(names, values, max_size=4)
+
+
+def model_fields(text: str) -> dict[str, tuple[str, str]]:
+    """Key to (spelling of the first, value of the last), in the order of the text."""
+    found: dict[str, tuple[str, str]] = {}
+    for name, value in FIELD.findall(text):
+        if name:
+            found[name.lower()] = (found.get(name.lower(), (name,))[0], value)
+    return found
+
+
+def odd_words(text: str) -> list[str]:
+    """The words of what is no field."""
+    odd, at = "", 0
+    for match in FIELD.finditer(text):
+        if match[1]:
+            odd += text[at : match.start()] + " "
+            at = match.end()
+    return [word for word in re.split("[ \t]", odd + text[at:]) if word]
+
+
+@given(infos)
+def test_the_fields_are_those_of_the_model(text: str) -> None:
+    info = Info(text)
+    assert list(info.fields().items()) == list(model_fields(text).values())
+    for name in ("a", "B", "QUOTA", "é", "k", "x:Y", "ΟΔΟΣ", "nothere"):
+        expected = model_fields(text).get(name.lower())
+        assert info.get(name) == (None if expected is None else expected[1])
+
+
+@given(infos, changes)
+def test_changed_fields_are_changed_in_their_place_and_no_others(text: str, wanted: dict[str, str]) -> None:
+    expected = model_fields(text)
+    for key, (name, value) in {name.lower(): (name, value) for name, value in wanted.items()}.items():
+        if value:
+            expected[key] = (expected.get(key, (name,))[0], value)
+        else:
+            expected.pop(key, None)
+    assert dict(model_fields(Info(text).updated(wanted).text)) == expected
+
+
+@given(infos, changes)
+def test_the_stored_fields_keep_their_order(text: str, wanted: dict[str, str]) -> None:
+    after = list(model_fields(Info(text).updated(wanted).text))
+    stayed = [key for key in model_fields(text) if key in after]
+    assert [key for key in after if key in stayed] == stayed
+
+
+@given(infos, changes)
+def test_odd_text_is_kept_word_for_word(text: str, wanted: dict[str, str]) -> None:
+    assert odd_words(Info(text).updated(wanted).text) == odd_words(text)
+
+
+@given(infos, changes)
+def test_the_same_change_twice_changes_nothing_more(text: str, wanted: dict[str, str]) -> None:
+    once = Info(text).updated(wanted)
+    assert once.updated(wanted) == once
+
+
+@given(infos)
+def test_no_change_and_the_removal_of_what_is_not_there_keep_every_byte(text: str) -> None:
+    assert Info(text).updated({}).text == text
+    assert Info(text).updated({"nothere": ""}).text == text
+
+
+@given(infos, names, values.filter(bool))
+def test_a_field_replaced_leaves_all_other_bytes_alone(text: str, name: str, value: str) -> None:
+    matches = [match for match in FIELD.finditer(text) if match[1].lower() == name.lower()]
+    if len(matches) == 1:
+        (match,) = matches
+        expected = f'{text[: match.start()]}{match[1]}="{value}"{text[match.end() :]}'
+        assert Info(text).updated({name: value}).text == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted", "expected"),
+    [
+        ('a="1" b="2" c="3"', {"b": ""}, 'a="1" c="3"'),
+        ('a="1" b="2"', {"a": ""}, 'b="2"'),
+        ('a="1"', {"a": ""}, ""),
+        ("", {"a": "1"}, 'a="1"'),
+        ("odd", {"a": "1"}, 'odd a="1"'),
+        ('odd  a="1"  text', {"A": "2"}, 'odd  a="2"  text'),
+        ('a="1" A="2" b="3"', {"a": "9"}, 'a="9" b="3"'),
+        ('a="1"b="2"', {"a": "3"}, 'a="3"b="2"'),
+    ],
+)
+def test_a_change_reads_as_an_administrator_would_write_it(text: str, wanted: dict[str, str], expected: str) -> None:
+    assert Info(text).updated(wanted).text == expected
+
+
+def test_a_field_set_beside_an_open_quote_can_be_read_back() -> None:
+    info = Info('note="never closed').updated({"mailstatus": "suspended"})
+    assert info.get("mailstatus") == "suspended"
+    assert 'note="never closed' in info.text
+
+
+def test_the_stored_password_stays_out_of_repr() -> None:
+    user = User(name="bob", stored_password="*hunter2", info=Info('q="1"'))
+    assert "hunter2" not in repr(user)
+    assert "bob" in repr(user)
+
+
+def test_a_changed_user_keeps_all_else() -> None:
+    user = User(name="Bob", stored_password="*x", info=Info("i"), drop_path="/p", uid="7", store="s")
+    same = user.changed()
+    assert same == user
+    assert hash(same) == hash(user)
+    other = user.changed(stored_password="", info=Info(""))
+    assert (other.name, other.stored_password, other.info, other.drop_path, other.uid, other.store) == (
+        "Bob", "", Info(), "/p", "7", "s",
+    )  # fmt: skip
+    assert other != user
