@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-EXIT_MISUSE = 2
+EXIT_MISUSE, EXIT_INTERRUPTED = 2, 130
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -28,6 +28,8 @@ def main(arguments: list[str] | None = None) -> int:
     except Misuse as error:
         complain(f"{error} (nwauth --help lists what there is)")
         return EXIT_MISUSE
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
     from nwauth.commands.group import run_command
 
     return run_command(words)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nwauth.audit import Log
     from nwauth.config import Config
     from nwauth.protocol import Reply, Request
-    from nwauth.server import Conversation
+    from nwauth.server import Conversation, Stop
     from nwauth.service import Service
 
 EXIT_STATUS = {"+OK": 0, "-ERR": 1, "-DEAD": 75}  # 75 is EX_TEMPFAIL: try again
@@ -110,9 +110,9 @@ def read_options(words: list[str]) -> Options | None:
     while at < len(words):
         word = words[at]
         if word not in OPTIONS:
-            if word.startswith("--") or not word.startswith("-"):
+            if given.keys() <= {"-path"} and (word.startswith("--") or not word.startswith("-")):
                 return None
-            raise Misuse(f"unknown option {word}")
+            raise Misuse(f"unknown option {word}" if word.startswith("-") else f"found {word!r}, wanted an option")
         count = OPTIONS[word]
         end = len(words) if count is None else at + 1 + count
         values = words[at + 1 : end]
@@ -125,8 +125,15 @@ def read_options(words: list[str]) -> Options | None:
 
 def run(options: Options) -> int:
     """Serve the protocol, or answer the one request of the command line."""
-    from nwauth import build
+    from nwauth import build, server
 
+    stop = server.Stop()
+    if options.one_shot is not None:
+        from nwauth.owner import become_owner
+
+        become_owner(options.folder)  # before anything in the folder is read: its owner lays it out
+    else:
+        stop.install()
     config, failure = configured(options)
     log = open_log(config)
     if failure is None:
@@ -143,7 +150,7 @@ def run(options: Options) -> int:
     conversation = converse(options, config, service, log)
     if options.one_shot is not None:
         return run_one_shot(options, config, service, conversation, log)
-    return serve(conversation, service, log, most_held=1 if options.has("-sleep") else 64)
+    return serve(conversation, service, log, stop, most_held=1 if options.has("-sleep") else 64)
 
 
 def configured(options: Options) -> tuple[Config, ConfigError | None]:
@@ -233,14 +240,12 @@ def _sleeper(every: int, seconds: int) -> Callable[[], None]:
     return sleep
 
 
-def serve(conversation: Conversation, service: Service, log: Log, *, most_held: int) -> int:
+def serve(conversation: Conversation, service: Service, log: Log, stop: Stop, *, most_held: int) -> int:
     """Speak the protocol on stdin and stdout until the end; always 0."""
     from nwauth import server
 
     if os.isatty(0):
         complain("type a request, such as: lookup bob@test.com   (help lists them, exit ends)")
-    stop = server.Stop()
-    stop.install()
     writer = server.Writer(1, most_held=most_held)
 
     def idle() -> None:
@@ -261,7 +266,6 @@ def run_one_shot(options: Options, config: Config, service: Service, conversatio
 
     write = _whoever_reads()
     try:
-        become_owner(config.folder)
         become_owner(config.stores[0].path)
         reply = _answer_one_shot(options, service, conversation, write)
         service.tend()

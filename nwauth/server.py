@@ -8,7 +8,7 @@ import time
 
 from nwauth import __version__, protocol
 from nwauth.audit import ERROR, INFO
-from nwauth.errors import NotSupported, NwauthError
+from nwauth.errors import ConfigError, NotSupported, NwauthError
 from nwauth.protocol import Check, Delete, Exit, Help, Lookup, Reply, Search, Set, Version
 from nwauth.service import BadName, NoSuchUser
 
@@ -159,6 +159,8 @@ class Conversation:
     @staticmethod
     def _failure(request: Request | None, error: NwauthError, facts: Facts) -> Reply:
         facts["reason"] = str(error)
+        if isinstance(error, ConfigError):  # its text names paths and values: it is for the log
+            return protocol.dead("bad configuration, see the log")
         if error.temporary:
             return protocol.dead(str(error))
         if isinstance(error, NoSuchUser) and isinstance(request, Set):

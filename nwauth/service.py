@@ -145,7 +145,7 @@ class Service:
             Refused: an unreadable date, or a password that cannot be stored.
         """
         self._must_write()
-        _judge(password, fields)
+        account.check_dates(fields)
         name = self._full(name)
         hashed: dict[str, str] = {}
 
@@ -176,10 +176,11 @@ class Service:
     def judge(self, name: str, password: bytes | None, fields: Mapping[str, str]) -> None:
         """Raises what `set` would raise for a new user of these values, and asks no store."""
         self._must_write()
-        _judge(password, fields)
+        account.check_dates(fields)
         if password is None:
             raise NoSuchUser("does not exist")
-        self._new_user(self._full(name), self.passwords.hash(password, self._rules_of(self.store.name).scheme), Info())
+        self.passwords.must_be_makeable(password, self._rules_of(self.store.name).scheme)
+        self._new_user(self._full(name), "", Info())
 
     def add(self, user: User, report: Report = silent) -> bool:
         """Add a user whose stored password is made already; False when the name is taken."""
@@ -297,10 +298,3 @@ class Service:
             report("upgrade", f"failed: {error}")
         else:
             report("upgrade", "done" if done else "overtaken by a change")
-
-
-def _judge(password: bytes | None, fields: Mapping[str, str]) -> None:
-    """Raises Refused for an unreadable date, and for a password that no line could bring back."""
-    account.check_dates(fields)
-    if password is not None and any(byte < 32 or byte == 127 for byte in password):
-        raise Refused("a password holds no control character")

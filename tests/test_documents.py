@@ -81,6 +81,12 @@ def test_the_rooms_that_contributing_lists_are_there_and_none_is_missing() -> No
     assert named - {"base.py", "flatfile"} == there
 
 
+def test_the_rooms_of_the_flat_file_store_are_listed_and_none_is_missing() -> None:
+    folder = ROOT / "nwauth" / "stores" / "flatfile"
+    listed = re.findall(r"^    (\w+)  ", (folder / "__init__.py").read_text(), re.MULTILINE)
+    assert sorted(listed) == sorted(path.stem for path in folder.glob("*.py") if path.stem != "__init__")
+
+
 def test_the_answers_in_the_operations_page_are_the_ones_given(sample: Path, tmp_path: Path) -> None:
     page = (ROOT / "docs" / "operations.md").read_text()
     shown = set(re.findall(r"^\| `(-(?:ERR|DEAD) .*?)`", page, re.MULTILINE))

@@ -302,7 +302,7 @@ def test_a_password_that_nobody_may_have_changes_nothing(password: bytes) -> Non
 def test_a_set_that_changes_nothing_writes_nothing() -> None:
     class WriteOnce(MemoryStore):
         def replace(self, old: User, new: User, *, wait_seconds: float | None = None) -> bool:
-            raise AssertionError((old, new))
+            raise AssertionError((old, new, wait_seconds))
 
     store = WriteOnce([person(info='q="1"')])
     reported, report = facts()
@@ -340,7 +340,8 @@ def test_a_set_overtaken_by_a_deletion_adds_anew_or_says_that_there_is_none() ->
 
 def test_a_set_that_is_always_overtaken_cannot_tell() -> None:
     class Busy(MemoryStore):
-        def replace(self, _old: User, _new: User) -> bool:
+        def replace(self, old: User, new: User, *, wait_seconds: float | None = None) -> bool:
+            del old, new, wait_seconds
             return False
 
     with pytest.raises(Unavailable, match="try again"):

@@ -6,7 +6,8 @@ The only part of nwauth that knows hashing libraries.  The rules, each stated on
   libcrypt for a ``$y$`` field, a missing library, a field whose cost would hang the child).  A damaged field is
   a no with its reason, never an exception; an unknown form is no login, and never clear text.
 * **Long passwords.**  A password is 1 to 511 bytes without NUL, because libcrypt takes no more; any other is
-  wrong, for every scheme, before a library sees it, and is refused when it is to be stored.  Verification follows
+  wrong, for every scheme, before a library sees it, and is refused when it is to be stored; so is one that holds a
+  control character, which no line of the protocol could bring back.  Verification follows
   the scheme's own definition: DES reads 8 bytes and bcrypt 72, as the program that made the field did.  A new
   bcrypt field for a password over 72 bytes is refused, and neither scheme is upgraded from when the password
   typed is longer than what it reads.

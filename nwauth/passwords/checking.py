@@ -183,6 +183,12 @@ class Passwords:
 
         return make(password, scheme or self._settings.scheme, self._settings, native=self._native)
 
+    def must_be_makeable(self, password: bytes, scheme: str | None = None) -> None:
+        """Raises Refused where `hash` would, at no cost."""
+        from nwauth.passwords.making import must_be_makeable
+
+        must_be_makeable(password, scheme or self._settings.scheme)
+
     def identify(self, stored: str, *, star_is_clear: bool = False) -> Identity:
         """What a field is, by its form; a form that lets nobody in is ``no-login`` or ``unknown``."""
         from nwauth.passwords.families import library

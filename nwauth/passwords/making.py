@@ -24,13 +24,7 @@ def make(password: bytes, scheme: str, settings: Settings, *, native: bool) -> s
         Refused: nobody may have this password, or fields of the scheme are not made here.
         Unavailable: this machine cannot make it; the text says what to do.
     """
-    wrong = unusable(password)
-    if wrong:
-        raise Refused(wrong)
-    if scheme not in SCHEMES_MADE:
-        raise Refused(f"no new passwords are made in {scheme!r}: choose one of {', '.join(SCHEMES_MADE)}")
-    if scheme == "bcrypt" and len(password) > BCRYPT_BYTES:
-        raise Refused(f"bcrypt reads {BCRYPT_BYTES} bytes, and this password has more: choose another scheme for it")
+    must_be_makeable(password, scheme)
     if scheme == "ssha":
         from nwauth.passwords.digests import make_ssha
 
@@ -42,6 +36,19 @@ def make(password: bytes, scheme: str, settings: Settings, *, native: bool) -> s
     from nwauth.passwords import crypt3
 
     return crypt3.make(BY_NAME[scheme], password, _setting(scheme, settings, urandom(16)), native=native)
+
+
+def must_be_makeable(password: bytes, scheme: str) -> None:
+    """Raises Refused where no new field of the scheme may be made for the password."""
+    if any(byte < 32 or byte == 127 for byte in password):  # no line of the protocol could bring it back
+        raise Refused("a password holds no control character")
+    wrong = unusable(password)
+    if wrong:
+        raise Refused(wrong)
+    if scheme not in SCHEMES_MADE:
+        raise Refused(f"no new passwords are made in {scheme!r}: choose one of {', '.join(SCHEMES_MADE)}")
+    if scheme == "bcrypt" and len(password) > BCRYPT_BYTES:
+        raise Refused(f"bcrypt reads {BCRYPT_BYTES} bytes, and this password has more: choose another scheme for it")
 
 
 def _setting(scheme: str, settings: Settings, salt: bytes) -> str:

@@ -122,6 +122,8 @@ class Chores:
                 return True
         file.adopt(self._folder.index)
         if file.index is not None:
+            self._view.follow()  # the index too: it must not be touched while it is mapped
+            self._view.look_again(force=True)
             return True
         if self._view.doubtful:
             return False

@@ -7,6 +7,7 @@ alone.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import time
@@ -104,6 +105,7 @@ class LockFile:
         self._path = path
         self._model = model
         self._fd = -1
+        self._raw = b""  # the record as it stands while the lock is held
 
     def read(self) -> Notes:
         """The notes as they stand, without the lock; empty where there is no such file or it cannot be read."""
@@ -140,7 +142,8 @@ class LockFile:
                 raise files.trouble("lock", self._path, error) from error
             try:
                 if self._is_the_one(fd):
-                    return Notes.decode(os.pread(fd, os.fstat(fd).st_size, 0))
+                    self._raw = os.pread(fd, os.fstat(fd).st_size, 0)
+                    return Notes.decode(self._raw)
             except OSError as error:
                 self.close()
                 raise files.trouble("read", self._path, error) from error
@@ -150,10 +153,14 @@ class LockFile:
         """Write the notes; only while the lock is held.  Raises Unavailable."""
         raw = notes.encode()
         try:
-            if os.pwrite(self._fd, raw, 0) != len(raw):
-                raise Unavailable(f"cannot write {os.path.basename(self._path)}: the disk is full")
+            whole = os.pwrite(self._fd, raw, 0) == len(raw)
+            if not whole:  # half a record is none: what was noted before must stay, and it has its room
+                os.pwrite(self._fd, self._raw, 0)
         except OSError as error:
             raise files.trouble("write", self._path, error) from error
+        if not whole:
+            raise Unavailable(f"cannot write {os.path.basename(self._path)}: {os.strerror(errno.ENOSPC)}")
+        self._raw = raw
 
     def release(self) -> None:
         """Let others have the lock."""

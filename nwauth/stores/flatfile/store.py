@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from nwauth.stores.flatfile.merge import Merged
 
 DELETE_WAIT_SECONDS = 8.0  # below the server's 10
+OLD_JOURNAL_SECONDS = 61.0  # after this, what `swap` keeps for a minute may go
 
 
 class FlatfileStore(Store):
@@ -64,6 +65,7 @@ class FlatfileStore(Store):
             max_journal_bytes=max_journal_bytes,
             clock=clock,
         )
+        self._care_at = 0.0  # when the journals swapped out are looked after next, by the monotonic clock
 
     # --- questions ------------------------------------------------------------------------------------------------
 
@@ -177,6 +179,9 @@ class FlatfileStore(Store):
         self._view.look_again(share=True)
         if self._view.fresh or (self._view.file is not None and self._view.file.wants_index):
             self._chores.tend()
+        if self._view.old_journals and time.monotonic() >= self._care_at and not self._read_only:
+            self._care_at = time.monotonic() + OLD_JOURNAL_SECONDS
+            self._care_for_old_journals()
 
     def close(self) -> None:
         self._view.close()
@@ -275,14 +280,15 @@ class FlatfileStore(Store):
         """Fetch what a foreign writer has added to a journal that was swapped out under it."""
         there = [(path, length, files.identify(path)) for path, length in self._view.old_journals]
         self._view.old_journals = [(path, length) for path, length, identity in there if identity is not None]
-        if self._read_only or not any(identity and identity.size > length for _, length, identity in there):
-            return
+        if not self._read_only and any(identity and identity.size > length for _, length, identity in there):
+            self._care_for_old_journals()
+            self._view.refresh()
+
+    def _care_for_old_journals(self) -> None:
+        """Take the lock for a moment: whoever does mends what is to be mended."""
         try:
             notes = self._take_lock(wait_seconds=0.0)
         except Unavailable:
             return  # who holds it looks too
-        self._view.old_journals = [
-            (self.folder.old_journal(int(inode)), int(length)) for inode, length, _ in notes.all("old")
-        ]
         self._lock.release()
-        self._view.refresh()
+        self._view.note_old_journals(notes)

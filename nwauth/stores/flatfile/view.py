@@ -66,6 +66,7 @@ class View:
             self._shared_until = monotonic() + SHARE_SECONDS
             if not self.watch.stirred():
                 return
+            self._in_force = False  # until the look has told: it may fail, and what stirred is told once only
         for _ in range(MAX_LOOKS):
             seen = files.identify(self._folder.txt), files.identify(self._folder.add)
             if seen == self.loaded and seen != NOTHING and not self._has_settled():
@@ -158,6 +159,12 @@ class View:
         self.doubtful = self._settling.doubt(self.file) is not None
         self.fresh = True
 
+    def note_old_journals(self, notes: Notes) -> None:
+        """Know of the journals lately swapped out."""
+        self.old_journals = [
+            (self._folder.old_journal(int(inode)), int(length)) for inode, length, _ in notes.all("old")
+        ]
+
     def close(self) -> None:
         """Close the files."""
         self.watch.disarm()
@@ -181,20 +188,26 @@ class View:
             file.adopt(self._folder.index)
 
     def _load_journal(self, add: Identity | None) -> None:
-        before = self.journal.identity
-        another = before is None or add is None or before.inode != add.inode
-        notes = self._lock.read() if another else None  # before the journal: others may be writing to both
+        before, noted = self.journal.identity, self._lock.read()
         self.journal.load(self._folder.add, add)
-        cut = self.journal.shrank if notes is None else self._is_cut(notes, before)
+        after = self.journal.identity
+        if before is not None and after is not None and before.inode == after.inode:
+            cut = self.journal.shrank
+        else:
+            cut = self._another_is_cut(before, noted)
         if cut:
             self._settling.journal_was_cut()
 
-    def _is_cut(self, notes: Notes, before: Identity | None) -> bool:
-        """Whether a journal that is new to us has lost lines by a foreign hand; a swap by a merge is our own."""
-        swapped = notes.all("old")
-        self.old_journals = [(self._folder.old_journal(int(inode)), int(length)) for inode, length, _ in swapped]
+    def _another_is_cut(self, before: Identity | None, noted: Notes) -> bool:
+        """Whether the journal, another than before, lacks lines by a foreign hand; `noted` was read before it.
+
+        A swap by a merge of ours is none: it is noted before it is done.
+        """
+        since = self._lock.read()
+        self.note_old_journals(since)
         if before is not None:
-            return self.journal.shrank and str(before.inode) not in {inode for inode, _, _ in swapped}
+            swapped = {row[0] for row in since.all("old") + noted.all("old")}
+            return self.journal.shrank and str(before.inode) not in swapped
         after = self.journal.identity
-        last = notes.one("journal")  # how far our own lines reached when somebody last wrote one
+        last = noted.one("journal")  # how far our own lines reached when somebody last wrote one
         return last is not None and after is not None and int(last[0]) == after.inode and after.size < int(last[1])
