@@ -63,7 +63,7 @@ class TestMaking:
     @pytest.mark.parametrize("scheme", SCHEMES_MADE)
     @pytest.mark.parametrize("password", [b"", b"a\0b", b"x" * 512])
     def test_a_password_nobody_may_have_is_refused(self, scheme: str, password: bytes) -> None:
-        with pytest.raises(Refused, match="the password"):
+        with pytest.raises(Refused, match="password"):
             Passwords(CHEAP).hash(password, scheme)
 
     def test_bcrypt_refuses_what_it_would_not_read(self) -> None:

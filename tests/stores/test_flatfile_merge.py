@@ -11,7 +11,7 @@ import pytest
 
 from nwauth.errors import NotSupported, Unavailable
 from nwauth.stores.flatfile.folder import Folder
-from nwauth.stores.flatfile.notes import LockFile
+from nwauth.stores.flatfile.notes import LockFile, OldJournal
 from nwauth.stores.flatfile.settling import Settling
 from tests.stores.folders import (
     Clock,
@@ -51,9 +51,7 @@ def shift_notes(folder: Path, seconds: int) -> None:
     """Make it later, for what is noted about old journals."""
     lock = LockFile(str(folder / "nwauth.lock"), model=str(folder / "nwauth.txt"))
     notes = lock.take()
-    for row in notes.all("old"):
-        notes.drop("old", *row)
-        notes.add("old", row[0], row[1], int(row[2]) - seconds)
+    notes.old_journals = [OldJournal(old.inode, old.length, old.swapped_at - seconds) for old in notes.old_journals]
     lock.save(notes)
     lock.close()
 
@@ -582,7 +580,7 @@ def test_a_link_with_the_inode_of_the_journal_is_an_unfinished_swap(tmp_path: Pa
     status = (folder / "nwauth.add").stat()
     lock = LockFile(str(folder / "nwauth.lock"), model="")
     notes = lock.take()
-    notes.add("old", status.st_ino, status.st_size, int(time.time()))
+    notes.old_journals.append(OldJournal(status.st_ino, status.st_size, int(time.time())))
     lock.save(notes)
     lock.close()
     os.link(folder / "nwauth.add", folder / f"nwauth.add.old.{status.st_ino}")

@@ -14,7 +14,7 @@ import pytest
 from nwauth.errors import Unavailable
 from nwauth.names import fold_bytes
 from nwauth.stores.flatfile import helper
-from nwauth.stores.flatfile.notes import WAIT_SECONDS, LockFile, Notes
+from nwauth.stores.flatfile.notes import WAIT_SECONDS, Append, LockFile, Notes, OldJournal
 from tests.faults.folders import in_child
 from tests.stores.folders import (
     ask,
@@ -34,6 +34,7 @@ from tests.stores.folders import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+from zlib import crc32
 
 PAGE = 4096
 
@@ -138,35 +139,47 @@ def test_a_lock_file_that_was_removed_while_it_was_locked_locks_nobody_out_and_n
 def test_notes_of_any_size_are_read_back(tmp_path: Path, locked: LockFile, count: int) -> None:
     base(tmp_path / "users", line("bob"))
     notes = locked.take()
-    notes.put("served", 1)
-    for number in range(count):
-        notes.add("delete", f"user{number:07d}@example.com".encode().hex())
+    notes.served = True
+    notes.deletions = [f"user{number:07d}@example.com".encode() for number in range(count)]
     locked.save(notes)
-    assert len(locked.read().all("delete")) == count
-    assert locked.read().one("served") == ["1"]
+    assert len(locked.read().deletions) == count
+    assert locked.read().served
     locked.release()
 
 
 def test_a_shorter_record_after_a_longer_one_is_read_back(tmp_path: Path, locked: LockFile) -> None:
     base(tmp_path / "users", line("bob"))
     notes = locked.take()
-    notes.put("append", 1, 2, "ab" * 500)
-    notes.put("from the future", "kept")
+    notes.served = True
+    notes.append = Append(1, 2, b"ab" * 500)
     locked.save(notes)
-    notes.drop("append")
+    assert locked.read().append == Append(1, 2, b"ab" * 500)
+    notes.append = None
     locked.save(notes)
-    assert locked.read().words == {"from the future": ["kept"]} or "append" not in locked.read().words
+    assert locked.read().append is None
+    assert locked.read().served
     locked.release()
 
 
+def test_rows_of_another_version_are_kept() -> None:
+    notes = Notes()
+    notes.served = True
+    body = notes.encode().split(b"\n", 1)[1] + b"\nfrom-the-future 1 2"
+    newer = b"nwauth-lock-1 %08x %d\n" % (crc32(body), len(body)) + body
+    assert Notes.decode(newer).encode() == newer
+
+
 def test_an_unreadable_record_counts_as_empty(tmp_path: Path) -> None:
-    whole = Notes({"served": ["1"], "old": ["1 2 3"]}).encode()
-    assert Notes.decode(whole).words == {"served": ["1"], "old": ["1 2 3"]}
+    notes = Notes()
+    notes.served, notes.old_journals, notes.ours = True, [OldJournal(1, 2, 3)], (4, 5, 6)
+    whole = notes.encode()
+    assert Notes.decode(whole).old_journals == [OldJournal(1, 2, 3)]
+    assert Notes.decode(whole).encode() == whole
     for at in range(len(whole)):
         damaged = bytearray(whole)
         damaged[at] ^= 0x10
-        assert Notes.decode(bytes(damaged)).words == {}, at
-        assert Notes.decode(whole[:at]).words == {}
+        assert not Notes.decode(bytes(damaged)), at
+        assert not Notes.decode(whole[:at])
     folder = base(tmp_path / "users", line("bob"))
     (folder / "nwauth.lock").write_bytes(os.urandom(500))
     store = opened(folder)
@@ -180,7 +193,8 @@ def test_an_unreadable_record_counts_as_empty(tmp_path: Path) -> None:
 
 def note_append(folder: Path, offset: int, data: bytes, *, inode: int | None = None) -> None:
     """What a process leaves in nwauth.lock that was killed while it appended `data` at `offset`."""
-    notes = Notes({"append": [f"{inode or (folder / 'nwauth.add').stat().st_ino} {offset} {data.hex()}"]})
+    notes = Notes()
+    notes.append = Append(inode or (folder / "nwauth.add").stat().st_ino, offset, data)
     (folder / "nwauth.lock").write_bytes(notes.encode())
 
 

@@ -7,6 +7,7 @@ import os
 from nwauth.errors import Unavailable
 from nwauth.stores.flatfile import files, lines
 from nwauth.stores.flatfile.journal import HEADER
+from nwauth.stores.flatfile.notes import Append
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,12 +37,12 @@ def append(
             start = _write(fd, folder, lock, notes, line)
             os.fdatasync(fd)
             end = os.lseek(fd, 0, os.SEEK_CUR)
-            notes.put("journal", os.fstat(fd).st_ino, end)
+            notes.journal = (os.fstat(fd).st_ino, end)
         finally:
             os.close(fd)
     except OSError as error:
         raise files.trouble("write", folder.add, error) from error
-    notes.drop("append")
+    notes.append = None
     lock.save(notes)
     return start, end
 
@@ -53,10 +54,10 @@ def recover(folder: Folder, notes: Notes) -> bool:
     nothing is cut or lengthened, since a foreign line may stand behind.  A line that begins alike but goes on otherwise
     is foreign, unless the tear is where a killed write tears: at the end of a page.  Raises OSError.
     """
-    row = notes.one("append")
-    if row is None:
+    pending, notes.append = notes.append, None
+    if pending is None:
         return False
-    inode, offset, data = int(row[0]), int(row[1]), bytes.fromhex(row[2])
+    inode, offset, data = pending.inode, pending.offset, pending.data
     try:
         fd = files.open_own(folder.add, os.O_RDWR, links=True)
     except FileNotFoundError:
@@ -119,7 +120,7 @@ def _write(fd: int, folder: Folder, lock: LockFile, notes: Notes, line: bytes) -
     data = line + b"\n"
     while True:
         status = os.fstat(fd)
-        notes.put("append", status.st_ino, status.st_size, data.hex())
+        notes.append = Append(status.st_ino, status.st_size, data)
         lock.save(notes)
         sent = os.write(fd, data)
         start = os.lseek(fd, 0, os.SEEK_CUR) - sent

@@ -78,9 +78,9 @@ class Chores:
         remove_deleted(self._folder, self._fresh_lock(), self._settling)
 
     def _tend_files(self, notes: Notes) -> None:
-        if notes.one("served") is None and self._view.file is not None:
+        if not notes.served and self._view.file is not None:
             self._note_served()
-        if notes.all("delete"):
+        if notes.deletions:
             self._start(self.remove_deleted)
         if self._merge_is_due():
             self._start(self.merge)
@@ -93,8 +93,8 @@ class Chores:
             limit = min(max(MIN_JOURNAL_BYTES, txt.size // 10 if txt else 0), MAX_JOURNAL_BYTES)
         if add is None or add.size <= limit:
             return False
-        merged = self._lock.read().one("merged")
-        return merged is None or not 0 <= self._clock() - int(merged[0]) < MERGE_PAUSE_SECONDS
+        merged_at = self._lock.read().merged_at
+        return merged_at is None or not 0 <= self._clock() - merged_at < MERGE_PAUSE_SECONDS
 
     def _note_served(self) -> None:
         """Note that there is a user file here, so that its going is no "does not exist"; best effort."""
@@ -103,7 +103,7 @@ class Chores:
         except Unavailable:
             return
         try:
-            notes.put("served", 1)
+            notes.served = True
             self._lock.save(notes)
         except Unavailable:
             return

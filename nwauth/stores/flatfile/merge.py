@@ -87,10 +87,9 @@ def _merge_once(
             must_be_settled(source, settling)
             gained = gained_lines(folder, journal)
             leavings.write(folder)
-            late = [key.hex() for key in map(lines.deleted_key, gained) if key] if shared else []
-            for key in late:
-                notes.add("delete", key)
-            notes.put("merged", int(time.time()))
+            if shared:
+                notes.deletions += [key for key in map(lines.deleted_key, gained) if key]
+            notes.merged_at = int(time.time())
             new.publish(lock, notes, source.identity if source else None)
             if journal.identity is not None:
                 swap_journal(folder, lock, notes, journal, gained)
@@ -110,7 +109,6 @@ def _end_journal(folder: Folder, lock: LockFile, complete: Callable[[str], bool]
     notes = lock.take()
     try:
         if recover(folder, notes):
-            notes.drop("append")
             lock.save(notes)
         fd = open_journal(folder)
         if fd is None:

@@ -14,6 +14,7 @@ import time
 from zlib import crc32
 
 from nwauth.errors import Unavailable
+from nwauth.model import Record
 from nwauth.stores.flatfile import files
 
 TYPE_CHECKING = False
@@ -22,80 +23,115 @@ if TYPE_CHECKING:
 
     from nwauth.stores.flatfile.files import Identity
 
+    Mark = tuple[int, int, int]  # inode, size, mtime in nanoseconds
+
+MAGIC = b"nwauth-lock-1"
 WAIT_SECONDS = 8.0  # below the server's 10: a request that waits longer is dropped unheard
 
 
+class OldJournal(Record):
+    """A journal that a merge has swapped out: so much of it was taken in, at that time (seconds since 1970)."""
+
+    __slots__ = ("inode", "length", "swapped_at")
+
+    def __init__(self, inode: int, length: int, swapped_at: int) -> None:
+        self.inode: Final = inode
+        self.length: Final = length
+        self.swapped_at: Final = swapped_at
+
+
+class Append(Record):
+    """A line that is being appended to the journal, at that offset."""
+
+    __slots__ = ("data", "inode", "offset")
+
+    def __init__(self, inode: int, offset: int, data: bytes) -> None:
+        self.inode: Final = inode
+        self.offset: Final = offset
+        self.data: Final = data
+
+
 class Notes:
-    """The record: a few named lists of words.  Unknown names are kept, so that versions can differ.
+    """The record.  Rows that another version has written are kept as they are."""
 
-    served                 nwauth.txt was served here before
-    ours ID, prior ID      the nwauth.txt that we published, and the one in its place just before
-    journal INODE END      where our last line in the journal ends
-    append INODE OFFSET HEX    a line being appended
-    merged TIME            when the last merge ended (seconds since 1970)
-    old INODE LENGTH TIME  a journal swapped out, and how much of it was taken in (several)
-    delete HEX             names whose lines must still leave nwauth.txt (several)
-    """
+    def __init__(self) -> None:
+        self.served = False  # nwauth.txt was served here before
+        self.ours: Mark | None = None  # the nwauth.txt that we published last ...
+        self.prior: Mark | None = None  # ... and the one that was in its place
+        self.journal: tuple[int, int] | None = None  # inode of the journal, and where our last line in it ends
+        self.append: Append | None = None
+        self.merged_at: int | None = None  # when the last merge ended, in seconds since 1970
+        self.old_journals: list[OldJournal] = []
+        self.deletions: list[bytes] = []  # folded names whose lines must still leave nwauth.txt
+        self._others: list[str] = []
 
-    def __init__(self, words: dict[str, list[str]] | None = None) -> None:
-        self.words: Final = {} if words is None else words
+    def __bool__(self) -> bool:
+        return bool(self._rows())
 
     @classmethod
     def decode(cls, raw: bytes) -> Notes:
         """The record in `raw`; empty if it is damaged."""
         head, _, rest = raw.partition(b"\n")
+        notes = cls()
         try:
             magic, check, length = head.split(b" ")
             body = rest[: int(length)]
-            if magic != b"nwauth-lock-1" or len(body) != int(length) or crc32(body) != int(check, 16):
+            if magic != MAGIC or len(body) != int(length) or crc32(body) != int(check, 16):
                 return cls()
-            rows = [row.split(" ") for row in body.decode("ascii").splitlines()]
+            for row in body.decode("ascii").splitlines():
+                notes._take(row)
         except ValueError:
             return cls()
-        words: dict[str, list[str]] = {}
-        for name, *values in rows:
-            words.setdefault(name, []).append(" ".join(values))
-        return cls(words)
+        return notes
 
     def encode(self) -> bytes:
         """The bytes of the record."""
-        rows = (f"{name} {value}".rstrip() for name, values in self.words.items() for value in values)
-        body = "\n".join(rows).encode("ascii")
-        return b"nwauth-lock-1 %08x %d\n" % (crc32(body), len(body)) + body
+        body = "\n".join(self._rows()).encode("ascii")
+        return b"%s %08x %d\n" % (MAGIC, crc32(body), len(body)) + body
 
-    def all(self, name: str) -> list[list[str]]:
-        """The words of every `name`."""
-        return [value.split(" ") for value in self.words.get(name, ())]
+    def is_ours(self, identity: Identity) -> bool:
+        """Whether we have published this state of nwauth.txt, or had it before us when we published the next."""
+        return mark_of(identity) in (self.ours, self.prior)
 
-    def one(self, name: str) -> list[str] | None:
-        """The words of `name`, or None."""
-        rows = self.all(name)
-        return rows[0] if rows else None
+    def _take(self, row: str) -> None:
+        name, *words = row.split(" ")
+        match name, words:
+            case "served", []:
+                self.served = True
+            case "ours", [inode, size, mtime]:
+                self.ours = (int(inode), int(size), int(mtime))
+            case "prior", [inode, size, mtime]:
+                self.prior = (int(inode), int(size), int(mtime))
+            case "journal", [inode, end]:
+                self.journal = (int(inode), int(end))
+            case "append", [inode, offset, data]:
+                self.append = Append(int(inode), int(offset), bytes.fromhex(data))
+            case "merged", [at]:
+                self.merged_at = int(at)
+            case "old", [inode, length, at]:
+                self.old_journals.append(OldJournal(int(inode), int(length), int(at)))
+            case "delete", [key]:
+                self.deletions.append(bytes.fromhex(key))
+            case _:
+                self._others.append(row)
 
-    def put(self, name: str, *values: object) -> None:
-        """Set `name` to one row of words."""
-        self.words[name] = [" ".join(map(str, values))]
+    def _rows(self) -> list[str]:
+        rows = ["served"] if self.served else []
+        for name, numbers in (("ours", self.ours), ("prior", self.prior), ("journal", self.journal)):
+            if numbers is not None:
+                rows.append(" ".join([name, *map(str, numbers)]))
+        if self.append is not None:
+            rows.append(f"append {self.append.inode} {self.append.offset} {self.append.data.hex()}")
+        if self.merged_at is not None:
+            rows.append(f"merged {self.merged_at}")
+        rows += [f"old {old.inode} {old.length} {old.swapped_at}" for old in self.old_journals]
+        rows += [f"delete {key.hex()}" for key in self.deletions]
+        return rows + self._others
 
-    def add(self, name: str, *values: object) -> None:
-        """Add a row of words to `name`."""
-        self.words.setdefault(name, []).append(" ".join(map(str, values)))
 
-    def drop(self, name: str, *values: object) -> None:
-        """Forget `name`, or its one row."""
-        row = " ".join(map(str, values))
-        left = [value for value in self.words.get(name, ()) if values and value != row]
-        if left:
-            self.words[name] = left
-        else:
-            self.words.pop(name, None)
-
-    def put_identity(self, name: str, identity: Identity) -> None:
-        """Note a file's identity."""
-        self.put(name, identity.inode, identity.size, identity.mtime_ns)
-
-    def is_identity(self, name: str, identity: Identity) -> bool:
-        """Whether `name` notes this identity (the device is left out: it may change with a reboot)."""
-        return self.one(name) == [str(identity.inode), str(identity.size), str(identity.mtime_ns)]
+def mark_of(identity: Identity) -> Mark:
+    """What a file is noted by: the device is left out, which may change with a reboot."""
+    return (identity.inode, identity.size, identity.mtime_ns)
 
 
 class LockFile:

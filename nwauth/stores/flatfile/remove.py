@@ -41,8 +41,7 @@ def _remove_once(folder: Folder, lock: LockFile, settling: Settling) -> None:
             must_stand(folder, source, files.identify(folder.add))
             must_be_settled(source, settling)
             new.publish(lock, notes, source.identity)
-            for key in keys:
-                notes.drop("delete", key.hex())
+            notes.deletions = [key for key in notes.deletions if key not in keys]
             lock.save(notes)
         finally:
             lock.release()
@@ -59,7 +58,7 @@ def _names_to_remove(folder: Folder, lock: LockFile) -> set[bytes]:
     """
     notes = lock.take()
     try:
-        noted = {bytes.fromhex(row[0]) for row in notes.all("delete")}
+        noted = set(notes.deletions)
         if not noted:
             return set()
         journal = Journal(lambda _field: False)
@@ -68,8 +67,7 @@ def _names_to_remove(folder: Folder, lock: LockFile) -> set[bytes]:
         deleted = {key for key in noted if journal.lines.get(key, b"") is None}
         for key in deleted:
             mark_deleted(folder, key)
-        for key in noted - deleted:
-            notes.drop("delete", key.hex())
+        notes.deletions = sorted(deleted)
         lock.save(notes)
         return deleted
     finally:

@@ -12,6 +12,7 @@ import time
 from nwauth.errors import Unavailable
 from nwauth.stores.flatfile import files
 from nwauth.stores.flatfile.index import build
+from nwauth.stores.flatfile.notes import mark_of
 from nwauth.stores.flatfile.userfile import SMALL_BYTES, UserFile
 
 TYPE_CHECKING = False
@@ -144,9 +145,9 @@ class NewFile:
 
     def publish(self, lock: LockFile, notes: Notes, old: Identity | None) -> None:
         """Put file and index in their places; the lock is held.  That the file is ours is noted first."""
-        notes.put_identity("ours", files.identity_of(os.fstat(self._fd)))
+        notes.ours = mark_of(files.identity_of(os.fstat(self._fd)))
         if old is not None:
-            notes.put_identity("prior", old)
+            notes.prior = mark_of(old)
         lock.save(notes)
         if self._index_path:
             os.rename(self._index_path, self._folder.index)

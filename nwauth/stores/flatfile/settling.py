@@ -23,7 +23,7 @@ GONE = "nwauth.txt is gone from the folder, was it moved or unmounted?"
 
 def is_gone(folder: Folder, lock: LockFile) -> bool:
     """Whether a user file that is not there should be: it was served here before, or it is a link to nowhere."""
-    return os.path.islink(folder.txt) or lock.read().one("served") is not None
+    return os.path.islink(folder.txt) or lock.read().served
 
 
 class Settling:
@@ -55,10 +55,7 @@ class Settling:
         window = self._settle_seconds if file.ended else max(UNENDED_SECONDS, self._settle_seconds)
         if age >= window or (age < 0 and self._future_has_settled(file.identity)):
             return None
-        notes = self._lock.read()
-        if notes.is_identity("ours", file.identity) or notes.is_identity("prior", file.identity):
-            return None
-        return BEING_WRITTEN
+        return None if self._lock.read().is_ours(file.identity) else BEING_WRITTEN
 
     def _future_has_settled(self, identity: Identity) -> bool:
         """A time stamp in the future settles once it has stood for `settle_seconds`."""

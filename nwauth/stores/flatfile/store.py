@@ -11,7 +11,7 @@ from nwauth.stores.base import Store
 from nwauth.stores.flatfile import files, lines
 from nwauth.stores.flatfile.chores import Chores
 from nwauth.stores.flatfile.folder import Folder
-from nwauth.stores.flatfile.notes import WAIT_SECONDS, LockFile, Notes
+from nwauth.stores.flatfile.notes import WAIT_SECONDS, LockFile, Notes, mark_of
 from nwauth.stores.flatfile.settling import Settling
 from nwauth.stores.flatfile.view import View
 
@@ -150,14 +150,14 @@ class FlatfileStore(Store):
             raise NotSupported
         if files.identify(self.folder.txt) is not None or files.identify(self.folder.add) is not None:
             return False
-        if self._lock.read().one("served") is not None:
+        if self._lock.read().served:
             self._view.load(None, None)  # says that the file is gone
         os.close(files.create_like(self.folder.txt, None))
         notes = self._take_lock()
         try:
             made = files.identify(self.folder.txt)
             if made is not None:
-                notes.put_identity("ours", made)
+                notes.ours = mark_of(made)
                 self._lock.save(notes)
         finally:
             self._lock.release()
@@ -213,19 +213,18 @@ class FlatfileStore(Store):
         return notes
 
     def _mend(self, notes: Notes) -> None:
-        if "append" in notes.words or "old" in notes.words:
+        if notes.append is not None or notes.old_journals:
             from nwauth.stores.flatfile import append
             from nwauth.stores.flatfile.swap import care_for_old_journals
 
             try:
                 if append.recover(self.folder, notes):
-                    notes.drop("append")
                     self._lock.save(notes)
                 care_for_old_journals(self.folder, self._lock, notes, complete=self._complete, newer=self._in_journal)
             except OSError as error:
                 raise files.trouble("mend", self.folder.add, error) from error
-        if "served" not in notes.words and self._view.file is not None:
-            notes.put("served", 1)
+        if not notes.served and self._view.file is not None:
+            notes.served = True
             self._lock.save(notes)
 
     def _in_journal(self) -> set[bytes]:
@@ -247,7 +246,7 @@ class FlatfileStore(Store):
         from nwauth.stores.flatfile.append import mark_deleted
 
         key = lines.deleted_key(line) or b""
-        notes.add("delete", key.hex())
+        notes.deletions.append(key)
         self._append(notes, line)
         try:
             mark_deleted(self.folder, key)
@@ -255,7 +254,7 @@ class FlatfileStore(Store):
         except OSError as error:
             raise files.trouble("write", self.folder.add, error) from error
         if not in_file:
-            notes.drop("delete", key.hex())
+            notes.deletions.remove(key)
             self._lock.save(notes)
         return in_file
 

@@ -10,6 +10,7 @@ import time
 
 from nwauth.errors import Unavailable
 from nwauth.stores.flatfile import append, files, lines
+from nwauth.stores.flatfile.notes import OldJournal
 from nwauth.stores.flatfile.rewrite import Overtaken
 
 TYPE_CHECKING = False
@@ -44,7 +45,7 @@ def swap_journal(folder: Folder, lock: LockFile, notes: Notes, journal: Journal,
     target = os.path.realpath(folder.add)
     path = folder.temporary(target)
     os.close(append.create(folder, path, gained))
-    notes.add("old", journal.identity.inode, journal.read_bytes, int(time.time()))
+    notes.old_journals.append(OldJournal(journal.identity.inode, journal.read_bytes, int(time.time())))
     lock.save(notes)
     link = folder.old_journal(journal.identity.inode)
     try:
@@ -63,32 +64,44 @@ def care_for_old_journals(
 
     `newer` gives the names that the journal in place has a line for: those stand.  Raises OSError, Unavailable.
     """
-    for row in notes.all("old"):
-        inode, length, swapped = map(int, row)
-        path = folder.old_journal(inode)
-        expired = not 0 <= time.time() - swapped < OLD_JOURNAL_SECONDS
-        try:
-            fd = files.open_own(path, os.O_RDONLY)
-        except FileNotFoundError:
-            notes.drop("old", *row)
-            continue
-        try:
-            unfinished = os.path.samestat(os.fstat(fd), os.stat(folder.add))
-            raw = b"" if unfinished else os.pread(fd, max(0, os.fstat(fd).st_size - length), length)
-        finally:
-            os.close(fd)
-        whole = raw[: raw.rfind(b"\n") + 1]
-        rows = whole.split(b"\n")[:-1]
-        if expired and lines.is_whole(raw[len(whole) :], complete):
-            rows.append(raw[len(whole) :])
-        names = newer()
-        for line in rows:
-            key = lines.key_of(line) if line and lines.fits(line) else lines.deleted_key(line)
-            if line and key not in names:
-                append.append(folder, lock, notes, line, complete)
-        notes.drop("old", *row)
-        if expired or unfinished:
-            os.unlink(path)
-        else:
-            notes.add("old", inode, length + len(whole), swapped)
+    for old in list(notes.old_journals):
+        left = _care_for(old, folder, lock, notes, complete=complete, newer=newer)
+        at = notes.old_journals.index(old)
+        notes.old_journals[at : at + 1] = [] if left is None else [left]
     lock.save(notes)
+
+
+def _care_for(
+    old: OldJournal,
+    folder: Folder,
+    lock: LockFile,
+    notes: Notes,
+    *,
+    complete: Callable[[str], bool],
+    newer: Callable[[], set[bytes]],
+) -> OldJournal | None:
+    """The same for one of them; what is to be noted of it from now on."""
+    path = folder.old_journal(old.inode)
+    expired = not 0 <= time.time() - old.swapped_at < OLD_JOURNAL_SECONDS
+    try:
+        fd = files.open_own(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        unfinished = os.path.samestat(os.fstat(fd), os.stat(folder.add))  # the swap: the journal is still in its place
+        raw = b"" if unfinished else os.pread(fd, max(0, os.fstat(fd).st_size - old.length), old.length)
+    finally:
+        os.close(fd)
+    whole = raw[: raw.rfind(b"\n") + 1]
+    rows = whole.split(b"\n")[:-1]
+    if expired and lines.is_whole(raw[len(whole) :], complete):
+        rows.append(raw[len(whole) :])
+    names = newer() if rows else set()
+    for line in rows:
+        key = lines.key_of(line) if line and lines.fits(line) else lines.deleted_key(line)
+        if line and key not in names:
+            append.append(folder, lock, notes, line, complete)
+    if expired or unfinished:
+        os.unlink(path)
+        return None
+    return OldJournal(old.inode, old.length + len(whole), old.swapped_at)

@@ -161,9 +161,7 @@ class View:
 
     def note_old_journals(self, notes: Notes) -> None:
         """Know of the journals lately swapped out."""
-        self.old_journals = [
-            (self._folder.old_journal(int(inode)), int(length)) for inode, length, _ in notes.all("old")
-        ]
+        self.old_journals = [(self._folder.old_journal(old.inode), old.length) for old in notes.old_journals]
 
     def close(self) -> None:
         """Close the files."""
@@ -206,8 +204,7 @@ class View:
         since = self._lock.read()
         self.note_old_journals(since)
         if before is not None:
-            swapped = {row[0] for row in since.all("old") + noted.all("old")}
-            return self.journal.shrank and str(before.inode) not in swapped
-        after = self.journal.identity
-        last = noted.one("journal")  # how far our own lines reached when somebody last wrote one
-        return last is not None and after is not None and int(last[0]) == after.inode and after.size < int(last[1])
+            swapped = {old.inode for old in since.old_journals + noted.old_journals}
+            return self.journal.shrank and before.inode not in swapped
+        after, last = self.journal.identity, noted.journal  # so far our own lines reached when somebody last wrote one
+        return last is not None and after is not None and last[0] == after.inode and after.size < last[1]
