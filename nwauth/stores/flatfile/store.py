@@ -12,7 +12,7 @@ from nwauth.stores.flatfile import files, lines
 from nwauth.stores.flatfile.chores import Chores
 from nwauth.stores.flatfile.folder import Folder
 from nwauth.stores.flatfile.notes import WAIT_SECONDS, LockFile, Notes, mark_of
-from nwauth.stores.flatfile.settling import Settling
+from nwauth.stores.flatfile.settling import GONE, Settling, is_gone
 from nwauth.stores.flatfile.view import View
 
 TYPE_CHECKING = False
@@ -150,8 +150,8 @@ class FlatfileStore(Store):
             raise NotSupported
         if files.identify(self.folder.txt) is not None or files.identify(self.folder.add) is not None:
             return False
-        if self._lock.read().served:
-            self._view.load(None, None)  # says that the file is gone
+        if is_gone(self.folder, self._lock):
+            raise Unavailable(GONE)
         os.close(files.create_like(self.folder.txt, None))
         notes = self._take_lock()
         try:

@@ -47,11 +47,9 @@ class View:
         self.fresh = False
         self.old_journals: list[tuple[str, int]] = []
         self._in_force = False  # what is loaded stands until the watch tells otherwise
-        self._looks_once = False
-        self._looked = False
-        self._shared_until = 0.0
+        self._shares = False  # questions that come together share a look ...
+        self._shared_until = 0.0  # ... until then, by the monotonic clock
         self._served = False
-        self._changes = 0  # so often has the file changed under the look-up in hand
 
     def refresh(self) -> None:
         """Bring what is loaded up to date with the files, if they may have changed since the last look.
@@ -60,10 +58,11 @@ class View:
             Unavailable: there are no files, they cannot be read, or they keep changing.
         """
         if self._in_force:
-            if self._looked and monotonic() < self._shared_until:
+            now = monotonic()
+            if now < self._shared_until:
                 return
-            self._looked = self._looks_once
-            self._shared_until = monotonic() + SHARE_SECONDS
+            if self._shares:
+                self._shared_until = now + SHARE_SECONDS
             if not self.watch.stirred():
                 return
             self._in_force = False  # until the look has told: it may fail, and what stirred is told once only
@@ -87,8 +86,8 @@ class View:
 
         With `force`, the look is one at the files, whatever the watch tells.
         """
-        self._looked = False
-        self._looks_once = self._looks_once or share
+        self._shared_until = 0.0
+        self._shares = self._shares or share
         self._in_force = self._in_force and not force
 
     def find(self, key: bytes) -> bytes | None:
@@ -97,14 +96,18 @@ class View:
         Raises:
             Unavailable: the files cannot be read, keep changing, or the line is still being written.
         """
+        try:
+            return self._find(key)
+        except Changed:  # under our eyes, after the look
+            return self._find_again(key)
+
+    def _find(self, key: bytes) -> bytes | None:
         if key in self.journal.lines:
             return self.journal.lines[key]
         if self.file is None:
             return None
         try:
             hit = self.file.find(key)
-        except Changed:  # under our eyes, after the look
-            return self._find_again(key)
         except OSError as error:
             self._in_force, self.loaded = False, NOTHING
             raise files.trouble("read", self._folder.txt, error) from error
@@ -116,15 +119,14 @@ class View:
         return line
 
     def _find_again(self, key: bytes) -> bytes | None:
-        self._changes += 1
-        try:
-            if self._changes > MAX_LOOKS:
-                raise Unavailable(KEEP_CHANGING)
+        for _ in range(MAX_LOOKS):
             self.look_again(force=True)
             self.refresh()
-            return self.find(key)
-        finally:
-            self._changes -= 1
+            try:
+                return self._find(key)
+            except Changed:
+                continue
+        raise Unavailable(KEEP_CHANGING)
 
     def must_be_settled(self) -> None:
         """Raises Unavailable while what is not found may yet be there."""
