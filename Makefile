@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SAMPLE := sample
 
-.PHONY: run test lint format all bench clean
+.PHONY: run test lint format all package bench clean
 
 # A conversation with the module over a sample folder; with input piped in, it just answers.
 run: $(VENV)/installed $(SAMPLE)/nwauth.txt
@@ -23,7 +23,18 @@ format: $(VENV)/installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-all: lint test
+all: lint test package
+
+# What is installed from a wheel, without the development packages, answers the README's transcript.
+CLEAN := build/clean
+package: | $(VENV)/bin/python
+	@rm -rf $(CLEAN) && $(PYTHON) -m venv $(CLEAN)
+	@$(CLEAN)/bin/pip install --quiet --disable-pip-version-check . >&2
+	@mkdir $(CLEAN)/users && cp nwauth.txt.example $(CLEAN)/users/nwauth.txt && touch -t 202601010000 $(CLEAN)/users/nwauth.txt
+	@sed -n '/<!-- transcript/,/<!-- end/s/^> //p' README.md >$(CLEAN)/requests
+	@sed -n '/<!-- transcript/,/<!-- end/s/^< //p' README.md >$(CLEAN)/expected
+	@$(CLEAN)/bin/nwauth -path $(CLEAN)/users <$(CLEAN)/requests >$(CLEAN)/answers
+	@diff $(CLEAN)/expected $(CLEAN)/answers && test -s $(CLEAN)/answers && echo "the wheel answers as the README says"
 
 # Side by side with Squid's basic_ncsa_auth; see benchmarks/README.md for the options (BENCH="--sizes 1k,10M").
 bench: $(VENV)/installed
