@@ -15,6 +15,13 @@ EXIT_MISUSE, EXIT_INTERRUPTED = 2, 130
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return its exit status."""
     words = sys.argv[1:] if arguments is None else arguments
+    try:
+        return _main(words)
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+
+
+def _main(words: list[str]) -> int:
     from nwauth.dropin import Misuse, complain, read_options, run
 
     if os.name != "posix":
@@ -28,8 +35,6 @@ def main(arguments: list[str] | None = None) -> int:
     except Misuse as error:
         complain(f"{error} (nwauth --help lists what there is)")
         return EXIT_MISUSE
-    except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
     from nwauth.commands.group import run_command
 
     return run_command(words)

@@ -6,7 +6,9 @@ A further kind of store is one function in `KINDS` and one class in `StoreConfig
 
 from __future__ import annotations
 
+import errno
 import os
+from stat import S_ISREG
 
 from nwauth.errors import ConfigError
 from nwauth.model import Record
@@ -199,7 +201,7 @@ def read(folder: str, *, environ: Mapping[str, str] | None = None) -> Config:
     folder = os.path.normpath(folder or ".")
     file = os.path.normpath(os.path.join(folder, FILE_NAME))
     try:
-        with open(file, "rb") as opened:
+        with open(file, "rb", opener=_without_waiting) as opened:
             content = opened.read()
     except FileNotFoundError:
         if os.path.islink(file):  # its target is gone: not the same as "never configured"
@@ -213,6 +215,15 @@ def read(folder: str, *, environ: Mapping[str, str] | None = None) -> Config:
     config = _config(options, folder)
     options.finish()
     return config
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Opens a file, and nothing that a read could hang on, as a FIFO."""
+    fd = os.open(path, flags | os.O_NONBLOCK)
+    if not S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.EINVAL, "it is no regular file")
+    return fd
 
 
 def _parsed(content: bytes, file: str) -> dict[str, Any]:
@@ -245,7 +256,9 @@ def _located(message: str, text: str) -> str:
     if where == "end of document":
         where = f"line {len(text.splitlines()) or 1}, at the end of the file"
     if what == "Cannot overwrite a value":
-        what = "found a key a second time, wanted it once"
+        key = text.splitlines()[int(where.split()[1].rstrip(",")) - 1].partition("=")[0].strip()
+        # A line that is no key may be a part of somebody's secret.
+        what = f"found the key{' ' + key if key.isidentifier() else ''} a second time, wanted it once"
     elif what.startswith("Cannot declare"):
         what = "found a table a second time, wanted it once"
     return f"{where}: {what}"

@@ -146,7 +146,6 @@ class Service:
         """
         self._must_write()
         account.check_dates(fields)
-        name = self._full(name)
         hashed: dict[str, str] = {}
 
         def stored(scheme: str) -> str:
@@ -154,24 +153,33 @@ class Service:
                 hashed[scheme] = self.passwords.hash(password or b"", scheme)
             return hashed[scheme]
 
-        for _ in range(MAX_ATTEMPTS):
-            old = self.store.lookup(name)
-            if old is None:
-                if password is None:
-                    raise NoSuchUser("does not exist")
-                new = self._new_user(name, stored(self._rules_of(self.store.name).scheme), Info().updated(fields))
-                done = self.store.put(new)
-            else:
-                new = old.changed(
-                    stored_password=None if password is None else stored(self._rules_of(old.store).scheme),
-                    info=old.info.updated(fields),
+        def wanted(old: User | None) -> User:
+            if old is not None:
+                scheme = self._rules_of(old.store).scheme
+                return old.changed(
+                    stored_password=None if password is None else stored(scheme), info=old.info.updated(fields)
                 )
-                done = new == old or self.store.replace(old, new)
-            if done:
-                report("store", new.store)
-                report("change", "added" if old is None else "none" if new == old else "changed")
-                return new
-        raise Unavailable("the user keeps being changed by others, try again")
+            if password is None:
+                raise NoSuchUser("does not exist")
+            scheme = self._rules_of(self.store.name).scheme
+            return self._new_user(self._full(name), stored(scheme), Info().updated(fields))
+
+        return self._change(name, wanted, report)
+
+    def set_field(self, name: str, stored_password: str, report: Report = silent) -> User:
+        """Give the user a stored password that is made already; nobody who was deleted meanwhile comes back by it.
+
+        Raises:
+            NoSuchUser: there is no such user.
+        """
+
+        def wanted(old: User | None) -> User:
+            if old is None:
+                raise NoSuchUser("does not exist")
+            return old.changed(stored_password=stored_password)
+
+        self._must_write()
+        return self._change(name, wanted, report)
 
     def judge(self, name: str, password: bytes | None, fields: Mapping[str, str]) -> None:
         """Raises what `set` would raise for a new user of these values, and asks no store."""
@@ -189,11 +197,6 @@ class Service:
         new = self._new_user(self._full(user.name), user.stored_password, user.info)
         report("store", self.store.name)
         return self.store.put(new)
-
-    def replace(self, old: User, new: User) -> bool:
-        """Put a user whose stored password is made already in the place of `old`; False when that has changed."""
-        self._must_write()
-        return self.store.replace(old, new)
 
     def encrypt(self, user: User) -> bool:
         """Hash a user's clear-text field; False when it is none, or has been changed meanwhile."""
@@ -247,6 +250,21 @@ class Service:
         self.store.tend()
 
     # --- parts ----------------------------------------------------------------------------------------------------
+
+    def _change(self, name: str, wanted: Callable[[User | None], User], report: Report) -> User:
+        """Store what `wanted` makes of the user, or of None where there is none; of another again if others overtake.
+
+        Raises:
+            Unavailable: they always do.
+        """
+        for _ in range(MAX_ATTEMPTS):
+            old = self.store.lookup(self._full(name))
+            new = wanted(old)
+            if self.store.put(new) if old is None else new == old or self.store.replace(old, new):
+                report("store", new.store)
+                report("change", "added" if old is None else "none" if new == old else "changed")
+                return new
+        raise Unavailable("the user keeps being changed by others, try again")
 
     def _full(self, name: str) -> str:
         if self._default_domain and "@" not in name:

@@ -214,8 +214,8 @@ def test_no_constructor_makes_a_shared_store_upgrade() -> None:
         ("[log]\nlevel = 'warn'", 'log.level: found "warn", wanted one of error, info, debug'),
         ("[server]\naddress = true", "server.address: found true (a boolean), wanted one of auto, always, never"),
         ("log = 1", "log: found 1 (an integer), wanted a table, under [log]"),
-        ("[log]\nlevel = 'info'\nlevel = 'debug'\n", "line 3, column 16: found a key a second time, wanted it once"),
-        ("x = 1\nx = 2", "line 2, at the end of the file: found a key a second time, wanted it once"),
+        ("[log]\nlevel = 'info'\nlevel = 'debug'\n", "line 3, column 16: found the key level a second time, wanted it once"),
+        ("x = 1\nx = 2", "line 2, at the end of the file: found the key x a second time, wanted it once"),
         ("[log]\n[log]\n", "line 2, column 5: found a table a second time, wanted it once"),
         ("[log]\nlevel 'info'", "line 2, column 7: Expected '=' after a key in a key/value pair"),
         ("\nx = '", 'line 2, at the end of the file: Expected "\'"'),
@@ -243,7 +243,7 @@ def test_a_file_that_cannot_be_read_is_not_an_absent_one(tmp_path: Path) -> None
         read(str(tmp_path))
     (tmp_path / "nwauth.toml").unlink()
     (tmp_path / "nwauth.toml").mkdir()
-    with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
+    with pytest.raises(ConfigError, match="cannot be read: it is no regular file"):
         read(str(tmp_path))
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="cannot be read: Not a directory"):

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nwauth.commands.output import FORMATS
-from nwauth.commands.session import Choices, Session
+from nwauth.commands.session import Choices, Session, shown_path
+from nwauth.errors import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -96,6 +97,10 @@ def command(name: str, *, examples: Sequence[str]) -> Callable[[Callable[..., in
             session = Session(click.get_current_context().ensure_object(Choices))
             try:
                 return function(session, *arguments, **values)
+            except Unavailable as error:
+                if session.place is None:
+                    raise
+                raise Unavailable(f"{shown_path(session.place)}: {error}") from error
             finally:
                 session.results.flush()
 

@@ -9,10 +9,10 @@ import click
 
 from nwauth import __version__
 from nwauth.commands.command import CommonOptions
-from nwauth.commands.output import forget_stdout, guard_standard_files
+from nwauth.commands.output import forget_stdout
 from nwauth.commands.session import Choices, as_text
 from nwauth.commands.terminal import complain, say
-from nwauth.errors import ConfigError, NwauthError
+from nwauth.errors import NwauthError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,7 +50,7 @@ Without a command, or with the options of NetWin's NWAuth alone, the program ser
 so a mail server starts it. Every command has its own --help."""
 
 EXIT_STATUSES = """Exit status: 0 yes or done, 1 no (no such user, wrong password), 2 the command line is wrong,
-75 cannot tell now (try again), 130 interrupted."""
+75 cannot tell now (try again), 130 interrupted, 141 nobody reads the results any more."""
 
 root = LazyGroup(
     "nwauth",
@@ -72,7 +72,6 @@ root = click.version_option(__version__, message="nwauth %(version)s")(root)
 
 def run_command(words: list[str]) -> int:
     """Run a command for administrators; return its exit status.  Errors become one line on stderr."""
-    guard_standard_files()
     choices = Choices()
     try:
         with root.make_context("nwauth", [as_text(word) for word in words], obj=choices) as context:
@@ -95,10 +94,8 @@ def _failed(error: BaseException, choices: Choices) -> int:
             text, status = "interrupted", EXIT_INTERRUPTED
         case click.ClickException():
             return _misused(error, choices)
-        case ConfigError():
-            text, status = str(error), EXIT_TEMPORARY
         case NwauthError(temporary=True):
-            text, status = f"{choices.shown_folder}: {error}", EXIT_TEMPORARY
+            text, status = str(error), EXIT_TEMPORARY
         case NwauthError():
             text, status = str(error), EXIT_NO
         case OSError():  # ours are told by the store: this is stdout on a full disk, or the terminal

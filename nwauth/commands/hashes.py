@@ -9,6 +9,7 @@ import click
 from nwauth.commands.command import command
 from nwauth.commands.group import LazyGroup
 from nwauth.commands.secrets_in import Source, get_known_password, get_secret, password_options, stdin_lines
+from nwauth.commands.table import visible
 from nwauth.commands.terminal import ask_line, is_interactive
 from nwauth.names import ENCODING, ERRORS
 from nwauth.passwords import SCHEMES_MADE
@@ -63,13 +64,12 @@ def test(session: Session, *, field: str | None, from_stdin: bool) -> int:
     else:
         field = _asked_field() if field is None else field
         password = get_known_password(from_stdin=from_stdin)
-    passwords = session.service.passwords
     identity = session.identify(field)
-    verdict = passwords.verify(field, password, star_is_clear=True)
+    verdict = session.passwords.verify(field, password, star_is_clear=True)
     record = {"scheme": identity.name, "weak": identity.weak, "fits": verdict.ok, "reason": verdict.reason or None}
     weak = " (weak)" if identity.weak else ""
     text = f"{identity.name}{weak}: {'fits' if verdict.ok else 'does not fit'}"
-    session.results.record(record, f"{text}: {verdict.reason}" if verdict.reason else text)
+    session.results.record(record, visible(f"{text}: {verdict.reason}" if verdict.reason else text))
     return 0 if verdict.ok else 1
 
 
@@ -90,7 +90,7 @@ def listing(session: Session) -> int:
             "new_ones": scheme.makeable,
             "begins_with": scheme.prefix,
         }
-        for scheme in session.service.passwords.schemes()
+        for scheme in session.passwords.schemes()
     )
     session.results.rows(COLUMNS, rows)
     return 0

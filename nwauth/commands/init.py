@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nwauth.commands.command import command, dry_run_option
-from nwauth.commands.session import as_text, take_ids
+from nwauth.commands.session import as_text, shown_path, take_ids
 from nwauth.commands.table import visible
 from nwauth.commands.terminal import ask_yes, is_interactive
 from nwauth.config import FILE_NAME, commented_example
@@ -39,7 +39,7 @@ def init(session: Session, *, shared: bool, dry_run: bool) -> int:
     """
     if session.choices.store is not None:
         raise click.UsageError("--store: this version makes flat files only, in the folder of --path")
-    folder = os.path.abspath(session.folder)
+    session.place = folder = os.path.abspath(session.folder)
     rows = [_make_folder(folder, dry_run=dry_run)]
     take_ids(folder)
     rows.append(_make_configuration(session, folder, shared=shared, dry_run=dry_run))
@@ -69,13 +69,14 @@ def _make_folder(folder: str, *, dry_run: bool) -> dict[str, object]:
     Raises:
         Refused: it cannot be made there.
     """
-    shown = visible(as_text(folder))
     if os.path.isdir(folder):
         return _made(folder, "the folder", there=True)
     above = os.path.dirname(folder)
     if os.path.lexists(folder) or not os.path.isdir(above):
         found = "no folder above it" if not os.path.lexists(folder) else "something else of that name"
-        raise Refused(f"{shown}: found {found}, wanted a folder, or room for one: make {visible(as_text(above))} first")
+        raise Refused(
+            f"{shown_path(folder)}: found {found}, wanted a folder, or room for one: make {shown_path(above)} first"
+        )
     if not dry_run:
         take_ids(above)
         try:
@@ -91,9 +92,7 @@ def _make_configuration(session: Session, folder: str, *, shared: bool, dry_run:
     if os.path.lexists(path):
         stands = session.store_config.shared
         if shared and not stands:
-            session.note(
-                f"note: {visible(as_text(path))} is kept: it says shared = false; change it there if you mean it"
-            )
+            session.note(f"note: {shown_path(path)} is kept: it says shared = false; change it there if you mean it")
         return _made(path, "settings", there=True)
     holds_base = any(files.identify(os.path.join(folder, name)) for name in ("nwauth.txt", "nwauth.add"))
     if holds_base and not shared and not dry_run:
@@ -110,7 +109,7 @@ def _confirm_one_way(session: Session, folder: str) -> None:
         Refused: the answer is no.
         click.UsageError: there is nobody to ask.
     """
-    text = ONE_WAY.format(folder=visible(as_text(folder)))
+    text = ONE_WAY.format(folder=shown_path(folder))
     if session.choices.yes:
         session.note(f"note: {text}")
         return
@@ -167,9 +166,7 @@ def _note_next_steps(session: Session, folder: str) -> None:
         f'    g_authent_process "{visible(line)}"'
     )
     if os.stat(folder).st_uid == 0:
-        session.note(
-            f"{visible(as_text(folder))} belongs to root: chown -R it to the account that the mail server runs as"
-        )
+        session.note(f"{shown_path(folder)} belongs to root: chown -R it to the account that the mail server runs as")
 
 
 def _this_command() -> str:

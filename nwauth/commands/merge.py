@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from nwauth.commands.command import command, dry_run_option
 from nwauth.commands.session import as_text
+from nwauth.commands.table import visible
 from nwauth.errors import Refused
 from nwauth.stores.flatfile import FlatfileStore, files
 
@@ -39,7 +40,7 @@ def merge(session: Session, *, dry_run: bool) -> int:
     record = {"dry_run": False, "users": done.users, "rejected": done.rejected, "rejected_file": rejected}
     text = f"{done.users:,} user{'s' * (done.users != 1)} in nwauth.txt"
     if done.rejected:
-        text += f"\n{done.rejected:,} line{'s' * (done.rejected != 1)} rejected: {rejected}"
+        text += f"\n{done.rejected:,} line{'s' * (done.rejected != 1)} rejected: {visible(rejected)}"
     if not session.choices.quiet:
         session.results.record(record, text)
     return 0

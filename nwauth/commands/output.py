@@ -32,6 +32,7 @@ class Results:
     def __init__(self, *, form: str, color: bool) -> None:
         self.form: Final = form
         self.color: Final = color
+        self._steers = os.isatty(1)  # what does not print would steer it; a file or program gets every byte
         self._out = open(1, "wb", closefd=False)  # noqa: SIM115, lives as long as the process
 
     def rows(self, columns: Sequence[str], rows: Iterable[Row], *, shown: Sequence[str] | None = None) -> None:
@@ -43,7 +44,7 @@ class Results:
                 self._array(rows)
             case "ndjson":
                 for row in rows:
-                    self._write(_json(row) + b"\n")
+                    self._write(self._json(row) + b"\n")
             case _:
                 self._separated(columns, rows)
         self.flush()
@@ -54,9 +55,9 @@ class Results:
             case "table":
                 self.text(text if text is not None else _listed(record))
             case "json":
-                self._write(_json(record, indent=2) + b"\n")
+                self._write(self._json(record, indent=2) + b"\n")
             case "ndjson":
-                self._write(_json(record) + b"\n")
+                self._write(self._json(record) + b"\n")
             case _:
                 self._separated(list(record), [record])
         self.flush()
@@ -94,9 +95,22 @@ class Results:
     def _array(self, rows: Iterable[Row]) -> None:
         before = b"[\n"
         for row in rows:
-            self._write(before + _json(row))
+            self._write(before + self._json(row))
             before = b",\n"
         self._write(b"\n]\n" if before != b"[\n" else b"[]\n")
+
+    def _json(self, record: Row, indent: int | None = None) -> bytes:
+        """`record` as JSON; an info text is its fields, and under another key the whole, with what is no field."""
+        plain: dict[str, object] = {}
+        for key, value in record.items():
+            plain |= {key: value.fields(), f"{key}_text": value.text} if isinstance(value, Info) else {key: value}
+        text = json.dumps(plain, ensure_ascii=False, indent=indent)
+        try:
+            if not self._steers or text.replace("\n", "").isprintable():
+                return text.encode()
+        except UnicodeEncodeError:  # a byte that is no UTF-8
+            pass
+        return json.dumps(plain, indent=indent).encode()
 
     def _separated(self, columns: Sequence[str], rows: Iterable[Row]) -> None:
         import csv
@@ -105,7 +119,8 @@ class Results:
         writer = csv.writer(line, delimiter="," if self.form == "csv" else "\t", lineterminator="\n")
         writer.writerow(columns)
         for row in rows:
-            writer.writerow([_word(row[column]) for column in columns])
+            words = [_word(row[column]) for column in columns]
+            writer.writerow(map(visible, words) if self._steers else words)
             self._write(encode(line.getvalue()))
             line.seek(0)
             line.truncate()
@@ -145,14 +160,6 @@ def wants_color(choice: str, fd: int) -> bool:
     return os.isatty(fd) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
-def _json(record: Row, indent: int | None = None) -> bytes:
-    plain = {key: value.fields() if isinstance(value, Info) else value for key, value in record.items()}
-    try:
-        return json.dumps(plain, ensure_ascii=False, indent=indent).encode()
-    except UnicodeEncodeError:
-        return json.dumps(plain, indent=indent).encode()
-
-
 def _word(value: object) -> str:
     """A value between separators, for a program."""
     return str(value).lower() if isinstance(value, bool) else _text(value)
@@ -178,21 +185,18 @@ def _listed(record: Row) -> str:
     wide = max(map(len, record))
     lines = []
     for key, value in record.items():
-        texts = (
-            [f"{field}={text}" for field, text in value.fields().items()] if isinstance(value, Info) else [_text(value)]
-        )
+        texts = _info_lines(value) if isinstance(value, Info) else [_text(value)]
         for at, text in enumerate(texts or [""]):
             lines.append(f"{'' if at else key.replace('_', ' '):{wide}}  {visible(text)}".rstrip())
     return "\n".join(lines)
 
 
-def guard_standard_files() -> None:
-    """Open the null device in place of closed standard files: else a user file takes the number, and our text."""
-    for number in range(3):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+def _info_lines(info: Info) -> list[str]:
+    """Each info field; where there is more in the text than fields, the text as it stands too."""
+    fields = info.fields()
+    lines = [f"{field}={value}" for field, value in fields.items()]
+    plain = " ".join(f'{field}="{value}"' for field, value in fields.items())
+    return lines if info.text.split() == plain.split() else [*lines, f"(stored: {info.text})"]
 
 
 def forget_stdout() -> None:

@@ -9,7 +9,7 @@ import click
 
 from nwauth.commands.session import as_text
 from nwauth.commands.table import visible
-from nwauth.commands.terminal import ask_secret, is_interactive
+from nwauth.commands.terminal import ask_secret, is_interactive, say
 from nwauth.errors import Refused, Unavailable
 from nwauth.model import Record
 from nwauth.names import ENCODING, ERRORS
@@ -122,7 +122,7 @@ def get_secret(session: Session, source: Source, *, scheme: str | None = None) -
         password = get_password(session, source)
     if source.lowercase:
         password = password.lower()
-    return Secret(field=session.service.passwords.hash(password, scheme), scheme=scheme, generated=generated)
+    return Secret(field=session.passwords.hash(password, scheme), scheme=scheme, generated=generated)
 
 
 def get_password(session: Session, source: Source) -> bytes:
@@ -175,7 +175,9 @@ def lines_in(data: bytes, where: str, wanted: tuple[str, ...]) -> list[bytes]:
 def _ask_twice() -> bytes:
     if not is_interactive():
         raise click.UsageError(f"no terminal to ask for the password on: give {WAYS}")
-    for _ in range(MAX_ASKED):
+    for asked in range(MAX_ASKED):
+        if asked:
+            say("the two differ, once more")
         password = ask_secret("New password: ")
         if ask_secret("Again: ") == password:
             return password
@@ -197,7 +199,7 @@ def _ready(session: Session, field: str) -> Secret:
     if identity.name == "clear":
         raise Refused("--hash: found clear text, wanted a hash: give the password itself by --password-stdin")
     try:
-        verdict = session.service.passwords.verify(field, os.urandom(12).hex().encode())
+        verdict = session.passwords.verify(field, os.urandom(12).hex().encode())
     except Unavailable as error:
         session.note(f"note: the hash is taken unchecked: {error}")
     else:

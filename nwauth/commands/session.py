@@ -17,7 +17,7 @@ import click
 from nwauth.audit import ERROR, INFO
 from nwauth.commands.output import Results, wants_color
 from nwauth.commands.table import visible
-from nwauth.commands.terminal import progress, say
+from nwauth.commands.terminal import progress, say, unknown
 from nwauth.commands.witness import Rehearsal, Witness
 from nwauth.errors import NotSupported, NwauthError, Refused, Unavailable
 from nwauth.names import ENCODING, ERRORS
@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from typing import Final
 
     from nwauth.audit import Log
+    from nwauth.commands.terminal import Count
     from nwauth.config import Config, FlatfileConfig
-    from nwauth.passwords import Identity
+    from nwauth.passwords import Identity, Passwords
     from nwauth.service import Service
 
 # What the commands import on use: read in before root's ids are given up (see nwauth.owner).
@@ -67,11 +68,6 @@ class Choices:
             return os.path.normpath(os.environ.get("NWAUTH_PATH") or ".")
         return os.path.normpath(os.fsdecode(self.path.encode(ENCODING, ERRORS)))
 
-    @property
-    def shown_folder(self) -> str:
-        """The folder in a text for people."""
-        return visible(as_text(os.path.abspath(self.folder)))
-
 
 class Work:
     """A change in progress: the service to make it with, what the store was told, what the log will say."""
@@ -84,11 +80,15 @@ class Work:
 
 
 class Session:
-    """One command at work in one folder."""
+    """One command at work in one folder, `folder`; the store may lie in another.
+
+    `place` is the folder that is named where something there cannot be done now; None: the work is at no folder.
+    """
 
     def __init__(self, choices: Choices) -> None:
         self.choices: Final = choices
         self.folder: Final = choices.folder
+        self.place: str | None = None
         form = choices.form or ("table" if os.isatty(1) else "ndjson")
         self.results: Final = Results(form=form, color=wants_color(choices.color, 1))
 
@@ -111,11 +111,21 @@ class Session:
         return self.config.stores[0]
 
     @cached_property
-    def service(self) -> Service:
-        """The service that the configuration describes."""
+    def _built(self) -> Service:
         from nwauth.build import build
 
         return build(self.config)
+
+    @cached_property
+    def service(self) -> Service:
+        """The service that the configuration describes."""
+        self.place = self.store_config.path
+        return self._built
+
+    @property
+    def passwords(self) -> Passwords:
+        """The passwords of the service, for work that is at no store."""
+        return self._built.passwords
 
     @cached_property
     def log(self) -> Log:
@@ -131,14 +141,14 @@ class Session:
             say(text)
 
     def progress(
-        self, doing: str, count: Callable[[], int | None] = lambda: None
+        self, doing: str, count: Count = unknown, total: Count = unknown
     ) -> AbstractContextManager[Callable[[], None]]:
         """See `terminal.progress`."""
-        return progress(doing, count, quiet=self.choices.quiet)
+        return progress(doing, count, total, quiet=self.choices.quiet)
 
     def identify(self, stored_password: str) -> Identity:
         """What a stored field is, in the folder's store: in flat files a star begins clear text."""
-        return self.service.passwords.identify(stored_password, star_is_clear=True)
+        return self.passwords.identify(stored_password, star_is_clear=True)
 
     @contextmanager
     def logged(self, command: str, **facts: object) -> Iterator[dict[str, object]]:
@@ -177,14 +187,14 @@ class Session:
         try:
             yield
         except NotSupported:
-            where = f"store {self.store_config.name} of {self.choices.shown_folder}"
-            raise Refused(f"{where} takes no changes (read_only = true in nwauth.toml)") from None
+            raise Refused(f"{self._shown_store()} takes no changes (read_only = true in nwauth.toml)") from None
 
     def no_such_user(self, name: str) -> Refused:
         """The error for an absent user."""
-        return Refused(
-            f"{visible(name)}: no such user in store {self.store_config.name} of {self.choices.shown_folder}"
-        )
+        return Refused(f"{visible(name)}: no such user in {self._shown_store()}")
+
+    def _shown_store(self) -> str:
+        return f"store {self.store_config.name} of {shown_path(self.store_config.path)}"
 
 
 def take_ids(folder: str) -> None:
@@ -205,6 +215,11 @@ def take_ids(folder: str) -> None:
         become_owner(folder)
     except OSError as error:
         raise Unavailable(f"cannot take the ids of the owner of {visible(as_text(folder))}: {error.strerror}") from None
+
+
+def shown_path(path: str) -> str:
+    """A file or folder in a text for people."""
+    return visible(as_text(os.path.abspath(path)))
 
 
 def as_text(word: str) -> str:

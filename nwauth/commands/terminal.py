@@ -12,13 +12,18 @@ from typing import TYPE_CHECKING
 import click
 
 from nwauth.commands.output import colored, encode, wants_color
+from nwauth.commands.table import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    Count = Callable[[], int | None]
+
 RED = "31"
 FIRST_SECONDS = 1.0  # work that is done sooner shows no progress
 EVERY_SECONDS = 0.25
+PLAIN_SECONDS = 5.0  # between two lines where stderr is no terminal: a log wants few
+BAR_WIDTH = 20
 CLEAR = "\r\x1b[K"
 
 
@@ -32,7 +37,7 @@ def say(text: str) -> None:
 
 def complain(text: str, *, color: str) -> None:
     """An error, in one line."""
-    line = " ".join(text.split())
+    line = visible(" ".join(text.split()))
     say(f"{colored('nwauth:', RED, on=wants_color(color, 2))} {line}")
 
 
@@ -88,22 +93,49 @@ def _line() -> bytes:
     return line.removesuffix(b"\n")
 
 
-class Progress:
-    """A line on a terminal's stderr that tells how far a work is; taken away before anything else is written."""
+def unknown() -> None:
+    """A count that nobody knows."""
 
-    def __init__(self, doing: str, count: Callable[[], int | None]) -> None:
+
+def progress_text(doing: str, *, count: int | None, total: int | None, seconds: float, bar: bool) -> str:
+    """How far a work is after so many seconds; `total` may be about right only."""
+    if count is None:
+        return f"{doing}: {seconds:.0f} s"
+    rate = f"{count / seconds:,.0f}/s"
+    if not count or not total:
+        return f"{doing}: {count:,} users, {rate}, {seconds:.0f} s"
+    done = min(count / total, 0.99)  # the end of the line tells the end
+    left = f"{rate}, {seconds / done - seconds:.0f} s left"
+    if bar:
+        return f"{doing}: [{'#' * int(done * BAR_WIDTH):{BAR_WIDTH}}] {done:.0%} {count:,} users, {left}"
+    return f"{doing}: {count:,} of about {max(total, count):,} users, {left}"
+
+
+class Progress:
+    """Tells on stderr how far a work is: a line that is taken away before others, or (`bar` False) a line each time.
+
+    The total is asked for when it is first shown: most works are done sooner.
+    """
+
+    def __init__(self, doing: str, count: Count, total: Count, *, bar: bool) -> None:
         self._doing = doing
         self._count = count
+        self._total = total
+        self._bar = bar
         self._started = time.monotonic()
         self._is_shown = False
 
     def show(self, *_: object) -> None:
-        """Write the line anew."""
+        """Write the line, anew."""
+        total = self._total()
+        self._total = lambda: total
         seconds = time.monotonic() - self._started
-        count = self._count()
-        far = "" if count is None else f"{count:,} users, {count / seconds:,.0f}/s, "
-        _prompt(f"{CLEAR}{self._doing}: {far}{seconds:.0f} s")
-        self._is_shown = True
+        text = progress_text(self._doing, count=self._count(), total=total, seconds=seconds, bar=self._bar)
+        if self._bar:
+            _prompt(f"{CLEAR}{text[: _columns() - 1]}")
+            self._is_shown = True
+        else:
+            say(text)
 
     def clear(self) -> None:
         """Take the line away."""
@@ -112,20 +144,30 @@ class Progress:
             self._is_shown = False
 
 
+def _columns() -> int:
+    try:
+        return os.get_terminal_size(2).columns or 80
+    except OSError:
+        return 80
+
+
 @contextmanager
 def progress(
-    doing: str, count: Callable[[], int | None] = lambda: None, *, quiet: bool
+    doing: str, count: Count = unknown, total: Count = unknown, *, quiet: bool
 ) -> Iterator[Callable[[], None]]:
-    """While the work lasts, tell on a terminal how far it is; gives a callable to call before a line is written.
+    """While the work lasts, tell how far it is; gives a callable to call before a line is written.
 
-    A timer's signal tells the time: one process, one thread.
+    On a terminal that is a bar, elsewhere a line every few seconds.  A timer's signal tells the time: one process, one
+    thread.
     """
-    if quiet or not os.isatty(2) or sys.platform == "win32":
+    if quiet or sys.platform == "win32":
         yield lambda: None
         return
-    line = Progress(doing, count)
+    bar = os.isatty(2)
+    line = Progress(doing, count, total, bar=bar)
     before = signal.signal(signal.SIGALRM, line.show)
-    signal.setitimer(signal.ITIMER_REAL, FIRST_SECONDS, EVERY_SECONDS)
+    first, every = (FIRST_SECONDS, EVERY_SECONDS) if bar else (PLAIN_SECONDS, PLAIN_SECONDS)
+    signal.setitimer(signal.ITIMER_REAL, first, every)
     try:
         yield line.clear
     finally:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import os
 from typing import TYPE_CHECKING
 
 import click
 
 from nwauth.commands.command import command, user_name
 from nwauth.commands.group import LazyGroup
+from nwauth.stores.flatfile import FlatfileStore, files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from nwauth.commands.session import Session
     from nwauth.model import User
     from nwauth.service import Listing
+    from nwauth.stores.base import Store
 
 COLUMNS = ("user", "scheme", "weak", "store", "drop_path", "uid", "info")
 SHOWN = ("user", "scheme", "weak", "info")  # in a table of many
@@ -78,7 +81,8 @@ def search(session: Session, *, pattern: str, skip: int, limit: int | None, show
 def _print_users(session: Session, found: Listing, *, show_hash: bool) -> int:
     """Print the users as they are found; their numbers go to stderr."""
     hidden = ("stored_password",) if show_hash else ()
-    with session.progress("reading", lambda: found.total) as clear:
+    store = session.service.store
+    with session.progress("reading", lambda: found.total, lambda: _about_how_many(store)) as clear:
         rows = _records(session, found, show_hash=show_hash)
         first = next(rows, None)  # an error comes before a table's head
         clear()
@@ -86,6 +90,20 @@ def _print_users(session: Session, found: Listing, *, show_hash: bool) -> int:
         session.results.rows(COLUMNS + hidden, every, shown=SHOWN + hidden)
     session.note(f"{found.found:,} of {found.total:,} users")
     return 0
+
+
+def _about_how_many(store: Store) -> int | None:
+    """The lines of the user file: about as many as users, and counted in a hundredth of the time of a listing."""
+    if not isinstance(store, FlatfileStore):
+        return None
+    try:
+        fd = files.open_own(store.folder.txt, os.O_RDONLY, links=True)
+        try:
+            return sum(block.count(b"\n") for _, block in files.blocks(fd, os.fstat(fd).st_size))
+        finally:
+            os.close(fd)
+    except OSError:
+        return None
 
 
 def _clearing(rows: Iterator[Row], clear: Callable[[], None]) -> Iterator[Row]:

@@ -9,15 +9,16 @@ import click
 from nwauth.commands.command import command, dry_run_option, user_name
 from nwauth.commands.secrets_in import Source, get_secret, password_options
 from nwauth.commands.table import visible
-from nwauth.errors import Refused, Unavailable
+from nwauth.errors import Refused
 from nwauth.model import Info, User
+from nwauth.protocol import BadRequest, check_field
+from nwauth.protocol import parse_fields as parse_quoted_fields
 
 if TYPE_CHECKING:
     from nwauth.commands.output import Row
     from nwauth.commands.secrets_in import Secret
     from nwauth.commands.session import Session, Work
 
-MAX_ATTEMPTS = 16
 CHANGE_COLUMNS = ("user", "change", "dry_run", "store", "scheme", "fields")
 
 
@@ -79,44 +80,32 @@ def passwd(session: Session, *, name: str, source: Source, dry_run: bool) -> int
         if work.service.lookup(name, work.facts.__setitem__) is None:
             raise session.no_such_user(name)
         secret = get_secret(session, source)
-        _store(session, work, name, secret.field)
+        user = work.service.set_field(name, secret.field, work.facts.__setitem__)
         work.facts["scheme"] = secret.scheme
-    tell(session, work, "changed", secret=secret)
+    tell(session, work, "changed", name=user.name, secret=secret)
     return 0
 
 
-def _store(session: Session, work: Work, name: str, field: str) -> None:
-    """Put the field in the place of the one there is; nobody who was deleted meanwhile comes back by it."""
-    for _ in range(MAX_ATTEMPTS):
-        old = work.service.lookup(name)
-        if old is None:
-            raise session.no_such_user(name)
-        if work.service.replace(old, old.changed(stored_password=field)):
-            return
-    raise Unavailable(f"{visible(name)} keeps being changed by others, try again")
-
-
 def parse_fields(words: tuple[str, ...]) -> dict[str, str]:
-    """The info fields ``name=value`` of a command line; a value may stand in quotes that the shell left.
+    """The info fields ``name=value`` of a command line, or the protocol's with the quotes; of two, the last counts.
 
     Raises:
         click.UsageError: a word is none.
     """
-    from nwauth.protocol import BadRequest, check_field
-
-    fields: dict[str, tuple[str, str]] = {}
+    fields: dict[str, str] = {}
     for word in words:
         name, equals, value = word.partition("=")
         if not equals:
             raise click.UsageError(f"found {visible(word)!r}, wanted FIELD=VALUE")
-        if len(value) > 1 and value[0] == value[-1] == '"':
-            value = value[1:-1]
         try:
-            check_field(name, value)
+            if value.startswith('"'):
+                fields |= parse_quoted_fields(word)
+            else:
+                check_field(name, value)
+                fields[name] = value
         except BadRequest as error:
             raise click.UsageError(f"{visible(word)!r}: {error}") from None
-        fields[name.lower()] = (name, value)
-    return dict(fields.values())
+    return fields
 
 
 # --- telling ---------------------------------------------------------------------------------------------------------

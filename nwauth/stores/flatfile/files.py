@@ -82,7 +82,7 @@ def _must_be_own(fd: int, path: str) -> None:
         raise OSError(errno.EINVAL, "it is no regular file", path)
     if os.geteuid() != 0 or os.stat(os.path.dirname(path)).st_uid in (0, status.st_uid):
         return
-    if status.st_nlink > 1 or os.path.islink(path):
+    if status.st_nlink > 1 or not os.path.samestat(os.lstat(path), status):
         raise OSError(errno.EPERM, "it leads to a file that does not belong to the folder's owner", path)
 
 
@@ -146,7 +146,7 @@ def dress_like(fd: int, path: str, model: str | None) -> None:
     if wanted is None or model is None:
         os.fchmod(fd, 0o600)
         return
-    os.fchmod(fd, wanted.st_mode & 0o7777)
+    os.fchmod(fd, wanted.st_mode & 0o777)
     try:
         acl = os.getxattr(model, ACL)
     except OSError:  # none there, or a file system without

@@ -14,7 +14,7 @@ from nwauth.stores.flatfile.leavings import Leavings
 from nwauth.stores.flatfile.ordered import current_lines, lines_of, scratch
 from nwauth.stores.flatfile.rewrite import NewFile, Overtaken, must_be_settled, must_stand, rewriting, rewriting_if_due
 from nwauth.stores.flatfile.settling import GONE, UNENDED_SECONDS, is_gone
-from nwauth.stores.flatfile.swap import gained_lines, swap_journal
+from nwauth.stores.flatfile.swap import gained_lines, must_be_free, swap_journal
 from nwauth.stores.flatfile.userfile import UserFile
 
 TYPE_CHECKING = False
@@ -86,13 +86,14 @@ def _merge_once(
             must_stand(folder, source, journal.identity)
             must_be_settled(source, settling)
             gained = gained_lines(folder, journal)
+            must_be_free(folder, journal)
             leavings.write(folder)
             if shared:
                 notes.deletions += [key for key in map(lines.deleted_key, gained) if key]
             notes.merged_at = int(time.time())
             new.publish(lock, notes, source.identity if source else None)
             if journal.identity is not None:
-                swap_journal(folder, lock, notes, journal, gained)
+                swap_journal(folder, lock, notes, journal.identity, taken=journal.read_bytes, gained=gained)
         finally:
             lock.release()
         return Merged(users=leavings.users, rejected=len(leavings.rejected))

@@ -60,6 +60,7 @@ class Notes:
         self.prior: Mark | None = None  # ... and the one that was in its place
         self.journal: tuple[int, int] | None = None  # inode of the journal, and where our last line in it ends
         self.append: Append | None = None
+        self.swapped_in: int | None = None  # inode of the journal that a merge of ours put there last
         self.merged_at: int | None = None  # when the last merge ended, in seconds since 1970
         self.old_journals: list[OldJournal] = []
         self.deletions: list[bytes] = []  # folded names whose lines must still leave nwauth.txt
@@ -106,6 +107,8 @@ class Notes:
                 self.journal = (int(inode), int(end))
             case "append", [inode, offset, data]:
                 self.append = Append(int(inode), int(offset), bytes.fromhex(data))
+            case "swapped", [inode]:
+                self.swapped_in = int(inode)
             case "merged", [at]:
                 self.merged_at = int(at)
             case "old", [inode, length, at]:
@@ -122,6 +125,8 @@ class Notes:
                 rows.append(" ".join([name, *map(str, numbers)]))
         if self.append is not None:
             rows.append(f"append {self.append.inode} {self.append.offset} {self.append.data.hex()}")
+        if self.swapped_in is not None:
+            rows.append(f"swapped {self.swapped_in}")
         if self.merged_at is not None:
             rows.append(f"merged {self.merged_at}")
         rows += [f"old {old.inode} {old.length} {old.swapped_at}" for old in self.old_journals]

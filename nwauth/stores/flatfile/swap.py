@@ -17,6 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from nwauth.stores.flatfile.files import Identity
     from nwauth.stores.flatfile.folder import Folder
     from nwauth.stores.flatfile.journal import Journal
     from nwauth.stores.flatfile.notes import LockFile, Notes
@@ -39,21 +40,39 @@ def gained_lines(folder: Folder, journal: Journal) -> list[bytes]:
     return raw.split(b"\n")[:-1]
 
 
-def swap_journal(folder: Folder, lock: LockFile, notes: Notes, journal: Journal, gained: list[bytes]) -> None:
-    """Put a new journal, holding the lines `gained`, in the place of the old one, which stays reachable for a while."""
-    assert journal.identity is not None  # noqa: S101 - there is one to swap
+def must_be_free(folder: Folder, journal: Journal) -> None:
+    """Raises Unavailable where another's file has the name that the old journal will be kept under."""
+    if journal.identity is None:
+        return
+    link = folder.old_journal(journal.identity.inode)
+    if os.path.lexists(link) and not os.path.samestat(os.lstat(link), os.stat(folder.add)):
+        raise Unavailable(f"cannot merge: {os.path.basename(link)} is in the way, move it elsewhere")
+
+
+def swap_journal(
+    folder: Folder, lock: LockFile, notes: Notes, old: Identity, *, taken: int, gained: list[bytes]
+) -> None:
+    """Put a new journal, holding the lines `gained`, in the place of the `old` one, of which `taken` bytes are used.
+
+    The old one stays reachable for a while.  Raises OSError, Unavailable.
+    """
     target = os.path.realpath(folder.add)
     path = folder.temporary(target)
-    os.close(append.create(folder, path, gained))
-    notes.old_journals.append(OldJournal(journal.identity.inode, journal.read_bytes, int(time.time())))
-    lock.save(notes)
-    link = folder.old_journal(journal.identity.inode)
     try:
-        os.link(target, link)
-    except FileExistsError:  # left by an unfinished swap of the same journal
-        if not os.path.samefile(target, link):
-            raise Unavailable(f"cannot merge: {os.path.basename(link)} is in the way, move it elsewhere") from None
-    os.rename(path, target)
+        fd = append.create(folder, path, gained)
+        notes.swapped_in = os.fstat(fd).st_ino
+        os.close(fd)
+        notes.old_journals.append(OldJournal(old.inode, taken, int(time.time())))
+        lock.save(notes)
+        try:
+            os.link(target, folder.old_journal(old.inode))
+        except FileExistsError:  # left by an unfinished swap of the same journal
+            pass
+        os.rename(path, target)
+    except BaseException:
+        if os.path.exists(path):
+            os.unlink(path)
+        raise
     files.sync_folder(os.path.dirname(target))
 
 
@@ -88,6 +107,8 @@ def _care_for(
     except FileNotFoundError:
         return None
     try:
+        if os.fstat(fd).st_ino != old.inode:  # another program's file, under a name that we would have given
+            return None
         unfinished = os.path.samestat(os.fstat(fd), os.stat(folder.add))  # the swap: the journal is still in its place
         raw = b"" if unfinished else os.pread(fd, max(0, os.fstat(fd).st_size - old.length), old.length)
     finally:

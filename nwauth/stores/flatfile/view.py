@@ -203,10 +203,9 @@ class View:
 
         A swap by a merge of ours is none: it is noted before it is done.
         """
-        since = self._lock.read()
+        since, after = self._lock.read(), self.journal.identity
         self.note_old_journals(since)
         if before is not None:
-            swapped = {old.inode for old in since.old_journals + noted.old_journals}
-            return self.journal.shrank and before.inode not in swapped
-        after, last = self.journal.identity, noted.journal  # so far our own lines reached when somebody last wrote one
+            return self.journal.shrank and (after is None or after.inode not in (since.swapped_in, noted.swapped_in))
+        last = noted.journal  # so far our own lines reached when somebody last wrote one
         return last is not None and after is not None and last[0] == after.inode and after.size < last[1]

@@ -55,7 +55,7 @@ class Watch:
         if self._fd < 0:
             return True
         if self._poll.poll(0):
-            os.read(self._fd, 65536)
+            os.read(self._fd, 4096)
             return True
         now = time.monotonic()
         if now < self._next_look:
