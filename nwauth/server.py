@@ -61,6 +61,10 @@ class Conversation:
         self._drop_path = drop_path
         self._before_reply = before_reply
 
+    def hurry(self, before_slow: Callable[[], None]) -> None:
+        """Have `before_slow` called before a `check` begins what takes milliseconds: a slow hash, an upgrade."""
+        self._service.passwords.before_slow = before_slow
+
     def read(self, line: bytes, write: Write) -> Request | None:
         """The request on a line; None for a blank line, and for one that is no request, which is answered here.
 
@@ -199,16 +203,17 @@ class Conversation:
 def serve(lines: Iterable[bytes], writer: Writer, conversation: Conversation) -> None:
     """Answer every line until the input ends, an ``exit`` is read, or nobody reads the replies any more.
 
-    Replies to look-ups that came together are written together: a look-up takes microseconds, and a write as long as
-    the rest of it.  What was held back is written before anything else begins, and behind a look-up that was not quick.
+    Replies to quick requests that came together are written together: a write takes as long as a look-up.  What was
+    held back is written before anything else begins (see `Conversation.hurry`), and behind what was not quick.
     """
+    conversation.hurry(writer.flush)
     try:
         for line in lines:
             began = time.monotonic()
             request = conversation.read(line, writer.later)
             if request is None:
                 continue
-            if type(request) is not Lookup:
+            if type(request) is not Lookup and type(request) is not Check:
                 writer.flush()
             conversation.respond(request, writer.later)
             if type(request) is Exit:

@@ -19,8 +19,9 @@ import pytest
 
 from nwauth import server
 from nwauth.audit import Log
+from nwauth.model import Info, User
 from nwauth.names import NameRules
-from nwauth.passwords import Passwords
+from nwauth.passwords import Passwords, Settings
 from nwauth.protocol import Parser
 from nwauth.server import Conversation
 from nwauth.service import Service, StoreRules
@@ -30,7 +31,7 @@ from tests.serving import COMMAND, IN_CI, Child, converse, is_blank, is_final, m
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from nwauth.model import User
+    from nwauth.passwords.table import Scheme
 
 HOSTILE_LINES = 20_000 if IN_CI else 2_000
 SIGNAL_TRIES = 400 if IN_CI else 20
@@ -251,20 +252,31 @@ class Written:
             return b""
 
 
-def test_replies_to_look_ups_are_written_before_anything_else_begins() -> None:
-    """DECISIONS.md, "Held replies": no reply waits for another's hash."""
+@pytest.mark.parametrize("request_line", [b"del bob", b'set bob pw a="1"', b"search bob"])
+def test_replies_are_written_before_anything_begins_that_is_not_quick(request_line: bytes) -> None:
+    """DECISIONS.md, "Held replies"."""
+    seen: list[bytes] = []
+    written = Written()
+    conversation, _ = logged_conversation(Watched(lambda: seen.append(written.so_far())))
+    server.serve([b"lookup one", b"check two pw", b"lookup three", request_line], written.writer, conversation)
+    assert seen[0].endswith(b"-ERR three does not exist\n")
+
+
+def test_replies_are_written_before_a_slow_hash_begins() -> None:
     seen: list[bytes] = []
     written = Written()
 
-    def feed() -> Iterator[bytes]:
-        yield from (b"lookup one", b"lookup two")
-        yield b"check bob pw"
+    class Spied(Passwords):
+        def _check(self, scheme: Scheme, text: str, password: bytes) -> bool:
+            seen.append(written.so_far())
+            return super()._check(scheme, text, password)
 
-    store = Watched(lambda: seen.append(written.so_far()))
-    conversation, _ = logged_conversation(store)
-    server.serve(feed(), written.writer, conversation)
-    assert seen[-1] == b"-ERR one does not exist\n-ERR two does not exist\n"
-    assert written.so_far() == b"-ERR bob password wrong or not a valid user\n"
+    slow = Passwords(Settings(sha512_rounds=1000)).hash(b"pw", "sha512-crypt")
+    store = MemoryStore([User(name="bob", stored_password=slow, info=Info())])
+    conversation, _ = logged_conversation(store, passwords=Spied())
+    server.serve([b"lookup one", b"lookup two", b"check bob pw"], written.writer, conversation)
+    assert seen == [b"-ERR one does not exist\n-ERR two does not exist\n"]
+    assert written.so_far() == b"+OK bob config 0\n"
 
 
 def test_a_look_up_that_is_not_quick_holds_back_no_reply() -> None:
@@ -496,16 +508,23 @@ class Broken(MemoryStore):
 
 
 class Watched(MemoryStore):
-    """Calls back when it is asked for bob."""
+    """Calls back when it is about to change or list."""
 
     def __init__(self, asked: Callable[[], None]) -> None:
         super().__init__()
         self._asked = asked
 
-    def lookup(self, name: str) -> User | None:
-        if name == "bob":
-            self._asked()
-        return super().lookup(name)
+    def put(self, user: User) -> bool:
+        self._asked()
+        return super().put(user)
+
+    def delete(self, name: str) -> bool:
+        self._asked()
+        return super().delete(name)
+
+    def search(self) -> Iterator[User]:
+        self._asked()
+        return super().search()
 
 
 class Slow(MemoryStore):
@@ -517,12 +536,12 @@ class Slow(MemoryStore):
 
 
 def logged_conversation(
-    store: MemoryStore | None = None, parser: Parser | None = None
+    store: MemoryStore | None = None, parser: Parser | None = None, passwords: Passwords | None = None
 ) -> tuple[Conversation, list[str]]:
     logged: list[str] = []
     service = Service(
         store or Broken(),
-        Passwords(burn_scheme="ssha"),
+        passwords or Passwords(burn_scheme="ssha"),
         rules={"memory": StoreRules(scheme="ssha")},
         names=NameRules(),
         now=lambda: datetime(2026, 1, 1, tzinfo=UTC),

@@ -27,12 +27,17 @@ def _today() -> date:
     return date(*localtime()[:3])
 
 
+def _nothing() -> None:
+    pass
+
+
 class Passwords:
     """Compares passwords with stored fields, makes new ones, and names what it is shown.
 
     `burn_scheme` is the scheme that `burn` spends the time of until this child has verified a field: what most
     of its users have (``ssha`` for a shared folder); by default the scheme of new passwords.  Without `native`,
-    all goes through libpass, as on a machine without libcrypt.
+    all goes through libpass, as on a machine without libcrypt.  `before_slow` may be set: it is called before work that
+    takes milliseconds.
     """
 
     def __init__(
@@ -54,6 +59,7 @@ class Passwords:
         self._checks: dict[str, Check] = {}  # by scheme name, filled as fields are met
         self._last: tuple[Check, str] | None = None  # the last real verification: what `burn` repeats
         self._memo: Memo | None = None
+        self.before_slow: Callable[[], None] = _nothing
         self._next_upgrade = 0.0
         self._weak_allowed = self._settings.weak_after is None
 
@@ -106,6 +112,7 @@ class Passwords:
         from nwauth.passwords.costs import afford
 
         afford(scheme, text)
+        self.before_slow()
         right = self._check(scheme, text, password)
         if right and self._settings.memo_seconds:
             self._memo.add(entry)
@@ -142,6 +149,7 @@ class Passwords:
         The next upgrade waits nine times as long as this one took: saving up a quiet hour's share would
         double every login of the busy minutes after it.
         """
+        self.before_slow()
         start = self._monotonic()
         try:
             rehash, reason = self.hash(password, wanted), ""
@@ -158,6 +166,7 @@ class Passwords:
         """
         if unusable(password):
             return
+        self.before_slow()
         try:
             check, text = self._last or self._first()
             check(text, password)
