@@ -250,13 +250,18 @@ def serve(conversation: Conversation, service: Service, log: Log, stop: Stop, *,
 
     def idle() -> None:
         writer.flush()
-        try:
-            service.tend()
-        except Exception as error:  # noqa: BLE001 - what is put off must never end the service
-            log.bug(error, command="tend")
+        tend(service, log)
 
     server.serve(server.read_lines(0, stop, idle), writer, conversation)
     return 0
+
+
+def tend(service: Service, log: Log) -> None:
+    """Do what was put off; it must never end the service, nor change an answer."""
+    try:
+        service.tend()
+    except Exception as error:  # noqa: BLE001 - whatever it is
+        log.bug(error, command="tend")
 
 
 def run_one_shot(options: Options, config: Config, service: Service, conversation: Conversation, log: Log) -> int:
@@ -268,16 +273,17 @@ def run_one_shot(options: Options, config: Config, service: Service, conversatio
     try:
         become_owner(config.stores[0].path)
         reply = _answer_one_shot(options, service, conversation, write)
-        service.tend()
-        return EXIT_STATUS[reply.kind]
     except NwauthError as error:
         reply = protocol.dead(str(error)) if error.temporary else protocol.err(str(error))
+        write(reply.encode())
     except Misuse:
         raise
     except Exception as error:  # noqa: BLE001 - a bug must not be told as "no"
         log.bug(error, command=str(options.one_shot))
         reply = protocol.dead("internal fault, see the log")
-    write(reply.encode())
+        write(reply.encode())
+    else:
+        tend(service, log)
     return EXIT_STATUS[reply.kind]
 
 

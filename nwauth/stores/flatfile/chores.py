@@ -53,7 +53,13 @@ class Chores:
         self._index_fd = -1
 
     def tend(self) -> None:
-        """Do what is due."""
+        """Do what is due; where the folder cannot be looked at now, nothing is."""
+        try:
+            self._tend()
+        except Unavailable:
+            return
+
+    def _tend(self) -> None:
         view = self._view
         if not view.watch.armed and not view.watch.refused:
             view.watch.arm()

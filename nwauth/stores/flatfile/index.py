@@ -55,7 +55,7 @@ def fold_version(*, only_ascii: bool) -> int:
 class Index:
     """An index, mapped for look-ups; the pages are shared by all children.
 
-    A mapped file that is cut in place would kill who reads it: `intact` is asked first, whenever files are looked at.
+    A mapped file that is cut in place would kill who reads it: `stands_now` is asked whenever files are looked at.
     """
 
     def __init__(self, fd: int) -> None:
@@ -83,7 +83,7 @@ class Index:
         self.in_order: Final = bool(words["in_order"])
         self._of: Final = (words["inode"], words["size"], words["mtime_ns"])
         self._fd: Final = fd
-        self._stands: Final = files.identity_of(status)
+        self.stands_as: Final = files.identity_of(status)
         self._shift: Final = 32 - words["bucket_bits"]
         self._fences: Final = memoryview(table)[: 4 * buckets + 4].cast("I")
         self._checks: Final = memoryview(table)[4 * buckets + 4 :].cast("I")
@@ -98,9 +98,9 @@ class Index:
         """Whether it was made of the file in this state."""
         return self._of == (identity.inode, identity.size, identity.mtime_ns)
 
-    def intact(self) -> bool:
-        """Whether nobody has touched the index since it was opened."""
-        return files.identity_of(os.fstat(self._fd)) == self._stands
+    def stands_now(self) -> Identity:
+        """What the file is known by now; other than `stands_as`, somebody has touched it.  Raises OSError."""
+        return files.identity_of(os.fstat(self._fd))
 
     def find(self, key: bytes) -> list[int]:
         """The offsets where `key` may stand, the last one first; an empty list is proof that it stands nowhere.

@@ -34,6 +34,7 @@ class UserFile:
         self.identity: Final = identity
         self.ended: Final = not identity.size or os.pread(fd, 1, identity.size - 1) == b"\n"
         self.index: Index | None = None
+        self._damaged: Identity | None = None  # the index file that proved to be so, not to be taken again
         self._small: dict[bytes, bytes] | None = None
         self._unended: bytes | None = None
         if identity.size <= SMALL_BYTES:
@@ -72,7 +73,7 @@ class UserFile:
         except (Damaged, OSError):
             os.close(fd)
             return
-        if index.is_of(self.identity):
+        if index.is_of(self.identity) and index.stands_as != self._damaged:
             self.index = index
         else:
             index.close()
@@ -94,6 +95,7 @@ class UserFile:
             try:
                 hit = self._find_indexed(self.index, key)
             except Damaged:
+                self._damaged = self.index.stands_as
                 self._drop_index()
             else:
                 if hit is None or hit[1]:
@@ -105,8 +107,12 @@ class UserFile:
         return files.identity_of(os.fstat(self.fd)) == self.identity
 
     def look_at_index(self) -> None:
-        """Stop trusting the index if somebody has touched it."""
-        if self.index is not None and not self.index.intact():
+        """Stop trusting the index, and that file for good, if somebody has touched it.  Raises OSError."""
+        if self.index is None:
+            return
+        stands = self.index.stands_now()
+        if stands != self.index.stands_as:
+            self._damaged = stands
             self._drop_index()
 
     def _drop_index(self) -> None:
