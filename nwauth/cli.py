@@ -22,7 +22,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _main(words: list[str]) -> int:
-    from nwauth.dropin import Misuse, complain, read_options, run
+    from nwauth.dropin import complain, read_options, run
+    from nwauth.errors import Misuse
 
     if os.name != "posix":
         complain("serves on POSIX systems only, run it on Linux or a BSD")

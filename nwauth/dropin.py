@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import os
 
-from nwauth.errors import ConfigError, NwauthError, Refused
+from nwauth.errors import ConfigError, Misuse
 from nwauth.model import Record
-from nwauth.names import ENCODING, ERRORS
+from nwauth.names import ENCODING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Final
 
-    from nwauth import protocol
     from nwauth.audit import Log
     from nwauth.config import Config
-    from nwauth.protocol import Reply, Request
     from nwauth.server import Conversation, Stop
     from nwauth.service import Service
-
-EXIT_STATUS = {"+OK": 0, "-ERR": 1, "-DEAD": 75}  # 75 is EX_TEMPFAIL: try again
 
 # The options of NWAuth, and how many words follow each (None: all that are left).
 OPTIONS: dict[str, int | None] = {
@@ -47,10 +43,6 @@ OPTIONS: dict[str, int | None] = {
     "-search": None,
 }
 ONE_SHOT = ("-generate", "-encrypt", "-lookup", "-check", "-set", "-del", "-search")
-
-
-class Misuse(Exception):
-    """The command line cannot be understood; the text says why."""
 
 
 def complain(text: str) -> None:
@@ -149,7 +141,12 @@ def run(options: Options) -> int:
         log.event(2, "start", {"reason": "-logpass: passwords are never written"})
     conversation = converse(options, config, service, log)
     if options.one_shot is not None:
-        return run_one_shot(options, config, service, conversation, log)
+        from nwauth import oneshot
+
+        if options.one_shot == "-generate":
+            options.number("-generate")
+        words = options.given[options.one_shot]
+        return oneshot.run(options.one_shot, words, service, conversation, log, folder=config.stores[0].path)
     return serve(conversation, service, log, stop, most_held=1 if options.has("-sleep") else 64)
 
 
@@ -250,168 +247,7 @@ def serve(conversation: Conversation, service: Service, log: Log, stop: Stop, *,
 
     def idle() -> None:
         writer.flush()
-        tend(service, log)
+        server.tend(service, log)
 
     server.serve(server.read_lines(0, stop, idle), writer, conversation)
     return 0
-
-
-def tend(service: Service, log: Log) -> None:
-    """Do what was put off; it must never end the service, nor change an answer."""
-    try:
-        service.tend()
-    except Exception as error:  # noqa: BLE001 - whatever it is
-        log.bug(error, command="tend")
-
-
-def run_one_shot(options: Options, config: Config, service: Service, conversation: Conversation, log: Log) -> int:
-    """Answer the one request of the command line on stdout; the exit status says what kind of answer it was."""
-    from nwauth import protocol
-    from nwauth.owner import become_owner
-
-    write = _whoever_reads()
-    try:
-        become_owner(config.stores[0].path)
-        reply = _answer_one_shot(options, service, conversation, write)
-    except NwauthError as error:
-        reply = protocol.dead(str(error)) if error.temporary else protocol.err(str(error))
-        write(reply.encode())
-    except Misuse:
-        raise
-    except Exception as error:  # noqa: BLE001 - a bug must not be told as "no"
-        log.bug(error, command=str(options.one_shot))
-        reply = protocol.dead("internal fault, see the log")
-        write(reply.encode())
-    else:
-        tend(service, log)
-    return EXIT_STATUS[reply.kind]
-
-
-def _answer_one_shot(
-    options: Options, service: Service, conversation: Conversation, write: Callable[[bytes], None]
-) -> Reply:
-    from nwauth import protocol
-
-    option = options.one_shot or ""
-    if option == "-generate":
-        reply = _generate(service, options.number(option))
-    elif option == "-encrypt":
-        reply = _encrypt(service, options.word(option, ""))
-    else:
-        request = one_shot_request(option, [_as_text(word) for word in options.given[option]])
-        if isinstance(request, protocol.Set):
-            _make_base_for(service, request)
-        return conversation.respond(request, write)
-    write(reply.encode())
-    return reply
-
-
-def _whoever_reads() -> Callable[[bytes], None]:
-    """Writes to stdout; where nobody reads, the exit status is the answer."""
-    from nwauth.server import Hangup, Writer
-
-    writer = Writer(1)
-
-    def write(data: bytes) -> None:
-        try:
-            writer(data)
-        except Hangup:
-            return
-
-    return write
-
-
-def _make_base_for(service: Service, request: protocol.Set) -> None:
-    """Make a user base where there is none, unless the request is refused: an empty folder may be a mount point."""
-    try:
-        service.judge(request.user, request.password, request.fields)
-    except Refused:
-        return
-    service.store.make()
-
-
-def one_shot_request(option: str, words: list[str]) -> Request:
-    """The request in a one-shot form; the words come apart already, so a password may hold blanks.
-
-    Raises:
-        Misuse: too few or too many words.
-        BadRequest: info that is malformed.
-    """
-    from nwauth.protocol import Check, Delete, Lookup, Parser, Set, is_address
-
-    match option, words:
-        case "-lookup", [user]:
-            return Lookup(user)
-        case "-del", [user]:
-            return Delete(user)
-        case "-check", [user, password]:
-            return Check(user, password.encode(ENCODING, ERRORS))
-        case "-check", [user, password, address]:
-            known = is_address(address)
-            return Check(
-                user, password.encode(ENCODING, ERRORS), address if known else None, 0 if known else len(address)
-            )
-        case "-set", [user, password, *info]:
-            return Set(user, None if password == "(NULL)" else password.encode(ENCODING, ERRORS), _fields(info))  # noqa: S105
-        case "-search", [_, *_]:
-            request = Parser().parse(" ".join(["search", *words]).encode(ENCODING, ERRORS))
-            assert request is not None  # noqa: S101 - the line holds a word
-            return request
-    usage = {
-        "-check": "USER PASSWORD [IP]",
-        "-set": "USER PASSWORD [NAME=VALUE ...]",
-        "-search": "STRING [-from N] [-max M]",
-    }
-    raise Misuse(f"{option}: wanted {usage.get(option, 'USER')}")
-
-
-def _fields(words: list[str]) -> dict[str, str]:
-    """Info fields as a shell hands them over: ``name=value``, the quotes eaten, or with them."""
-    from nwauth.protocol import BadRequest, check_field, parse_fields
-
-    fields: dict[str, str] = {}
-    for word in words:
-        if '="' in word:
-            fields.update(parse_fields(word))
-            continue
-        name, equals, value = word.partition("=")
-        if not equals:
-            raise BadRequest(f"malformed info {word}, expected name=value")
-        check_field(name, value)
-        fields[name] = value
-    return fields
-
-
-def _generate(service: Service, count: int) -> Reply:
-    from nwauth import protocol
-
-    service.store.make()
-    for number in range(count):
-        service.set(f"test{number}", b"test", {})
-    return protocol.ok(f"{count} users test0 to test{count - 1} with password test" if count else "no users")
-
-
-def _encrypt(service: Service, name: str) -> Reply:
-    """Hash the clear-text fields of one user, or of all."""
-    from nwauth import protocol
-
-    if name.lower() == "all":
-        users = [user for user in service.search("") if user.stored_password[:1] == "*"]
-    else:
-        user = service.lookup(_as_text(name))
-        if user is None:
-            return protocol.does_not_exist(name)
-        users = [user]
-    done = refused = 0
-    for user in users:
-        try:
-            done += service.encrypt(user)
-        except Refused:  # a password that no field can be made of; the others are not to stay in the clear for it
-            refused += 1
-    text = f"{done} clear-text password{'s' * (done != 1)} hashed"
-    return protocol.err(f"{text}, {refused} could not be") if refused else protocol.ok(text)
-
-
-def _as_text(word: str) -> str:
-    """A word of the command line as the wire would have brought it, whatever the locale."""
-    return os.fsencode(word).decode(ENCODING, ERRORS)

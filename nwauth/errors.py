@@ -36,3 +36,7 @@ class ConfigError(NwauthError):
     """
 
     temporary = True
+
+
+class Misuse(Exception):
+    """The command line cannot be understood; the text says why.  Exit status 2."""

@@ -225,6 +225,14 @@ def serve(lines: Iterable[bytes], writer: Writer, conversation: Conversation) ->
         return
 
 
+def tend(service: Service, log: Log) -> None:
+    """Do what was put off; it must never end the service, nor change an answer."""
+    try:
+        service.tend()
+    except Exception as error:  # noqa: BLE001 - whatever it is
+        log.bug(error, command="tend")
+
+
 class Stop:
     """SIGTERM and SIGINT as a wish to stop: seen after the reply in hand, or at once while waiting for a request."""
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from nwauth import cli
-from nwauth.dropin import Misuse, read_options
+from nwauth.dropin import read_options
+from nwauth.errors import Misuse
 from tests.serving import COMMAND, Child, converse, make_folder, one_shot
 
 if TYPE_CHECKING:
@@ -172,16 +175,53 @@ def test_the_words_of_the_command_line_are_bytes(folder: Path) -> None:
                 assert done.stdout == b"-ERR x\xff\xc3\xa9 does not exist\n"
 
 
-def test_a_one_shot_form_whose_reader_has_gone_is_quiet(folder: Path) -> None:
-    for words in (["-lookup", "bob"], ["-search", "*"], ["-set", "new", "pw"], ["-encrypt", "all"]):
+ANSWERS = [
+    (["-lookup", "bob"], 0),
+    (["-lookup", "nobody"], 1),
+    (["-check", "bob", "secret"], 0),
+    (["-check", "bob", "wrong"], 1),
+    (["-check", "nobody", "secret"], 1),
+    (["-check", "eve", "hunter2"], 1),
+    (["-search", "*"], 0),
+    (["-set", "new", "pw"], 0),
+    (["-set", "a/b", "pw"], 1),
+    (["-set", "bob", "pw", "junk"], 1),
+    (["-readonly", "-del", "bob"], 1),
+    (["-del", "bob"], 0),
+    (["-del", "nobody"], 1),
+    (["-encrypt", "all"], 0),
+    (["-encrypt", "nobody"], 1),
+    (["-generate", "1"], 0),
+]
+
+
+@pytest.mark.parametrize("out", ["a full disk", "a pipe without a reader", "closed"])
+def test_the_status_of_a_one_shot_form_is_its_answer_though_nobody_can_read_it(folder: Path, out: str) -> None:
+    """A "no" that cannot be written must never become the status of a "yes"."""
+    for words, status in ANSWERS:
         reading, writing = os.pipe()
         os.close(reading)
-        done = subprocess.run(
-            [COMMAND, "-path", str(folder), *words], stdout=writing, stderr=subprocess.PIPE, check=False
-        )
+        if out == "a full disk":
+            os.close(writing)
+            writing = os.open("/dev/full", os.O_WRONLY)
+        command = [COMMAND, "-path", str(folder), *words]
+        if out == "closed":
+            command = ["sh", "-c", 'exec "$0" "$@" >&-', *command]
+        done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, check=False)
         os.close(writing)
-        assert done.stderr == b"", words
+        assert (done.returncode, done.stderr) == (status, b""), words
     assert one_shot(folder, "-check", "new", "pw")[1] == 0
+    assert one_shot(folder, "-lookup", "bob")[1] == 1
+
+
+@pytest.mark.parametrize("words", [["-lookup", "bob"], ["-check", "bob", "secret"], ["-set", "bob", "pw"]])
+def test_where_it_cannot_tell_and_nobody_can_read_it_a_one_shot_form_ends_with_75(
+    empty: Path, words: list[str]
+) -> None:
+    (empty / "nwauth.txt").mkdir()
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([COMMAND, "-path", str(empty), *words], stdout=full, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (75, b"")
 
 
 def test_the_default_folder_is_the_current_one(folder: Path) -> None:
@@ -427,3 +467,52 @@ def test_on_another_system_a_start_says_so_in_one_line(
     said = capfd.readouterr()
     assert (status, said.out) == (2, "")
     assert re.fullmatch(r"nwauth: .*POSIX.*\n", said.err)
+
+
+# --- signals to a child that has only begun --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_right_after_the_start_ends_a_child_without_a_trace_of_ours(
+    folder: Path, number: signal.Signals
+) -> None:
+    """Before our first line the interpreter answers for itself: it may die of the signal, or name its own files."""
+    statuses = []
+    for step in range(24):
+        with Child(folder) as child:
+            time.sleep(step * 0.002)
+            child.process.send_signal(number)
+            statuses.append(child.status())
+            said = child.errors()
+            assert child.rest() == b""
+            assert b"/nwauth/" not in said, said.decode()
+            if number == signal.SIGTERM:
+                assert said == b""
+    assert set(statuses) <= {0, -number, *((1, 130) if number == signal.SIGINT else ())}
+
+
+INTERRUPTED = """
+import os, signal, sys
+class Finder:
+    def find_spec(self, name, *_):
+        if name == sys.argv[1]:
+            os.kill(os.getpid(), signal.Signals[sys.argv[2]])
+sys.meta_path.insert(0, Finder())
+from nwauth.cli import main
+status = main(sys.argv[3:])
+sys.exit(status)
+"""
+
+
+@pytest.mark.parametrize("number", ["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize("module", ["dropin", "server", "protocol", "config", "audit", "build", "service", "stores"])
+def test_a_signal_during_an_import_leaves_no_traceback(folder: Path, module: str, number: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, f"nwauth.{module}", number, "-path", str(folder)],
+        input=b"",
+        capture_output=True,
+        check=False,
+        timeout=20,
+    )
+    assert (done.stdout, done.stderr) == (b"", b"")
+    assert done.returncode in ((0, -signal.SIGTERM) if number == "SIGTERM" else (0, 130))

@@ -76,8 +76,8 @@ class CommonOptions(WithExamples):
         rows: dict[bool, list[tuple[str, str]]] = {False: [], True: []}
         for parameter in self.get_params(ctx):
             row = parameter.get_help_record(ctx)
-            if row is not None:
-                rows[isinstance(parameter, click.Option) and not parameter.expose_value].append(row)
+            if row is not None and isinstance(parameter, click.Option):  # arguments are told in the text
+                rows[not parameter.expose_value].append(row)
         rows[False] += [row for row in rows[True] if row[0].startswith(("--help", "--version"))]
         rows[True] = [row for row in rows[True] if row not in rows[False]]
         for title, found in (("Options", rows[False]), ("Options common to all commands", rows[True])):

@@ -48,7 +48,13 @@ def make(session: Session, *, scheme: str | None, source: Source) -> int:
     return 0
 
 
-@command("test", examples=("nwauth hash test '$6$rounds=...'", "nwauth hash test < two-lines --password-stdin"))
+@command(
+    "test",
+    examples=(
+        "nwauth hash test '{ssha}EAzXAXBVz5BjxQcv2+AC12kT02SICcXf'",
+        "nwauth hash test < two-lines --password-stdin",
+    ),
+)
 @click.argument("field", metavar="[FIELD]", required=False)
 @click.option(
     "--password-stdin", "from_stdin", is_flag=True, help="Read the password from stdin; before it FIELD, if not given."

@@ -73,15 +73,8 @@ def test(
         raise
     except Unavailable as error:
         verdict, steps["reason"] = "cannot tell", str(error)
-    record: dict[str, object] = {
-        "user": user,
-        "verdict": verdict,
-        "reason": None,
-        "rule": None,
-        "store": None,
-        "scheme": None,
-    }
-    record |= steps
+    record: dict[str, object] = {"user": user, "verdict": verdict}
+    record |= dict.fromkeys(("reason", "rule", "store", "scheme")) | steps
     record |= {"from": address, "service": used, "at": None if instant is None else instant.isoformat()}
     session.results.record(record, _told(session, record))
     return EXIT_STATUS[verdict]

@@ -8,6 +8,7 @@ from nwauth import dropin
 from nwauth.commands.command import WithExamples
 from nwauth.commands.session import Choices
 from nwauth.commands.table import visible
+from nwauth.errors import Misuse
 
 
 @click.command(
@@ -30,6 +31,6 @@ def serve(*, words: tuple[str, ...]) -> int:
         options = dropin.read_options(given)
         if options is not None:
             return dropin.run(options)
-    except dropin.Misuse as error:
+    except Misuse as error:
         raise click.UsageError(str(error)) from None
     raise click.UsageError(f"found {visible(' '.join(given))}, wanted options of the server, such as -path DIR")

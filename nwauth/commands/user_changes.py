@@ -27,7 +27,7 @@ CHANGE_COLUMNS = ("user", "change", "dry_run", "store", "scheme", "fields")
     examples=(
         "nwauth user add bob@test.com quota=200000000 full_name='Bob Bee'",
         "nwauth user add bob@test.com --generate",
-        "nwauth user add bob@test.com --hash '{ssha}tVANQo...'",
+        "nwauth user add bob@test.com --hash '{ssha}EAzXAXBVz5BjxQcv2+AC12kT02SICcXf'",
     ),
 )
 @click.argument("name", metavar="NAME")

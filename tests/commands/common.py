@@ -9,7 +9,10 @@ import select
 import subprocess
 import sys
 import termios
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 COMMAND = [os.path.join(os.path.dirname(sys.executable), "nwauth")]
 if not os.path.exists(COMMAND[0]):
@@ -82,7 +85,16 @@ def contents(folder: str) -> dict[str, tuple[bytes, int, int]]:
 class Terminal:
     """The command on a terminal of its own; stdout may go elsewhere."""
 
-    def __init__(self, folder: str, *words: str, stdout: int | None = None, columns: int = 80, **env: str) -> None:
+    def __init__(
+        self,
+        folder: str,
+        *words: str,
+        command: Sequence[str] = COMMAND,
+        stdout: int | None = None,
+        cwd: str | None = None,
+        columns: int = 80,
+        **env: str,
+    ) -> None:
         self.screen = ""
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, (24).to_bytes(2, "little") + columns.to_bytes(2, "little") + bytes(4))
@@ -91,7 +103,8 @@ class Terminal:
             fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
         self._child = subprocess.Popen(
-            [*COMMAND, *words],
+            [*command, *words],
+            cwd=cwd,
             stdin=slave,
             stdout=slave if stdout is None else stdout,
             stderr=slave,
@@ -118,6 +131,17 @@ class Terminal:
             pass
         os.close(self._master)
         return self._child.wait(DEADLINE_SECONDS)
+
+    def answer(self, answers: dict[str, str]) -> int:
+        """Type to each prompt its answer, until the end; the exit status."""
+        read = 0
+        while self._read():
+            for prompt, keys in answers.items():
+                at = self.screen.find(prompt, read)
+                if at >= 0:
+                    read = at + len(prompt)
+                    self.type(keys)
+        return self.end()
 
     def _read(self) -> bool:
         if not select.select([self._master], [], [], DEADLINE_SECONDS)[0]:

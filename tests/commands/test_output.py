@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 
-from tests.commands.common import COMMAND, SETTINGS, Terminal, base, environment, run
+from tests.commands.common import BOB, COMMAND, SETTINGS, Terminal, base, environment, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +28,7 @@ SHOWN = {
     "info": {"quota": "5", "full_name": "Bob Bee"},
 }
 INFO = 'quota="5" full_name="Bob Bee"'
+SHOWN_AS_JSON = SHOWN | {"info_text": INFO}
 CELLS = ["bob@test.com", "clear", "true", "flatfile", "config", "0", INFO]
 
 
@@ -37,8 +38,8 @@ def test_a_user_is_shown_in_every_form(folder: str) -> None:
         assert (done.status, done.err) == (0, "")
         return done.out
 
-    assert json.loads(shown("json")) == SHOWN
-    assert json.loads(shown("ndjson")) == SHOWN
+    assert json.loads(shown("json")) == SHOWN_AS_JSON
+    assert json.loads(shown("ndjson")) == SHOWN_AS_JSON
     assert list(csv.reader(io.StringIO(shown("csv")))) == [list(SHOWN), CELLS]
     assert list(csv.reader(io.StringIO(shown("tsv")), delimiter="\t")) == [list(SHOWN), CELLS]
     assert shown("table") == (
@@ -97,6 +98,40 @@ def test_options_stand_before_or_behind_the_command_and_the_later_counts(folder:
 def test_what_does_not_print_is_escaped_in_a_table(folder: str) -> None:
     base(folder, users=b'bob:*x:a="\x1b[2J"\n')
     assert run(folder, "user", "list", "--format", "table").out.splitlines()[1] == r'bob   clear   yes   a="\x1b[2J"'
+
+
+def test_what_is_no_field_is_shown_too(folder: str) -> None:
+    base(folder, users=b'bob:*x:old style a="1"\n')
+    for words in (("list",), ("show", "bob"), ("search", "bob")):
+        row = json.loads(run(folder, "user", *words).out)
+        assert (row["info"], row["info_text"]) == ({"a": "1"}, 'old style a="1"')
+    table = run(folder, "user", "show", "bob", "--format", "table").out
+    assert table.endswith('info       a=1\n           (stored: old style a="1")\n')
+
+
+HOSTILE = "bob\x1b]0;x\x07\x9b2J\x7f"
+
+
+@pytest.mark.parametrize("form", ["csv", "tsv", "json", "ndjson", "table"])
+@pytest.mark.parametrize("words", [("list",), ("show", HOSTILE)])
+def test_a_hostile_name_steers_no_terminal(folder: str, form: str, words: tuple[str, ...]) -> None:
+    base(folder, users=HOSTILE.encode() + b":*x:\n")
+    terminal = Terminal(folder, "user", *words, "--format", form, NO_COLOR="1")
+    assert terminal.end() == 0
+    assert "bob" in terminal.screen
+    assert terminal.screen.replace("\n", "").replace("\t", "").isprintable()
+    piped = run(folder, "user", *words, "--format", form).out
+    if form in ("csv", "tsv"):
+        assert HOSTILE in piped
+    elif form != "table":
+        rows = json.loads(terminal.screen.removesuffix("1 of 1 users\n"))
+        assert rows in (json.loads(piped), [json.loads(piped)])
+
+
+def test_a_hostile_name_in_an_error_steers_no_terminal(folder: str) -> None:
+    done = run(folder, "user", HOSTILE)
+    assert (done.status, done.out) == (2, "")
+    assert done.err.replace("\n", "").isprintable()
 
 
 def test_a_table_on_a_terminal_is_no_wider_than_it(folder: str) -> None:
@@ -181,6 +216,30 @@ def test_a_store_that_is_down_is_told_apart_from_a_missing_user(folder: str) -> 
     tried = run(folder, "test", "bob", "--password-stdin", stdin=b"x")
     assert (tried.status, json.loads(tried.out)["verdict"], tried.err) == (75, "cannot tell", "")
     assert sorted(os.listdir(folder)) == ["nwauth.log", "nwauth.toml"]
+
+
+def test_errors_name_the_folder_of_the_store(folder: str) -> None:
+    elsewhere = os.path.join(folder, "elsewhere")
+    os.mkdir(elsewhere)
+    base(elsewhere)
+    base(folder, settings=SETTINGS.replace('path = "."', 'path = "elsewhere"'))
+    assert run(folder, "user", "show", "eve").err == f"nwauth: eve: no such user in store flatfile of {elsewhere}\n"
+    os.unlink(os.path.join(elsewhere, "nwauth.txt"))
+    down = (75, "", f"nwauth: {elsewhere}: no user database, run nwauth init\n")
+    for words in (("user", "show", "bob"), ("user", "list"), ("merge", "--dry-run"), ("user", "del", "bob", "--yes")):
+        assert run(folder, *words) == down
+    base(folder, settings=SETTINGS.replace('path = "."', 'path = "elsewhere"\nread_only = true'))
+    with open(os.path.join(elsewhere, "nwauth.txt"), "wb") as file:
+        file.write(BOB)
+    done = run(folder, "user", "set", "bob@test.com", "quota=6")
+    assert done.err.startswith(f"nwauth: store flatfile of {elsewhere} takes no changes")
+
+
+def test_a_hash_that_costs_too_much_names_no_folder(folder: str) -> None:
+    field = f"$6$rounds=999999999$saltsalt${'x' * 86}"
+    done = run(folder, "hash", "test", field, "--password-stdin", stdin=b"x")
+    assert (done.status, done.out) == (75, "")
+    assert done.err.startswith("nwauth: a sha512-crypt field asks for 999999999")
 
 
 def test_a_broken_configuration_is_told_with_file_key_found_and_wanted(folder: str) -> None:

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
+from typing import TYPE_CHECKING
 
+from nwauth.commands import terminal as stderr
 from tests.commands.common import BOB, Terminal, base, contents, run
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def answer(terminal: Terminal, prompt: str, keys: str) -> None:
@@ -28,6 +34,7 @@ def test_two_passwords_that_differ_are_asked_for_again_and_given_up(folder: str)
         answer(terminal, "New password: ", "one\n")
         answer(terminal, "Again: ", "two\n")
     assert terminal.end() == 2
+    assert terminal.screen.count("New password: \nAgain: \nthe two differ, once more\n") == 2
     assert "the two passwords differed 3 times" in terminal.screen
     assert contents(folder) == before
 
@@ -90,7 +97,9 @@ def test_a_long_work_tells_how_far_it_is(folder: str) -> None:
     with os.fdopen(reader, "rb") as file:
         assert len(file.readlines()) == 20000
     assert terminal.end() == 0
-    assert "\r\x1b[Kreading: " in terminal.screen
+    assert "\r\x1b[Kreading: [" in terminal.screen
+    assert " s left" in terminal.screen
+    assert max(len(line) for line in terminal.screen.split("\r\x1b[K")) < 80
     assert terminal.screen.endswith("\r\x1b[K20,000 of 20,000 users\n")
 
 
@@ -98,3 +107,32 @@ def test_a_quiet_work_does_not(folder: str) -> None:
     terminal = Terminal(folder, "--quiet", "merge")
     assert terminal.end() == 0
     assert terminal.screen == ""
+
+
+def test_progress_tells_rate_and_time_left_where_a_total_is_known() -> None:
+    def text(count: int | None, total: int | None, *, bar: bool) -> str:
+        return stderr.progress_text("reading", count=count, total=total, seconds=4.0, bar=bar)
+
+    assert text(None, None, bar=True) == "reading: 4 s"
+    assert text(2000, None, bar=True) == "reading: 2,000 users, 500/s, 4 s"
+    assert text(2000, 8000, bar=True) == "reading: [#####               ] 25% 2,000 users, 500/s, 12 s left"
+    assert text(2000, 8000, bar=False) == "reading: 2,000 of about 8,000 users, 500/s, 12 s left"
+    assert text(9000, 8000, bar=False) == "reading: 9,000 of about 9,000 users, 2,250/s, 0 s left"
+    assert text(0, 8000, bar=True) == "reading: 0 users, 0/s, 4 s"
+    assert len(text(9_999_999, 10_000_000, bar=True)) < 80
+
+
+def test_off_a_terminal_progress_is_a_line_now_and_then(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stderr, "PLAIN_SECONDS", 0.01)
+    totals = iter([14])  # asked for once
+    with stderr.progress("reading", lambda: 7, lambda: next(totals), quiet=False) as clear:
+        signal.pause()
+        signal.pause()
+        clear()
+    lines = capfd.readouterr().err.splitlines()
+    assert [line.startswith("reading: 7 of about 14 users, ") for line in lines[:2]] == [True, True]
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+    with stderr.progress("reading", quiet=True):
+        assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)

@@ -4,12 +4,47 @@ from __future__ import annotations
 
 import json
 import os
+from datetime import UTC, datetime
 
 import pytest
 
+from nwauth.errors import Unavailable
+from nwauth.model import Info, User
+from nwauth.names import NameRules
+from nwauth.passwords import Passwords
+from nwauth.service import NoSuchUser, Service, StoreRules
+from nwauth.stores.memory import MemoryStore
 from tests.commands.common import BOB, SETTINGS, Run, base, contents, run
 
 SSHA = "{ssha}EAzXAXBVz5BjxQcv2+AC12kT02SICcXf"  # "secret"
+
+
+BEE = User(name="bee", stored_password="old", info=Info())
+
+
+class Busy(MemoryStore):
+    """A store whose users others change, so many times, just before we do."""
+
+    def __init__(self, users: list[User], *, overtaken: int) -> None:
+        super().__init__(users)
+        self._overtaken = overtaken
+
+    def replace(self, old: User, new: User, *, wait_seconds: float | None = None) -> bool:
+        if self._overtaken:
+            self._overtaken -= 1
+            number = int(old.info.get("n") or "0") + 1
+            super().replace(old, old.changed(info=Info(f'n="{number}"')))
+        return super().replace(old, new, wait_seconds=wait_seconds)
+
+
+def service(store: MemoryStore) -> Service:
+    return Service(
+        store,
+        Passwords(),
+        rules={store.name: StoreRules(scheme="ssha")},
+        names=NameRules(),
+        now=lambda: datetime.now(tz=UTC),
+    )
 
 
 def line_of(folder: str, name: str) -> str:
@@ -136,7 +171,27 @@ def test_fields_are_changed_and_removed(folder: str) -> None:
     assert record(run(folder, "user", "set", "bob@test.com", "x=a=b").out)["change"] == "none"
 
 
-@pytest.mark.parametrize("word", ["quota", 'quota="a"b"'])
+def test_of_a_field_given_twice_the_last_counts_in_any_spelling(folder: str) -> None:
+    assert run(folder, "user", "set", "bob@test.com", "quota=6", "QUOTA=7").status == 0
+    assert line_of(folder, "bob@test.com") == 'bob@test.com:*secret:quota="7" full_name="Bob Bee"'
+
+
+def test_a_new_password_finds_its_user_though_others_change_it_meanwhile() -> None:
+    store = Busy([BEE], overtaken=3)
+    assert service(store).set_field("BEE", "new") == BEE.changed(stored_password="new", info=Info('n="3"'))
+    with pytest.raises(Unavailable, match="try again"):
+        service(Busy([BEE], overtaken=99)).set_field("bee", "new")
+
+
+def test_a_new_password_brings_no_deleted_user_back() -> None:
+    store = MemoryStore([BEE])
+    store.delete("bee")
+    with pytest.raises(NoSuchUser):
+        service(store).set_field("bee", "new")
+    assert list(store.search()) == []
+
+
+@pytest.mark.parametrize("word", ["quota", 'quota="a"b"', "a b=1", "=1", 'quota="1', 'quota=1" x="2'])
 def test_what_is_no_field_is_misuse(folder: str, word: str) -> None:
     assert run(folder, "user", "set", "bob@test.com", word).status == 2
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 REPOSITORY = str(Path(__file__).resolve().parents[2])
 ENVIRONMENT = {**os.environ, "PYTHONPATH": REPOSITORY, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0"}
+IGNORING = "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"
 
 
 def child_command(folder: Path, *options: str, python: str = sys.executable) -> list[str]:
@@ -25,10 +26,11 @@ class Child:
 
     def __init__(
         self, folder: Path, *options: str, python: str = sys.executable, environment: dict[str, str] | None = None,
-        user: int | None = None,
+        user: int | None = None, ignore_sigchld: bool = False,
     ) -> None:  # fmt: skip
+        words = child_command(folder, *options, python=python)
         self.process = subprocess.Popen(
-            child_command(folder, *options, python=python),
+            [sys.executable, "-S", "-c", IGNORING, *words] if ignore_sigchld else words,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

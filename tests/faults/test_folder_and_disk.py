@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +35,7 @@ from tests.stores.folders import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from io import RawIOBase
 
     from nwauth.stores.flatfile import FlatfileStore
@@ -443,3 +443,126 @@ def test_a_child_whose_process_limit_is_reached_still_answers(tmp_path: Path, mo
     assert until(lambda: b"bob" not in foreign_view(folder))
     store.close()
     other.close()
+
+
+# --- a folder that is something else ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["stat", "inotify"])
+@pytest.mark.parametrize("instead", ["a file", "a link to itself", "nothing", "a folder in the place of nwauth.txt"])
+def test_while_a_folder_is_replaced_by_something_else_no_request_is_told_absent(
+    tmp_path: Path, mode: str, instead: str
+) -> None:
+    folder = base(tmp_path / "users", line("bob") + many(1500), line("eve"))
+    store = opened(folder, settle_seconds=0)
+    if mode == "stat":
+        stat_only(store)
+    for _ in range(3):
+        assert ask(store, "bob") is not None
+        store.tend()
+    away, put_back = replace_by(folder, instead)
+    for number in range(12):
+        for asked in ("bob", "eve", "nobody"):
+            with pytest.raises(Unavailable):
+                store.lookup(asked)
+        if number == 6:
+            with pytest.raises(Unavailable):
+                store.put(user("new"))
+            with pytest.raises(Unavailable):
+                list(store.search())
+        with suppress(Unavailable):  # as a child does
+            store.tend()
+    put_back()
+    assert away
+    assert ask(store, "bob") is not None
+    assert ask(store, "eve") is not None
+    assert ask(store, "nobody") is None
+    store.close()
+
+
+def replace_by(folder: Path, instead: str) -> tuple[Path, Callable[[], object]]:
+    """Put something else where the user files were; where they are now, and how they come back."""
+    place = folder / "nwauth.txt" if instead.endswith("nwauth.txt") else folder
+    away = place.with_name("away")
+    place.rename(away)
+    if instead == "a file":
+        place.write_bytes(b"no folder")
+    elif instead == "a link to itself":
+        place.symlink_to(place)
+    elif instead.endswith("nwauth.txt"):
+        place.mkdir()
+
+    def put_back() -> None:
+        if place.is_symlink() or place.is_file():
+            place.unlink()
+        elif place.exists():
+            place.rmdir()
+        away.rename(place)
+
+    return away, put_back
+
+
+def test_a_child_says_dead_at_every_request_while_its_folder_is_a_file() -> None:
+    with fast_folder() as path:
+        folder = base(Path(path) / "users", line("bob"))
+        with Child(folder) as child:
+            assert child.ask("lookup bob").startswith("+OK")
+            assert child.ask("lookup nobody") == "-ERR nobody does not exist"
+            folder.rename(Path(path) / "away")
+            folder.write_bytes(b"")
+            for _ in range(20):
+                for request in ("lookup bob", "lookup nobody", "check nobody x"):
+                    assert child.ask(request).startswith("-DEAD"), request
+            folder.unlink()
+            (Path(path) / "away").rename(folder)
+            assert child.ask("lookup bob").startswith("+OK")
+            assert child.ask("lookup nobody") == "-ERR nobody does not exist"
+
+
+# --- a full disk and the record --------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not ROOT, reason="only root can mount a small file system")
+def test_a_full_disk_that_refuses_a_long_line_keeps_what_was_noted(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", kilobytes=64) as disk:
+        folder = base(disk / "users", line("bob"), line("eve"))
+        store = opened(folder)
+        store.merge()
+        noted = (folder / "nwauth.lock").read_bytes()
+        with (disk / "fill").open("wb", buffering=0) as fill, pytest.raises(OSError, match="No space"):
+            write_on(fill, 4096)
+        bob = ask(store, "bob")
+        assert bob is not None
+        for size in (5000, 12000):
+            with pytest.raises(Unavailable):
+                store.replace(bob, bob.changed(info=bob.info.updated({"q": "z" * size})))
+            assert (folder / "nwauth.lock").read_bytes()[: len(noted)] == noted
+        for one in (store, opened(folder)):
+            assert ask(one, "nobody") is None, "that nwauth.txt is ours was forgotten"
+            one.close()
+
+
+# --- a parent that ignores its children ------------------------------------------------------------------------------
+
+
+def test_a_child_whose_server_ignores_sigchld_deletes_for_all_and_leaks_no_descriptor(tmp_path: Path) -> None:
+    folder = base(tmp_path / "users", many(1500), line("eve"))
+    with Child(folder, ignore_sigchld=True) as child:
+        assert child.ask("del user0000000@example.com") == "+OK user0000000@example.com deleted"
+        status = Path(f"/proc/{child.process.pid}/status").read_text()
+        ignored = next(row.split()[1] for row in status.splitlines() if row.startswith("SigIgn"))
+        assert int(ignored, 16) >> (signal.SIGCHLD - 1) & 1
+        assert until(lambda: child.ask("lookup eve").startswith("+OK") and index_is_open(child.process.pid))
+        fds = len(os.listdir(f"/proc/{child.process.pid}/fd"))
+        for number in range(1, 6):
+            name = f"user{number:07d}@example.com"
+            assert child.ask(f"del {name}") == f"+OK {name} deleted"
+            assert child.ask(f"lookup {name}") == f"-ERR {name} does not exist"
+            assert name.encode() not in foreign_view(folder)
+        assert child.ask("lookup user0000007@example.com").startswith("+OK")
+        assert len(os.listdir(f"/proc/{child.process.pid}/fd")) <= fds
+
+
+def index_is_open(pid: int) -> bool:
+    """Whether the process has an index: its descriptors are then all that it needs."""
+    return any("/nwauth.idx" in os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd"))

@@ -5,11 +5,18 @@ from __future__ import annotations
 import json
 import os
 import random
+import time
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from nwauth.errors import Unavailable
+from nwauth.names import NameRules
+from nwauth.passwords import Passwords, Settings
+from nwauth.service import NoSuchUser, Service, StoreRules
+from nwauth.stores.flatfile.notes import LockFile
 from tests.faults.folders import Child, start, wait_for
 from tests.stores.folders import (
     IN_CI,
@@ -26,6 +33,9 @@ from tests.stores.folders import (
     until,
     user,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 OPERATIONS = 400 if IN_CI else 60
 WRITERS = 4
@@ -177,6 +187,7 @@ def hold_and_append(folder: Path, count: int) -> None:
 def change_and_look(folder: Path, number: int, out: Path, *, merging: bool) -> None:
     store = opened(folder, shared=False)
     acknowledged: dict[str, str] = {}
+    answers = 0
     for step in range(OPERATIONS):
         store.tend()
         name = f"ours{number}-{step % 9}"
@@ -193,8 +204,11 @@ def change_and_look(folder: Path, number: int, out: Path, *, merging: bool) -> N
         except Unavailable:
             pass
         try:
-            assert ask(store, "always") is not None, "always told absent"
-            assert ask(store, "user0000100@example.com") is not None, "user0000100 told absent"
+            for always in ("always", "user0000100@example.com"):
+                found = ask(store, always)
+                assert found is not None, f"{always} told absent"
+                assert found.stored_password == ssha("secret")
+                answers += 1
         except Unavailable:
             pass
         if merging and step % 15 == 14:
@@ -203,10 +217,24 @@ def change_and_look(folder: Path, number: int, out: Path, *, merging: bool) -> N
             except Unavailable:
                 continue
     store.close()
-    note(out, acknowledged)
+    note(out, {"acknowledged": acknowledged, "answers": answers})
 
 
-@pytest.mark.parametrize("foreign", ["lines", "half lines", "a held journal", "rewrites"])
+def fields_of(name: str) -> set[str]:
+    """Every password field that anybody ever gave the user."""
+    if name.startswith(("foreign", "held")):
+        return {ssha(name.removeprefix("foreign").removeprefix("held"))}
+    if name.startswith("ours"):
+        number, _, nth = name.removeprefix("ours").partition("-")
+        return {ssha(f"{number} {step}") for step in range(int(nth), OPERATIONS, 9)}
+    return {ssha("secret")}
+
+
+# Of the questions for users that are there, so many must be answered: "cannot tell" for ever is no service.
+ANSWERED = {"lines": 0.9, "half lines": 0.9, "a held journal": 0.9, "rewrites": 0.02}
+
+
+@pytest.mark.parametrize("foreign", ANSWERED)
 def test_beside_a_foreign_program_nothing_acknowledged_is_lost_and_no_name_is_wrongly_absent(foreign: str) -> None:
     with fast_folder() as path:
         folder = base(Path(path) / "users", line("always") + many(200))
@@ -227,16 +255,21 @@ def test_beside_a_foreign_program_nothing_acknowledged_is_lost_and_no_name_is_wr
         ask(store, "nobody")
         ask(store, "nobody")
         seen = fresh_view(folder)
-        for path_ in out:
-            for name, field in json.loads(path_.read_text()).items():
+        told = [json.loads(path.read_text()) for path in out]
+        for one in told:
+            assert one["answers"] >= ANSWERED[foreign] * 2 * OPERATIONS
+            for name, field in one["acknowledged"].items():
                 assert seen[name][1] == field, name
+        assert sum(len(one["acknowledged"]) for one in told)
         assert {"always", "user0000100@example.com"} <= set(seen)
         if foreign in ("lines", "a held journal"):
             prefix = "foreign" if foreign == "lines" else "held"
             missing = [number for number in range(OPERATIONS * 5) if f"{prefix}{number}" not in seen]
             assert not missing
-            assert all(seen[f"{prefix}{number}"][1] == ssha(str(number)) for number in range(OPERATIONS * 5))
-        assert {name for name in seen if not name.startswith(("always", "user", "ours", "foreign", "held"))} <= set()
+        for name, (_, field, info) in seen.items():
+            assert name.startswith(("always", "user", "ours", "foreign", "held")), name
+            assert field in fields_of(name), f"{name} has the field {field}"
+            assert info == ('quota="10"' if name.startswith("user") else ""), f"{name} has the info {info}"
         store.close()
 
 
@@ -263,6 +296,7 @@ def read_all(folder: Path, _writer: int, stat: bool) -> None:  # noqa: FBT001
     if stat:
         stat_only(store)
     rng = random.Random(3)
+    answered = refused = 0
     while not (folder / "done").exists():
         store.tend()
         for _ in range(20):
@@ -270,8 +304,104 @@ def read_all(folder: Path, _writer: int, stat: bool) -> None:  # noqa: FBT001
             try:
                 found = ask(store, name)
             except Unavailable:
+                refused += 1
                 continue
+            answered += 1
             assert found is not None, name
             assert found.name == name
             assert found.stored_password == ssha("secret")
+    assert answered > 20 * refused, f"{answered} answered, {refused} refused"
     store.close()
+
+
+# --- one who is overtaken --------------------------------------------------------------------------------------------
+
+
+def service_of(folder: Path) -> Service:
+    store = opened(folder, shared=False)
+    rules = {store.name: StoreRules(scheme="ssha", upgrade_to=None, star_is_clear=True)}
+    return Service(store, Passwords(Settings()), rules=rules, names=NameRules(), now=lambda: datetime.now(UTC))
+
+
+MEANWHILE: dict[str, Callable[[Service], object]] = {
+    "a new password": lambda other: other.set("bob", b"newer", {}),
+    "new info": lambda other: other.set("bob", None, {"quota": "7"}),
+    "a deletion": lambda other: other.delete("bob"),
+    "deleted and added again": lambda other: (other.delete("bob"), other.set("bob", b"newer", {})),
+}
+
+
+@pytest.mark.parametrize("change", MEANWHILE.values(), ids=MEANWHILE.keys())
+@pytest.mark.parametrize("after", ["lookup", "put"])
+def test_a_rename_keeps_what_was_changed_or_deleted_under_the_old_name_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Service], object], after: str
+) -> None:
+    folder = base(tmp_path / "users", line("bob", info='a="1"'))
+    service, other = service_of(folder), service_of(folder)
+    real, done = getattr(service.store, after), list[bool]()
+
+    def overtaken(*given: object) -> object:
+        found = real(*given)
+        if not done:
+            done.append(True)
+            change(other)
+        return found
+
+    monkeypatch.setattr(service.store, after, overtaken)
+    try:
+        assert service.rename("bob", "carol")
+    except NoSuchUser:
+        assert change is MEANWHILE["a deletion"]
+    other.store._view.look_again(force=True)  # type: ignore[attr-defined]
+    wanted = other.lookup("carol")
+    assert other.lookup("bob") is None
+    if change is MEANWHILE["a deletion"]:
+        assert wanted is None
+    else:
+        assert wanted is not None
+        assert (wanted.info.get("quota") == "7") == (change is MEANWHILE["new info"])
+        password = b"secret" if change is MEANWHILE["new info"] else b"newer"
+        assert other.check("carol", password) is not None
+    assert len(fresh_view(folder)) == (wanted is not None)
+
+
+def test_a_login_that_upgrades_a_password_does_not_wait_for_the_lock() -> None:
+    with fast_folder() as path:
+        folder = base(Path(path) / "users", b"bob:*secret:\n")
+        (folder / "nwauth.toml").write_text('[[stores]]\nkind = "flatfile"\nshared = false\nscheme = "ssha"\n')
+        lock = LockFile(str(folder / "nwauth.lock"), model=str(folder / "nwauth.txt"))
+        lock.take()
+        with Child(folder) as child:
+            assert child.ask("lookup bob") == "+OK bob config 0"
+            started = time.monotonic()
+            assert child.ask("check bob secret") == "+OK bob config 0"
+            assert child.ask("check bob wrong").startswith("-ERR")
+            assert time.monotonic() - started < 3
+            assert not (folder / "nwauth.add").exists()
+            lock.release()
+            assert child.ask("check bob secret") == "+OK bob config 0"
+            assert b"bob:{ssha}" in (folder / "nwauth.add").read_bytes()
+            assert child.ask("check bob secret") == "+OK bob config 0"
+        lock.close()
+
+
+def test_four_children_who_find_the_journal_too_long_make_one_merge_within_a_minute() -> None:
+    with fast_folder() as path:
+        folder = base(Path(path) / "users", many(30_000), line("eve") * 40)
+        first = (folder / "nwauth.txt").stat().st_ino
+        children = [Child(folder, "-size", "1000") for _ in range(WRITERS)]
+        for step in range(40):
+            for number, child in enumerate(children):
+                assert child.ask(f'set c{number}-{step % 5} (NULL) n="{step}"').startswith(("+OK", "-ERR"))
+                assert child.ask(f'set c{number}-{step % 5} pw{step} n="{step}"').startswith("+OK")
+        assert until(lambda: (folder / "nwauth.txt").stat().st_ino != first and no_helpers(folder))
+        second = (folder / "nwauth.txt").stat().st_ino
+        for step in range(30):
+            for number, child in enumerate(children):
+                assert child.ask(f'set c{number}-{step % 5} pw{step} n="{step}"').startswith("+OK")
+        for child in children:
+            child.close()
+        assert until(lambda: no_helpers(folder))
+        assert (folder / "nwauth.add").stat().st_size > 1000
+        assert (folder / "nwauth.txt").stat().st_ino == second
+        assert len(fresh_view(folder)) == 30_000 + 1 + 5 * WRITERS

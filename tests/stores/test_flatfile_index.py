@@ -7,6 +7,7 @@ import random
 import shutil
 import signal
 import sys
+import time
 import tracemalloc
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from nwauth.stores.flatfile import index as index_module
 from nwauth.stores.flatfile.folder import Folder
 from nwauth.stores.flatfile.index import Damaged, Index, build
 from nwauth.stores.flatfile.rewrite import make_index
+from tests.faults.folders import in_child
 from tests.stores.folders import (
     IN_CI,
     INLINE_BYTES,
@@ -509,3 +511,107 @@ def test_what_is_no_index_is_damaged_and_its_descriptor_can_be_closed(tmp_path: 
         Index(fd)
     os.close(fd)
     assert files.identify(str(tmp_path / "idx")) is not None
+
+
+# --- an index that is dropped, or comes later ------------------------------------------------------------------------
+
+
+def indexed_by_tending(store: FlatfileStore) -> None:
+    """What a child does between two requests, until it has an index."""
+
+    def tended() -> bool:
+        store._chores._next.clear()  # no pause between two tries
+        store.tend()
+        assert store.lookup(KNOWN[1]) is not None
+        return uses_index(store)
+
+    assert until(tended)
+
+
+@pytest.mark.parametrize("mode", ["stat", "inotify"])
+def test_a_name_that_stands_on_a_line_that_does_not_fit_costs_no_index(tmp_path: Path, mode: str) -> None:
+    folder = indexed_folder(tmp_path, many(USERS) + b"broken:line\nodd\n" + line("zoe"))
+    store = opened(folder)
+    if mode == "stat":
+        stat_only(store)
+    indexed_by_tending(store)
+    for _ in range(3):
+        for name in ("broken", "odd", "line"):
+            assert ask(store, name) is None
+            assert uses_index(store)
+        store.tend()
+        check_all(store)
+    store.close()
+
+
+def test_a_good_line_before_one_of_the_same_name_that_does_not_fit_is_found(tmp_path: Path) -> None:
+    folder = indexed_folder(tmp_path, many(USERS) + line("zoe", "good") + b"ZOE:broken\n")
+    store = opened(folder)
+    indexed_by_tending(store)
+    assert password_of(store, "zoe") == ssha("good")
+    assert uses_index(store)
+    store.close()
+
+
+@pytest.mark.parametrize("mode", ["stat", "inotify"])
+@pytest.mark.parametrize("harm", ["touched", "removed", "cut", "spoiled", "another"])
+def test_an_index_that_is_dropped_is_picked_up_again_or_made_anew(tmp_path: Path, mode: str, harm: str) -> None:
+    folder = indexed_folder(tmp_path)
+    index = folder / "nwauth.idx"
+    store = opened(folder)
+    if mode == "stat":
+        stat_only(store)
+    indexed_by_tending(store)
+    if harm == "touched":
+        ages_ago(index)
+    elif harm == "removed":
+        index.unlink()
+    elif harm == "cut":
+        os.truncate(index, 5000)
+    elif harm == "spoiled":
+        with index.open("r+b") as file:
+            file.seek(-4096, os.SEEK_END)
+            file.write(b"\xff" * 4096)
+    else:
+        (tmp_path / "other").mkdir()
+        shutil.copy(indexed_folder(tmp_path / "other", many(USERS).upper()) / "nwauth.idx", index)
+    check_all(store)
+    indexed_by_tending(store)
+    check_all(store)
+    assert uses_index(store)
+    assert opened(folder).lookup("nobody") is None
+    store.close()
+
+
+def truncates_and_asks(folder: Path, when: str, mode: str) -> bool:
+    """Whether a child that has just had its index made answers right once the index was cut in place."""
+    store = opened(folder)
+    if mode == "stat":
+        stat_only(store)
+    assert store.lookup(KNOWN[2]) is not None
+    indexed_by_tending(store)
+    if when == "later":
+        for _ in range(3):
+            store.tend()
+            assert store.lookup(KNOWN[3]) is not None
+        assert until(lambda: time.monotonic() > store._view._shared_until)
+    elif when == "after another was put in its place":
+        make_index(Folder(str(folder)))
+        assert ask(store, KNOWN[3]) is not None
+        indexed_by_tending(store)
+    store.tend()
+    os.truncate(folder / "nwauth.idx", 0)
+    return all(store.lookup(name) is not None for name in KNOWN) and store.lookup("nobody!") is None
+
+
+@pytest.mark.parametrize("mode", ["stat", "inotify"])
+@pytest.mark.parametrize("when", ["at once", "later", "after another was put in its place"])
+def test_an_index_that_is_truncated_in_place_after_a_child_had_it_made_ends_no_child(
+    tmp_path: Path, mode: str, when: str
+) -> None:
+    folder = base(tmp_path / "users", many(USERS))
+
+    def asking() -> None:
+        assert truncates_and_asks(folder, when, mode)
+
+    assert in_child(asking) == 0

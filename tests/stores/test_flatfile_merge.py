@@ -13,6 +13,7 @@ from nwauth.errors import NotSupported, Unavailable
 from nwauth.stores.flatfile.folder import Folder
 from nwauth.stores.flatfile.notes import LockFile, OldJournal
 from nwauth.stores.flatfile.settling import Settling
+from tests.faults.folders import in_child, start, wait_for
 from tests.stores.folders import (
     Clock,
     ages_ago,
@@ -33,9 +34,11 @@ from tests.stores.folders import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from nwauth.stores.flatfile import FlatfileStore
+    from nwauth.stores.flatfile.journal import Journal
 
 
 def txt_of(folder: Path) -> bytes:
@@ -612,3 +615,185 @@ def test_a_change_made_after_an_interrupted_merge_survives_the_next_one(
     assert names(store) == ["bob", "carl", "eve"]
     assert not [name for name in os.listdir(folder) if name.startswith("nwauth.tmp.")]
     store.close()
+
+
+# --- merges that meet ------------------------------------------------------------------------------------------------
+
+
+def merging_process(folder: Path, gate: Path, log: Path) -> int:
+    """A process that begins an automatic merge once `gate` is there, and logs each user file that it publishes."""
+
+    def work() -> None:
+        store = opened(folder, max_journal_bytes=1, shared=False)
+        real = os.rename
+
+        def rename(old: str, new: str) -> None:
+            if new.endswith("nwauth.txt"):
+                append(log, b"published\n")
+            real(old, new)
+
+        os.rename = rename  # type: ignore[assignment]
+        assert until(gate.exists)
+        store._chores.merge()
+
+    return start(work)
+
+
+def test_automatic_merges_that_begin_at_once_make_one_merge(tmp_path: Path) -> None:
+    folder = base(tmp_path / "users", many(3000), line("eve"))
+    log = tmp_path / "log"
+    pids = [merging_process(folder, tmp_path / "gate", log) for _ in range(4)]
+    (tmp_path / "gate").touch()
+    assert wait_for(pids) == [0] * 4
+    assert log.read_bytes() == b"published\n"
+    assert fresh_view(folder).keys() >= {"eve", "user0000007@example.com"}
+
+
+def test_an_automatic_merge_does_not_wait_for_who_rewrites_now(tmp_path: Path) -> None:
+    folder = base(tmp_path / "users", line("bob"), line("eve"))
+    fd = os.open(folder / "nwauth.tmp.rewrite", os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    log = tmp_path / "log"
+    (tmp_path / "gate").touch()
+    assert wait_for([merging_process(folder, tmp_path / "gate", log)]) == [0]
+    os.close(fd)
+    assert not log.exists()
+    assert txt_of(folder) == line("bob")
+
+
+def without_helper(store: FlatfileStore) -> FlatfileStore:
+    """Have the helper of a deletion killed before it begins."""
+    store._remove_from_file = lambda wait_seconds: None  # type: ignore[method-assign]  # noqa: ARG005
+    return store
+
+
+def test_a_set_that_follows_a_shared_deletion_in_the_first_moment_of_a_merge_is_not_undone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nwauth.stores.flatfile import merge
+
+    folder = base(tmp_path / "users", line("alice") + line("bob", "old") + line("carl"), line("eve"))
+    one, other, merger = without_helper(opened(folder)), opened(folder), opened(folder)
+    real = merge.Journal  # type: ignore[attr-defined]
+
+    def journal(complete: Callable[[str], bool]) -> Journal:
+        if one.lookup("bob") is not None and password_of(other, "bob") == ssha("old"):
+            assert one.delete("bob")
+            assert other.put(user("bob", "new"))
+        return real(complete)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(merge, "Journal", journal)
+        merger.merge()
+    assert password_of(merger, "bob") == ssha("new")
+    opened(folder)._chores.remove_deleted()
+    assert fresh_view(folder)["bob"][1] == ssha("new")
+    assert foreign_view(folder)[b"bob"] == line("bob", "new")[:-1]
+    for store in (one, other, merger):
+        store.close()
+
+
+@pytest.mark.parametrize("merged_by", ["a foreign program", "us"])
+def test_a_note_of_a_deletion_that_lingers_never_undoes_a_later_set(tmp_path: Path, merged_by: str) -> None:
+    folder = base(tmp_path / "users", line("alice") + line("bob", "old"))
+    store = without_helper(opened(folder, settle_seconds=0))
+    assert store.delete("bob")
+    assert store.put(user("bob", "new"))
+    if merged_by == "us":
+        store.merge()
+    else:
+        base(folder, line("alice") + line("bob", "new"), b"")
+    opened(folder, settle_seconds=0)._chores.remove_deleted()
+    assert fresh_view(folder)["bob"][1] == ssha("new")
+    assert foreign_view(folder).keys() == {b"alice", b"bob"}
+    store.close()
+
+
+def test_a_torn_append_is_mended_before_an_automatic_merge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a killed write has left may read as a whole line that lacks the user's last fields."""
+    folder = base(tmp_path / "users", line("bob", info='a="1" b="2"'), line("eve"))
+
+    def torn() -> None:
+        store = opened(folder, shared=False)
+        bob = ask(store, "bob")
+        assert bob is not None
+        real = os.write
+
+        def write(fd: int, data: bytes) -> int:
+            real(fd, data[: data.index(b' b="2"')])
+            os._exit(9)
+
+        monkeypatch.setattr(os, "write", write)
+        store.replace(bob, bob.changed(info=bob.info.updated({"a": "9"})))
+
+    assert in_child(torn) == 9
+    assert b'a="9"' in (folder / "nwauth.add").read_bytes()
+    ages_ago(folder / "nwauth.add", 60)
+    store = opened(folder, shared=False, max_journal_bytes=1)
+    store._chores.merge()
+    assert line("bob", info='a="1" b="2"') in txt_of(folder)
+    assert fresh_view(folder)["bob"][2] == 'a="1" b="2"'
+    assert b'a="9"' not in txt_of(folder)
+    store.close()
+
+
+@pytest.mark.parametrize("txt", [many(1500), many(1500) + line("alice")], ids=["in order", "out of order"])
+def test_a_merge_or_a_deletion_during_a_search_does_not_break_it_off(tmp_path: Path, txt: bytes) -> None:
+    folder = base(tmp_path / "users", txt, line("zoe"))
+    store, other = opened(folder), opened(folder)
+    for change in (other.merge, lambda: other.delete("user0000700@example.com")):
+        before = names(other)
+        listing = store.search()
+        first = next(listing)
+        change()
+        assert [first.name, *(found.name for found in listing)] == before
+    assert len(names(store)) == txt.count(b"\n")
+    store.close()
+    other.close()
+
+
+@pytest.mark.parametrize("content", ["longer", "shorter"])
+def test_a_foreign_file_in_the_place_of_an_old_journal_is_never_read_as_one_nor_removed(
+    tmp_path: Path, content: str
+) -> None:
+    folder = base(tmp_path / "users", line("bob"), line("eve"))
+    foreign = line("mallory") * (5 if content == "longer" else 0) + b"x\n"
+    path = folder / f"nwauth.add.old.{(folder / 'nwauth.add').stat().st_ino}"
+    path.write_bytes(foreign)
+    store = opened(folder, shared=False)
+    for number in range(3):
+        with pytest.raises(Unavailable, match="in the way"):
+            store.merge()
+        assert store.put(user(f"n{number}"))
+        shift_notes(folder, 61)
+    assert path.read_bytes() == foreign
+    assert names(store) == ["bob", "eve", "n0", "n1", "n2"]
+    assert not [name for name in os.listdir(folder) if name.startswith("nwauth.tmp.")]
+    path.unlink()
+    store.merge()
+    assert fresh_view(folder).keys() == {"bob", "eve", "n0", "n1", "n2"}
+    store.close()
+
+
+def test_old_journals_go_away_after_a_minute_though_nobody_writes(tmp_path: Path) -> None:
+    folder = base(tmp_path / "users", line("bob"), line("eve"))
+    store, reader = opened(folder, shared=False), opened(folder, shared=False)
+    assert ask(reader, "eve") is not None
+    with (folder / "nwauth.add").open("ab") as held:
+        store.merge()
+        for one in (store, reader):
+            assert ask(one, "nobody") is None
+            one.tend()
+        assert len(old_journals(folder)) == 1
+        held.write(line("late"))
+        held.flush()
+        shift_notes(folder, 61)
+        reader._care_at -= 61
+        reader.tend()
+    assert old_journals(folder) == []
+    assert names(reader) == ["bob", "eve", "late"]
+    for one in (store, reader):
+        assert ask(one, "nobody") is None
+        one.tend()
+        assert not one._view.old_journals, "each look-up still pays for a look at it"
+        one.close()

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nwauth.errors import Unavailable
+from nwauth.stores.flatfile import files
+from nwauth.stores.flatfile.journal import Journal
+from nwauth.stores.flatfile.userfile import UserFile
 from tests.stores.folders import (
     Clock,
     ages_ago,
@@ -23,12 +26,14 @@ from tests.stores.folders import (
     until,
     user,
 )
+from tests.stores.test_flatfile_merge import old_journals, shift_notes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from nwauth.stores.flatfile import FlatfileStore
+    from nwauth.stores.flatfile.files import Identity
 
 
 def just_written(tmp_path: Path, txt: bytes, add: bytes | None = None) -> tuple[Path, Clock]:
@@ -324,3 +329,112 @@ def test_no_automatic_merge_starts_while_unsettled(tmp_path: Path) -> None:
     store.tend()
     assert not until(lambda: (folder / "nwauth.txt").stat().st_ino != before, seconds=0.5)
     store.close()
+
+
+# --- what happens between two looks ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("gone", ["nwauth.txt", "nwauth.add"])
+def test_a_file_that_is_replaced_in_the_moment_in_which_it_has_settled_makes_nobody_absent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gone: str
+) -> None:
+    folder, clock = just_written(tmp_path, line("bob"), line("eve"))
+    store = stat_only(opened(folder, clock=clock))
+    assert ask(store, "eve") is not None
+    clock.seconds += 3
+    real, missed = files.open_own, list[str]()
+
+    def open_own(path: str, flags: int, **more: bool) -> int:
+        if not missed and path.endswith(gone):
+            missed.append(path)
+            raise FileNotFoundError(2, "No such file or directory", path)
+        return real(path, flags, **more)
+
+    monkeypatch.setattr(files, "open_own", open_own)
+    assert ask(store, "eve") is not None
+    for name in ("bob", "eve"):
+        assert password_of(store, name) == ssha("secret")
+    assert ask(store, "nobody") is None
+    store.close()
+
+
+def test_what_is_loaded_once_a_file_has_settled_is_compared_with_a_later_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, clock = just_written(tmp_path, line("bob"))
+    store = stat_only(opened(folder, clock=clock))
+    assert ask(store, "bob") is not None
+    clock.seconds += 3
+    real, done = UserFile.open.__func__, list[bool]()  # type: ignore[attr-defined]
+
+    def opening(kind: type[UserFile], path: str) -> UserFile:
+        opened_file: UserFile = real(kind, path)
+        if not done:
+            done.append(True)
+            (folder / "new").write_bytes(line("bob") + line("eve"))
+            ages_ago(folder / "new", 100)
+            (folder / "new").rename(folder / "nwauth.txt")
+        return opened_file
+
+    monkeypatch.setattr(UserFile, "open", classmethod(opening))
+    assert ask(store, "eve") is not None
+    assert done
+    store.close()
+
+
+OWN_WORK: dict[str, Callable[[FlatfileStore], object]] = {
+    "an append": lambda store: store.put(user(os.urandom(4).hex())),
+    "a merge": lambda store: store.merge(),
+    "an append and a merge": lambda store: (store.put(user(os.urandom(4).hex())), store.merge()),
+    "a merge and an append": lambda store: (store.merge(), store.put(user(os.urandom(4).hex()))),
+}
+
+
+@pytest.mark.parametrize("reader", ["fresh", "known"])
+@pytest.mark.parametrize("act", OWN_WORK.values(), ids=OWN_WORK.keys())
+def test_what_our_own_processes_do_in_the_moment_of_a_look_is_never_a_foreign_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reader: str, act: Callable[[FlatfileStore], object]
+) -> None:
+    folder = base(tmp_path / "users", line("bob"), line("carl") * 3)
+    store, other = stat_only(opened(folder, shared=False)), opened(folder, shared=False)
+    assert other.put(user("zoe"))
+    if reader == "known":
+        assert ask(store, "nobody") is None
+        assert other.put(user("dan"))  # a reason to load
+    real, left = Journal.load, [True, True]
+
+    def load(self: Journal, path: str, wanted: Identity | None) -> None:
+        mine = self is store._view.journal
+        if mine and len(left) == 2 and left.pop():
+            act(other)
+        real(self, path, wanted)
+        if mine and len(left) == 1 and left.pop():
+            act(other)
+
+    monkeypatch.setattr(Journal, "load", load)
+    for _ in range(3):
+        assert ask(store, "nobody") is None
+        assert ask(store, "carl") is not None
+        assert other.put(user(os.urandom(4).hex()))
+    assert not left
+    for one in (store, other):
+        one.close()
+
+
+@pytest.mark.parametrize("puts", [0, 1, 8])
+def test_a_child_that_was_idle_for_longer_than_old_journals_are_kept_takes_no_merge_of_ours_for_a_cut(
+    tmp_path: Path, puts: int
+) -> None:
+    folder = base(tmp_path / "users", line("bob"), line("eve") + line("carl"))
+    store, idle = opened(folder, shared=False), stat_only(opened(folder, shared=False))
+    assert ask(idle, "eve") is not None
+    store.merge()
+    shift_notes(folder, 61)
+    assert store.put(user("dan"))
+    assert not old_journals(folder)
+    for number in range(puts):
+        assert store.put(user(f"x{number}"))
+    assert ask(idle, "nobody") is None
+    assert ask(idle, "eve") is not None
+    for one in (store, idle):
+        one.close()

@@ -7,13 +7,13 @@ import fcntl
 import os
 import signal
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from nwauth.errors import Unavailable
 from nwauth.names import fold_bytes
-from nwauth.stores.flatfile import helper
+from nwauth.stores.flatfile import files, helper
 from nwauth.stores.flatfile.notes import WAIT_SECONDS, Append, LockFile, Notes, OldJournal
 from tests.faults.folders import in_child
 from tests.stores.folders import (
@@ -698,3 +698,151 @@ def test_a_deletion_that_was_killed_before_its_line_never_undoes_a_later_change(
         assert fresh_view(folder)["bob"][1] == ssha("3"), step
         assert foreign_view(folder)[b"bob"] == line("bob", "3")[:-1], step
         store.close()
+
+
+@pytest.mark.parametrize("half", [b"fred:{ssha}AB", b"fred", b"fred:", b"fred:{ssha}AB:", b'fred:*x:q="'])
+def test_a_foreign_half_line_that_ours_is_glued_to_never_mixes_two_users(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, half: bytes
+) -> None:
+    from nwauth.stores.flatfile import append
+
+    folder = base(tmp_path / "users", line("bob") + line("fred", "own", 'q="1"'), line("eve"))
+    store, reader = opened(folder, shared=False), opened(folder, shared=False)
+    bob = ask(store, "bob")
+    assert bob is not None
+    real = append.end_last_line
+
+    def end_last_line(*given: Any) -> None:
+        real(*given)
+        with (folder / "nwauth.add").open("ab") as file:
+            file.write(half)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(append, "end_last_line", end_last_line)
+        assert store.replace(bob, bob.changed(stored_password=ssha("new"), info=bob.info.updated({"n": "2"})))
+    hashed = ssha("new").encode()
+    rows = (folder / "nwauth.add").read_bytes().split(b"\n")
+    assert [row for row in rows if hashed in row] == [line("bob", "new", 'n="2"')[:-1]]
+    store.merge()
+    for one in (store, reader, opened(folder, settle_seconds=0)):
+        found, fred = ask(one, "bob"), ask(one, "fred")
+        assert found is not None
+        assert fred is not None
+        assert (found.stored_password, found.info.text) == (ssha("new"), 'n="2"')
+        assert ssha("new") not in fred.stored_password + fred.info.text
+        if half.count(b":") < 2:
+            assert (fred.stored_password, fred.info.text) == (ssha("own"), 'q="1"')
+        assert names(one) == ["bob", "eve", "fred"]
+        one.close()
+
+
+@pytest.mark.parametrize("call", ["pread", "fstat", "stat"])
+def test_an_error_after_the_lock_was_taken_lets_it_go_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, locked: LockFile, call: str
+) -> None:
+    base(tmp_path / "users", line("bob"))
+    locked.take()
+    locked.release()
+
+    def fail(*_: object, **_more: object) -> object:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, fail)
+        with pytest.raises(Unavailable):
+            locked.take(wait_seconds=0)
+    other = LockFile(str(tmp_path / "users" / "nwauth.lock"), model="")
+    other.take(wait_seconds=0)
+    other.close()
+
+
+@pytest.mark.parametrize("room", [-20, 0, 30, 900])
+def test_a_full_disk_keeps_the_record_as_it_stands(tmp_path: Path, room: int) -> None:
+    """RLIMIT_FSIZE in the child: the one pwrite of a long record stops short at any byte."""
+    import resource
+
+    folder = base(tmp_path / "users", line("bob"), line("eve"))
+    store = opened(folder)
+    store.merge()
+    store._remove_from_file = lambda wait_seconds: None  # type: ignore[method-assign]  # noqa: ARG005
+    assert store.delete("eve")  # and its helper was killed: what is to be done stands in the record alone
+    lock = LockFile(str(folder / "nwauth.lock"), model="")
+    before = lock.read().encode()
+    assert b"delete " in before
+    assert b"old " in before
+    size = (folder / "nwauth.lock").stat().st_size
+
+    def limited() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size + room, size + room))
+        inner = opened(folder)
+        bob = ask(inner, "bob")
+        assert bob is not None
+        for _ in range(3):
+            with pytest.raises(Unavailable, match="cannot write"):
+                inner.replace(bob, bob.changed(info=bob.info.updated({"q": "z" * 5000})))
+            assert lock.read().encode() == before
+        assert ask(inner, "nobody") is None, "our own file is unsettled: that it is ours was forgotten"
+
+    assert in_child(limited) == 0
+    assert lock.read().encode() == before
+    opened(folder)._chores.remove_deleted()
+    assert foreign_view(folder).keys() == {b"bob"}
+    store.close()
+
+
+def test_what_an_upgrade_at_login_waits_for_the_lock_is_short(tmp_path: Path, locked: LockFile) -> None:
+    folder = base(tmp_path / "users", line("bob"))
+    store = opened(folder, shared=False)
+    bob = ask(store, "bob")
+    assert bob is not None
+    locked.take()
+    for seconds in (0.0, 0.1):
+        started = time.monotonic()
+        with pytest.raises(Unavailable, match="locked"):
+            store.replace(bob, bob.changed(stored_password=ssha("new")), wait_seconds=seconds)
+        assert time.monotonic() - started < 2
+    locked.release()
+    assert store.replace(bob, bob.changed(stored_password=ssha("new")), wait_seconds=0.0)
+    store.close()
+
+
+def test_where_the_server_ignores_sigchld_a_helper_works_and_no_descriptor_is_left() -> None:
+    def ignoring() -> None:
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        fds = len(os.listdir("/proc/self/fd"))
+        for text in ("", "no room"):
+
+            def task(text: str = text) -> None:
+                if text:
+                    raise Unavailable(text)
+
+            fd = helper.start(task)
+            assert helper.outcome(fd, wait_seconds=10) == text
+            os.close(fd)
+        assert len(os.listdir("/proc/self/fd")) == fds
+
+    assert in_child(ignoring) == 0
+
+
+def test_a_foreign_line_that_comes_while_we_make_the_journal_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = base(tmp_path / "users", line("bob"))
+    store = opened(folder, shared=False)
+    real = files.create_like
+
+    def create_like(path: str, model: str | None) -> int:
+        fd = real(path, model)
+        if not path.endswith("nwauth.lock"):
+            with (folder / "nwauth.add").open("ab") as file:
+                file.write(line("fred") + line("another"))
+        return fd
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "create_like", create_like)
+        assert store.put(user("eve"))
+    assert names(store) == ["another", "bob", "eve", "fred"]
+    assert fresh_view(folder).keys() == {"another", "bob", "eve", "fred"}
+    assert not [name for name in os.listdir(folder) if name.startswith("nwauth.tmp.")]
+    store.close()
