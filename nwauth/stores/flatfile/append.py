@@ -31,7 +31,8 @@ def append(
     try:
         fd = open_journal(folder)
         if fd is None:
-            fd = create(folder, folder.add, [])
+            _create(folder)
+            fd = files.open_own(folder.add, os.O_RDWR | os.O_APPEND, links=True)
         try:
             end_last_line(fd, folder, complete)
             start = _write(fd, folder, lock, notes, line)
@@ -102,18 +103,29 @@ def open_journal(folder: Folder) -> int | None:
         return None
 
 
-def create(folder: Folder, path: str, rows: list[bytes]) -> int:
-    """Make a journal at `path` that holds `rows`, durably, and open it for appending.  Raises OSError, Unavailable."""
-    model = folder.add if os.path.exists(folder.add) else folder.txt
-    fd = files.create_like(path, model)
+def make(folder: Folder, rows: list[bytes]) -> str:
+    """A new journal that holds `rows`, durably, under a temporary name; its path.  Raises OSError, Unavailable."""
+    path = folder.temporary(os.path.realpath(folder.add))
+    fd = files.create_like(path, folder.add if os.path.exists(folder.add) else folder.txt)
     try:
         # The random number tells this journal from a later one that a file system gives the same inode.
         files.write_all(fd, b"\n".join([HEADER + os.urandom(8).hex().encode(), *rows, b""]))
         os.fsync(fd)
-        files.sync_folder(os.path.dirname(path))
     finally:
         os.close(fd)
-    return files.open_own(path, os.O_RDWR | os.O_APPEND)
+    return path
+
+
+def _create(folder: Folder) -> None:
+    """Put an empty journal in its place, whole; if a foreign program has begun one this instant, that one stands."""
+    path, target = make(folder, []), os.path.realpath(folder.add)
+    try:
+        os.link(path, target)
+    except FileExistsError:
+        pass
+    finally:
+        os.unlink(path)
+    files.sync_folder(os.path.dirname(target))
 
 
 def _write(fd: int, folder: Folder, lock: LockFile, notes: Notes, line: bytes) -> int:

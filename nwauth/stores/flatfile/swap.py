@@ -57,11 +57,9 @@ def swap_journal(
     The old one stays reachable for a while.  Raises OSError, Unavailable.
     """
     target = os.path.realpath(folder.add)
-    path = folder.temporary(target)
+    path = append.make(folder, gained)
     try:
-        fd = append.create(folder, path, gained)
-        notes.swapped_in = os.fstat(fd).st_ino
-        os.close(fd)
+        notes.swapped_in = os.stat(path).st_ino
         notes.old_journals.append(OldJournal(old.inode, taken, int(time.time())))
         lock.save(notes)
         try:
