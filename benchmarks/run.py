@@ -116,7 +116,7 @@ def measure(bench: Bench, names: list[str]) -> None:
 
 
 def main() -> int:
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed program has its bytecode: the warm-up round writes it
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # the installed program has its bytecode too
     options = arguments()
     try:
         bench = prepare(options)

@@ -214,7 +214,10 @@ def test_no_constructor_makes_a_shared_store_upgrade() -> None:
         ("[log]\nlevel = 'warn'", 'log.level: found "warn", wanted one of error, info, debug'),
         ("[server]\naddress = true", "server.address: found true (a boolean), wanted one of auto, always, never"),
         ("log = 1", "log: found 1 (an integer), wanted a table, under [log]"),
-        ("[log]\nlevel = 'info'\nlevel = 'debug'\n", "line 3, column 16: found the key level a second time, wanted it once"),
+        (
+            "[log]\nlevel = 'info'\nlevel = 'debug'\n",
+            "line 3, column 16: found the key level a second time, wanted it once",
+        ),
         ("x = 1\nx = 2", "line 2, at the end of the file: found the key x a second time, wanted it once"),
         ("[log]\n[log]\n", "line 2, column 5: found a table a second time, wanted it once"),
         ("[log]\nlevel 'info'", "line 2, column 7: Expected '=' after a key in a key/value pair"),
