@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
 import time
 from typing import TYPE_CHECKING
 
@@ -624,6 +625,7 @@ def merging_process(folder: Path, gate: Path, log: Path) -> int:
     """A process that begins an automatic merge once `gate` is there, and logs each user file that it publishes."""
 
     def work() -> None:
+        signal.alarm(20)  # who waits for ever has failed
         store = opened(folder, max_journal_bytes=1, shared=False)
         real = os.rename
 
