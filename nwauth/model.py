@@ -28,7 +28,10 @@ class Record:
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return NotImplemented
-        return self._values() == other._values()
+        for field in self.__slots__:  # noqa: SIM110 - a generator costs more than what it compares
+            if getattr(self, field) != getattr(other, field):
+                return False
+        return True
 
     def __hash__(self) -> int:
         return hash((type(self), self._values()))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MERGE_PAUSE_SECONDS = 60.0  # between two automatic merges
 HELPER_PAUSE_SECONDS = 5.0  # before the same child has a helper try again
+LOOK_SECONDS = 0.05  # between two looks whether anything is due: a burst of changes pays for few of them
 MIN_JOURNAL_BYTES = 1 << 20
 MAX_JOURNAL_BYTES = 2 << 20  # each child holds the journal in memory: about 4 MB for a MiB of it
 
@@ -51,6 +52,7 @@ class Chores:
         self._clock = clock
         self._next: dict[str, float] = {}
         self._index_fd = -1
+        self._next_look = 0.0
 
     def tend(self) -> None:
         """Do what is due; where the folder cannot be looked at now, nothing is."""
@@ -65,8 +67,14 @@ class Chores:
             view.watch.arm()
             view.follow()
         view.fresh = not self._has_index()
-        if not self._read_only:
-            self._tend_files(self._lock.read())
+        if self._read_only:
+            return
+        now = time.monotonic()
+        if now < self._next_look:
+            view.fresh = True
+            return
+        self._next_look = now + LOOK_SECONDS
+        self._tend_files(self._lock.read())
 
     def merge(self) -> None:
         """Fold the journal into the user file (a helper's task)."""

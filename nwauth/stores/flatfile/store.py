@@ -198,15 +198,15 @@ class FlatfileStore(Store):
         """
         if self._read_only:
             raise NotSupported
-        # A folder without a user base gets no lock file either; and no event tells of a mount over the folder.
-        self._view.look_again(force=True)
-        self._view.refresh()
+        self._view.look_again(force=True)  # no event tells of a mount over the folder
+        if files.identify(self.folder.lock) is None:
+            self._view.refresh()  # a folder without a user base gets no lock file either
         notes = self._lock.take(wait_seconds=wait_seconds)
-        self._view.look_again(force=True)
         try:
             self._mend(notes)
             self._view.look_again(force=True)
             self._view.refresh()
+            self._note_served(notes)
         except BaseException:
             self._lock.release()
             raise
@@ -223,6 +223,8 @@ class FlatfileStore(Store):
                 care_for_old_journals(self.folder, self._lock, notes, complete=self._complete, newer=self._in_journal)
             except OSError as error:
                 raise files.trouble("mend", self.folder.add, error) from error
+
+    def _note_served(self, notes: Notes) -> None:
         if not notes.served and self._view.file is not None:
             notes.served = True
             self._lock.save(notes)

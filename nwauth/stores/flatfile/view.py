@@ -50,6 +50,7 @@ class View:
         self._shares = False  # questions that come together share a look ...
         self._shared_until = 0.0  # ... until then, by the monotonic clock
         self._served = False
+        self._followed: tuple[int | None, int | None] = NOTHING
 
     def refresh(self) -> None:
         """Bring what is loaded up to date with the files, if they may have changed since the last look.
@@ -145,7 +146,10 @@ class View:
         self._in_force, self.loaded = False, NOTHING
         if txt is None:
             self._must_have_been_none(add)
-        self.follow()
+        inodes = (txt and txt.inode, add and add.inode)
+        if inodes != self._followed:
+            self._followed = inodes
+            self.follow()
         try:
             self._load_journal(add)
             if txt is None:
@@ -188,7 +192,9 @@ class View:
             file.adopt(self._folder.index)
 
     def _load_journal(self, add: Identity | None) -> None:
-        before, noted = self.journal.identity, self._lock.read()
+        before = self.journal.identity
+        another = before is None or add is None or before.inode != add.inode
+        noted = self._lock.read() if another else None
         self.journal.load(self._folder.add, add)
         after = self.journal.identity
         if before is not None and after is not None and before.inode == after.inode:
@@ -198,12 +204,13 @@ class View:
         if cut:
             self._settling.journal_was_cut()
 
-    def _another_is_cut(self, before: Identity | None, noted: Notes) -> bool:
+    def _another_is_cut(self, before: Identity | None, noted: Notes | None) -> bool:
         """Whether the journal, another than before, lacks lines by a foreign hand; `noted` was read before it.
 
         A swap by a merge of ours is none: it is noted before it is done.
         """
         since, after = self._lock.read(), self.journal.identity
+        noted = noted or since
         self.note_old_journals(since)
         if before is not None:
             return self.journal.shrank and (after is None or after.inode not in (since.swapped_in, noted.swapped_in))
