@@ -128,6 +128,8 @@ class Chores:
         """See that there is an index: take one that has been made, or have one made; whether there is."""
         file = self._view.file
         if file is None or not file.wants_index:
+            if file is not None and file.index is not None:
+                file.index.populate()
             return True
         if self._index_fd >= 0:
             file.adopt_fd(os.dup(self._index_fd))

@@ -38,6 +38,7 @@ OFFSET_MASK = (1 << OFFSET_BITS) - 1
 HASH_MASK = 0xFFFFFFF0
 ENTRIES_A_BUCKET = 128
 BUILD_CHUNK_BYTES = 8 << 20
+MADV_POPULATE_READ = 22  # Linux 5.14
 PARTITION_BITS = 6  # entries are sorted in so many parts (as a power of two), which bounds the memory of a build
 
 _HEAD = ("magic", "fold", "inode", "size", "mtime_ns", "entries", "in_order", "bucket_bits", "check")
@@ -92,6 +93,8 @@ class Index:
             mapped = mmap(fd, status.st_size, access=ACCESS_READ)
         except (OSError, ValueError) as error:  # cut this instant, or no room to map it
             raise Damaged from error
+        self._mapped: Final = mapped
+        self._populated = False
         self._entries: Final = memoryview(mapped)[entries_at:].cast("Q")
 
     def is_of(self, identity: Identity) -> bool:
@@ -127,6 +130,15 @@ class Index:
             at += 1
         found.reverse()
         return found
+
+    def populate(self) -> None:
+        """Have all pages mapped now (0.5 ms a million users), and not one by one under the look-ups that touch them."""
+        if not self._populated:
+            self._populated = True
+            try:
+                self._mapped.madvise(MADV_POPULATE_READ)
+            except OSError:  # an older kernel, or no memory
+                return
 
     def duplicate(self) -> Index:
         """The same index, to be closed apart.  Raises Damaged."""
