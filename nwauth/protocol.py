@@ -390,9 +390,9 @@ def dead(text: str) -> Reply:
 
 def does_not_exist(user: str) -> Reply:
     """The answer for a user who is definitely absent."""
-    return err("does not exist", user)
+    return Reply("-ERR", "does not exist", user)
 
 
 def wrong_password(user: str) -> Reply:
     """The one answer to every login that is refused: it must not tell a wrong password from an unknown user."""
-    return err("password wrong or not a valid user", user)
+    return Reply("-ERR", "password wrong or not a valid user", user)

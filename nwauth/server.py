@@ -81,14 +81,17 @@ class Conversation:
         self._reply(None, reply, facts, time.monotonic(), write)
         return None
 
-    def respond(self, request: Request, write: Write) -> Reply:
+    def respond(self, request: Request, write: Write, started: float | None = None) -> Reply:
         """Carry out one request, write the reply and log it; return the final reply.
+
+        `started` is when it was read, in seconds of the monotonic clock, for the log.
 
         Raises:
             Hangup: the reply could not be written.
         """
         facts: Facts = {}
-        started = time.monotonic()
+        if started is None:
+            started = time.monotonic()
         try:
             reply = self._carry_out(request, facts, write)
         except NwauthError as error:
@@ -215,7 +218,7 @@ def serve(lines: Iterable[bytes], writer: Writer, conversation: Conversation) ->
                 continue
             if type(request) is not Lookup and type(request) is not Check:
                 writer.flush()
-            conversation.respond(request, writer.later)
+            conversation.respond(request, writer.later, began)
             if type(request) is Exit:
                 break
             if time.monotonic() - began > QUICK_SECONDS:

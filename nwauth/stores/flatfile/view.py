@@ -50,6 +50,7 @@ class View:
         self._shares = False  # questions that come together share a look ...
         self._shared_until = 0.0  # ... until then, by the monotonic clock
         self._served = False
+        self._changes = 0  # so often has the file changed under the question in hand
         self._followed: tuple[int | None, int | None] = NOTHING
 
     def refresh(self) -> None:
@@ -97,18 +98,14 @@ class View:
         Raises:
             Unavailable: the files cannot be read, keep changing, or the line is still being written.
         """
-        try:
-            return self._find(key)
-        except Changed:  # under our eyes, after the look
-            return self._find_again(key)
-
-    def _find(self, key: bytes) -> bytes | None:
         if key in self.journal.lines:
             return self.journal.lines[key]
         if self.file is None:
             return None
         try:
             hit = self.file.find(key)
+        except Changed:
+            return self._find_again(key)
         except OSError as error:
             self._in_force, self.loaded = False, NOTHING
             raise files.trouble("read", self._folder.txt, error) from error
@@ -120,14 +117,16 @@ class View:
         return line
 
     def _find_again(self, key: bytes) -> bytes | None:
-        for _ in range(MAX_LOOKS):
+        """The file has changed under our eyes, after the look: look again, until it stands still."""
+        self._changes += 1
+        try:
+            if self._changes > MAX_LOOKS:
+                raise Unavailable(KEEP_CHANGING)
             self.look_again(force=True)
             self.refresh()
-            try:
-                return self._find(key)
-            except Changed:
-                continue
-        raise Unavailable(KEEP_CHANGING)
+            return self.find(key)
+        finally:
+            self._changes -= 1
 
     def must_be_settled(self) -> None:
         """Raises Unavailable while what is not found may yet be there."""
