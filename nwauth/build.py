@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from nwauth.errors import ConfigError
 from nwauth.names import NameRules
-from nwauth.passwords import Passwords, Settings, complete
+from nwauth.passwords import Passwords, complete
 from nwauth.service import Service, StoreRules
 from nwauth.stores.down import DownStore
 
@@ -13,20 +12,17 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from nwauth.config import Config, FlatfileConfig
+    from nwauth.errors import ConfigError
     from nwauth.stores.base import Store
     from nwauth.stores.flatfile import FlatfileStore
 
 
 def build(config: Config) -> Service:
-    """The service that `config` describes.  No store is opened before its first question.
-
-    Raises:
-        ConfigError: values that each are allowed do not go together.
-    """
+    """The service that `config` describes.  No store is opened before its first question."""
     store_config = config.stores[0]
     return Service(
         flatfile(store_config),
-        _passwords(config, burn_scheme=store_config.new_scheme),
+        Passwords(config.passwords, burn_scheme=store_config.new_scheme),
         rules={
             store_config.name: StoreRules(
                 scheme=store_config.new_scheme,
@@ -66,14 +62,6 @@ def flatfile(config: FlatfileConfig) -> FlatfileStore:
         max_journal_bytes=config.max_journal_bytes,
         read_only=config.read_only,
     )
-
-
-def _passwords(config: Config, *, burn_scheme: str) -> Passwords:
-    values = {field: getattr(config.passwords, field) for field in config.passwords.__slots__}
-    try:
-        return Passwords(Settings(**values), burn_scheme=burn_scheme)
-    except ValueError as error:
-        raise ConfigError(f"{config.file}: passwords.{error}") from None
 
 
 def _now() -> datetime:

@@ -13,18 +13,17 @@ from stat import S_ISREG
 from nwauth.errors import ConfigError
 from nwauth.model import Record
 from nwauth.names import BAD_CHARACTERS
+from nwauth.passwords.values import SCHEMES_MADE, Settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from datetime import date
     from typing import Any, Final, Self
 
     from nwauth.options import Options
 
 FILE_NAME = "nwauth.toml"
 LOG_NAME = "nwauth.log"
-SCHEMES = ("argon2id", "bcrypt", "sha512-crypt", "yescrypt", "ssha")
 SHARED_SCHEME = "ssha"  # the one that NWAuth and SurgeMail read: spec/stores.md section 1
 LEVELS = ("error", "info", "debug")
 FORMATS = ("text", "ndjson")
@@ -111,51 +110,6 @@ class NamesConfig(Part):
         self.badchar_localpart: Final = badchar_localpart
 
 
-class PasswordsConfig(Part):
-    """The keys of ``[passwords]``; `weak_after` None: weak schemes are never refused for their age."""
-
-    __slots__ = (
-        "argon2id_iterations",
-        "argon2id_lanes",
-        "argon2id_memory_kib",
-        "bcrypt_cost",
-        "memo_seconds",
-        "netwin_weak",
-        "scheme",
-        "sha512_rounds",
-        "upgrade",
-        "weak_after",
-        "yescrypt_cost",
-    )
-
-    def __init__(
-        self,
-        *,
-        scheme: str = "argon2id",
-        argon2id_memory_kib: int = 19_456,
-        argon2id_iterations: int = 2,
-        argon2id_lanes: int = 1,
-        bcrypt_cost: int = 12,
-        sha512_rounds: int = 100_000,
-        yescrypt_cost: int = 5,
-        upgrade: bool = True,
-        memo_seconds: int = 600,
-        netwin_weak: bool = False,
-        weak_after: date | None = None,
-    ) -> None:
-        self.scheme: Final = scheme
-        self.argon2id_memory_kib: Final = argon2id_memory_kib
-        self.argon2id_iterations: Final = argon2id_iterations
-        self.argon2id_lanes: Final = argon2id_lanes
-        self.bcrypt_cost: Final = bcrypt_cost
-        self.sha512_rounds: Final = sha512_rounds
-        self.yescrypt_cost: Final = yescrypt_cost
-        self.upgrade: Final = upgrade
-        self.memo_seconds: Final = memo_seconds
-        self.netwin_weak: Final = netwin_weak
-        self.weak_after: Final = weak_after
-
-
 class LogConfig(Part):
     """Where the log goes (a path, or one of `LOG_WORDS`), how much of it, and its form."""
 
@@ -180,7 +134,7 @@ class Config(Part):
         stores: tuple[StoreConfig, ...] | None = None,
         server: ServerConfig | None = None,
         names: NamesConfig | None = None,
-        passwords: PasswordsConfig | None = None,
+        passwords: Settings | None = None,
         log: LogConfig | None = None,
     ) -> None:
         self.folder: Final = folder
@@ -188,7 +142,7 @@ class Config(Part):
         self.stores: Final = stores or (FlatfileConfig(path=folder),)
         self.server: Final = server or ServerConfig()
         self.names: Final = names or NamesConfig()
-        self.passwords: Final = passwords or PasswordsConfig()
+        self.passwords: Final = passwords or Settings()
         self.log: Final = log or LogConfig(file=os.path.join(folder, LOG_NAME))
 
 
@@ -279,7 +233,7 @@ def _config(options: Options, folder: str) -> Config:
     )
 
 
-def _stores(options: Options, passwords: PasswordsConfig) -> tuple[StoreConfig, ...] | None:
+def _stores(options: Options, passwords: Settings) -> tuple[StoreConfig, ...] | None:
     tables = options.tables("stores")
     if len(tables) > 1:
         raise options.error(
@@ -288,12 +242,12 @@ def _stores(options: Options, passwords: PasswordsConfig) -> tuple[StoreConfig, 
     return tuple(KINDS[table.choice("kind", "flatfile", tuple(KINDS))](table, passwords) for table in tables)
 
 
-def _flatfile(table: Options, passwords: PasswordsConfig) -> FlatfileConfig:
+def _flatfile(table: Options, passwords: Settings) -> FlatfileConfig:
     given = FlatfileConfig(path="")
     shared = table.boolean("shared", given.shared)
     read_only = table.boolean("read_only", given.read_only)
     upgrade = table.boolean("upgrade", None)
-    scheme = table.choice("scheme", None, SCHEMES)
+    scheme = table.choice("scheme", None, SCHEMES_MADE)
     if shared and upgrade:
         raise table.error(
             "upgrade", "found true with shared = true, wanted false: what shares the folder reads only ssha"
@@ -314,7 +268,7 @@ def _flatfile(table: Options, passwords: PasswordsConfig) -> FlatfileConfig:
     )
 
 
-KINDS: dict[str, Callable[[Options, PasswordsConfig], StoreConfig]] = {"flatfile": _flatfile}
+KINDS: dict[str, Callable[[Options, Settings], StoreConfig]] = {"flatfile": _flatfile}
 
 
 def _names(table: Options) -> NamesConfig:
@@ -328,25 +282,28 @@ def _names(table: Options) -> NamesConfig:
     )
 
 
-def _passwords(table: Options) -> PasswordsConfig:
-    given = PasswordsConfig()
+def _passwords(table: Options) -> Settings:
+    given = Settings()
     argon2id = table.table("argon2id")
     lanes = argon2id.integer("lanes", given.argon2id_lanes, minimum=1, maximum=64)
-    return PasswordsConfig(
-        scheme=table.choice("scheme", given.scheme, SCHEMES),
-        argon2id_memory_kib=argon2id.integer(
-            "memory_kib", given.argon2id_memory_kib, minimum=8 * lanes, maximum=4_194_304
-        ),
-        argon2id_iterations=argon2id.integer("iterations", given.argon2id_iterations, minimum=1, maximum=100),
-        argon2id_lanes=lanes,
-        bcrypt_cost=table.integer("bcrypt_cost", given.bcrypt_cost, minimum=4, maximum=17),
-        sha512_rounds=table.integer("sha512_rounds", given.sha512_rounds, minimum=1_000, maximum=9_999_999),
-        yescrypt_cost=table.integer("yescrypt_cost", given.yescrypt_cost, minimum=1, maximum=11),
-        upgrade=table.boolean("upgrade", given.upgrade),
-        memo_seconds=table.integer("memo_seconds", given.memo_seconds, minimum=0, maximum=_MAX_SECONDS),
-        netwin_weak=table.boolean("netwin_weak", given.netwin_weak),
-        weak_after=table.date("weak_after", given.weak_after, or_word="never"),
-    )
+    try:
+        return Settings(
+            scheme=table.choice("scheme", given.scheme, SCHEMES_MADE),
+            argon2id_memory_kib=argon2id.integer(
+                "memory_kib", given.argon2id_memory_kib, minimum=8 * lanes, maximum=1 << 20
+            ),
+            argon2id_iterations=argon2id.integer("iterations", given.argon2id_iterations, minimum=1, maximum=100),
+            argon2id_lanes=lanes,
+            bcrypt_cost=table.integer("bcrypt_cost", given.bcrypt_cost, minimum=4, maximum=16),
+            sha512_rounds=table.integer("sha512_rounds", given.sha512_rounds, minimum=1_000, maximum=5_000_000),
+            yescrypt_cost=table.integer("yescrypt_cost", given.yescrypt_cost, minimum=1, maximum=11),
+            upgrade=table.boolean("upgrade", given.upgrade),
+            memo_seconds=table.integer("memo_seconds", int(given.memo_seconds), minimum=0, maximum=_MAX_SECONDS),
+            netwin_weak=table.boolean("netwin_weak", given.netwin_weak),
+            weak_after=table.date("weak_after", given.weak_after, or_word="never"),
+        )
+    except ValueError as error:  # values that do not go together
+        raise ConfigError(f"{table.file}: passwords.{error}") from None
 
 
 def _log(table: Options) -> LogConfig:

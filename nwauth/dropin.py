@@ -129,11 +129,8 @@ def run(options: Options) -> int:
     config, failure = configured(options)
     log = open_log(config)
     if failure is None:
-        try:
-            service = build.build(config)
-        except ConfigError as error:
-            failure = error
-    if failure is not None:
+        service = build.build(config)
+    else:
         service = build.broken(failure)
         log.event(1, "start", {"reason": str(failure)})
         complain(str(failure))
