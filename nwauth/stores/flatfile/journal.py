@@ -71,7 +71,14 @@ class Journal:
         known = self.identity
         if known is None or known[:2] != wanted[:2] or wanted.size <= known.size:
             return False
-        return self.own_append == (known.size, wanted.size) or self.stands()
+        return self.is_own_append(wanted) or self.stands()
+
+    def is_own_append(self, wanted: Identity | None) -> bool:
+        """Whether all that is new in the file is the line that we have just written."""
+        known = self.identity
+        if known is None or wanted is None or known[:2] != wanted[:2]:
+            return False
+        return self.own_append == (known.size, wanted.size)
 
     def stands(self) -> bool:
         """Whether what was read is still there.  Raises OSError."""

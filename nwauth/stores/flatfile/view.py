@@ -51,7 +51,6 @@ class View:
         self._shared_until = 0.0  # ... until then, by the monotonic clock
         self._served = False
         self._changes = 0  # so often has the file changed under the question in hand
-        self._followed: tuple[int | None, int | None] = NOTHING
 
     def refresh(self) -> None:
         """Bring what is loaded up to date with the files, if they may have changed since the last look.
@@ -145,10 +144,8 @@ class View:
         self._in_force, self.loaded = False, NOTHING
         if txt is None:
             self._must_have_been_none(add)
-        inodes = (txt and txt.inode, add and add.inode)
-        if inodes != self._followed:
-            self._followed = inodes
-            self.follow()
+        if not (self.journal.is_own_append(add) and self.file is not None and self.file.identity == txt):
+            self.follow()  # an equal inode proves nothing: a file made anew may have it, and nobody watches that one
         try:
             self._load_journal(add)
             if txt is None:
