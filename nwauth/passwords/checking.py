@@ -6,7 +6,7 @@ from time import monotonic as system_monotonic
 
 from nwauth.errors import NwauthError, Unavailable
 from nwauth.passwords.table import BY_NAME, SCHEMES, Identity, SchemeInfo, split
-from nwauth.passwords.values import SCHEMES_MADE, NoLogin, Settings, Verdict, unusable
+from nwauth.passwords.values import SCHEMES_KEPT, SCHEMES_MADE, NoLogin, Settings, Verdict, unusable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Passwords:
         today: Callable[[], date] = _today,
         native: bool = True,
     ) -> None:
-        if burn_scheme not in (None, *SCHEMES_MADE):
+        if burn_scheme not in (None, *SCHEMES_MADE, *SCHEMES_KEPT):
             raise ValueError(f"burn_scheme: found {burn_scheme!r}, wanted one of {', '.join(SCHEMES_MADE)}")
         self._settings = settings or Settings()
         self._burn_scheme = burn_scheme or self._settings.scheme
@@ -184,6 +184,8 @@ class Passwords:
     def hash(self, password: bytes, scheme: str | None = None) -> str:
         """A new field for the password; `scheme` is one of `SCHEMES_MADE`, by default that of the settings.
 
+        For a store that another program reads too it may be one of `SCHEMES_KEPT`.
+
         Raises:
             Refused: nobody may have this password (the package's rule), or no new fields of the scheme are made.
             Unavailable: this machine cannot make it; the text says what to do.
@@ -191,6 +193,20 @@ class Passwords:
         from nwauth.passwords.making import make
 
         return make(password, scheme or self._settings.scheme, self._settings, native=self._native)
+
+    def hash_like(self, password: bytes, field: str, *, default: str) -> str:
+        """A new field for the password in the manner of `field`, which it replaces: same scheme, tag and form.
+
+        For a store that another program reads too (spec/stores.md section 1, "Upgrade").  Where `field` lets nobody in,
+        it is `hash` of the scheme `default`.  Costs are the field's or ours, whichever are higher.
+
+        Raises:
+            Refused: nobody may have this password, the scheme would not read all of it, or none of the scheme are made.
+            Unavailable: this machine cannot make it; the text says what to do.
+        """
+        from nwauth.passwords.keeping import make_like
+
+        return make_like(password, field, default=default, settings=self._settings, native=self._native)
 
     def must_be_makeable(self, password: bytes, scheme: str | None = None) -> None:
         """Raises Refused where `hash` would, at no cost."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from _operator import _compare_digest as same  # hmac.compare_digest itself, constant time; hmac costs 3.5 ms more
+from os import urandom
 
 from nwauth.passwords.table import ENCODINGS
 from nwauth.passwords.values import NoLogin
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from nwauth.passwords.table import Scheme
 
     Check = Callable[[str, bytes], bool]
+
+SALT_BYTES = 4  # NetWin's and Dovecot's
+MOST_SALT_BYTES = 64
 
 
 def constructor(algorithm: str) -> Callable[[bytes], hashlib._Hash]:  # type: ignore[name-defined]  # noqa: F821
@@ -39,19 +43,22 @@ def decode(scheme: Scheme, stored: str) -> bytes:
     """
     from binascii import a2b_base64, a2b_hex
 
-    at = stored.index("}")
-    text, encoding = stored[at + 1 :], ""
-    if "." in stored[:at]:
-        encoding = ENCODINGS[stored[stored.index(".") + 1 : at].upper()]
-    elif not scheme.salted and len(text) == 2 * scheme.size:
-        encoding = "hex"
+    text = stored[stored.index("}") + 1 :]
     try:
-        raw = a2b_hex(text) if encoding == "hex" else a2b_base64(text, strict_mode=True)
+        raw = a2b_hex(text) if is_hex(scheme, stored) else a2b_base64(text, strict_mode=True)
     except ValueError:
         raise NoLogin("damaged field") from None
     if len(raw) < scheme.size or (len(raw) == scheme.size) == scheme.salted:
         raise NoLogin("damaged field")
     return raw
+
+
+def is_hex(scheme: Scheme, stored: str) -> bool:
+    """Whether a ``{SCHEME}`` field is in hex and not in base64."""
+    at = stored.index("}")
+    if "." in stored[:at]:
+        return ENCODINGS[stored[stored.index(".") + 1 : at].upper()] == "hex"
+    return not scheme.salted and len(stored) - at - 1 == 2 * scheme.size
 
 
 def digest_check(scheme: Scheme) -> Check:
@@ -88,9 +95,41 @@ def netwin_hash(salt: str, password: bytes) -> str:
     return "".join(found)
 
 
-def make_ssha(password: bytes, salt: bytes) -> str:
-    """A field exactly as NWAuth writes it: lower-case tag, SHA-1, the salt (4 bytes) behind it."""
+def make_digest(scheme: Scheme, password: bytes, salt: bytes) -> str:
+    """A field of the scheme: ``{ssha}`` exactly as NWAuth writes it (lower-case tag, base64, the salt at the end)."""
     from binascii import b2a_base64
 
-    raw = constructor("sha1")(password + salt).digest() + salt
-    return "{ssha}" + b2a_base64(raw, newline=False).decode("ascii")
+    return f"{{{scheme.name}}}" + b2a_base64(salted(scheme, password, salt), newline=False).decode("ascii")
+
+
+def salted(scheme: Scheme, password: bytes, salt: bytes) -> bytes:
+    """The digest, and the salt behind it."""
+    digest: bytes = constructor(scheme.algorithm)(password + salt).digest()
+    return digest + salt
+
+
+def make_digest_like(scheme: Scheme, password: bytes, field: str) -> str:
+    """A field under the tag of another, spelled as it: hex (capitals too) or base64, a salt as long as its own."""
+    from binascii import b2a_base64
+
+    at = field.index("}") + 1
+    raw = salted(scheme, password, urandom(_salt_bytes(scheme, field)))
+    if not is_hex(scheme, field):
+        return field[:at] + b2a_base64(raw, newline=False).decode("ascii")
+    digits = raw.hex()
+    return field[:at] + (digits.upper() if field[at:].isupper() else digits)
+
+
+def _salt_bytes(scheme: Scheme, field: str) -> int:
+    """How long a salt should be: as the field's own, for another program may count on it; but within reason."""
+    if not scheme.salted:
+        return 0
+    try:
+        return min(len(decode(scheme, field)) - scheme.size, MOST_SALT_BYTES)
+    except NoLogin:
+        return SALT_BYTES
+
+
+def clear_text(password: bytes) -> str:
+    """A password as the text of a field: what `clear_check` compares with."""
+    return password.decode("utf-8", "surrogateescape")

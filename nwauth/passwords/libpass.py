@@ -94,15 +94,21 @@ def checker(scheme: Scheme) -> Check:
 
 
 def make(scheme: Scheme, password: bytes, setting: str) -> str:
-    """A new field from a crypt(3) `setting` of bcrypt or sha512-crypt.
+    """A new field from a crypt(3) `setting` (no yescrypt: libpass has none).
 
     Raises:
         Unavailable: libpass does not know the scheme, or is missing.
     """
     using = handler(scheme)
-    _, _, cost, salt = setting.split("$")
-    rounds = int(cost.removeprefix("rounds="))
-    return str(_quietly(lambda: using.using(rounds=rounds, salt=salt).hash(password)))
+    _, ident, *cost, salt = setting.split("$") if "$" in setting else ("", "", setting)
+    options: dict[str, object] = {"salt": salt}
+    if cost:
+        options["rounds"] = int(cost[0].removeprefix("rounds="))
+    elif scheme.name in ("sha256-crypt", "sha512-crypt"):
+        options["rounds"] = 5000  # what a field without rounds has, and what libpass then does not write
+    if scheme.name == "bcrypt":
+        options["ident"] = ident
+    return str(_quietly(lambda: using.using(**options).hash(password)))
 
 
 def make_argon2id(scheme: Scheme, password: bytes, *, memory_kib: int, iterations: int, lanes: int) -> str:

@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from typing import Final
 
 SCHEMES_MADE = ("argon2id", "bcrypt", "sha512-crypt", "yescrypt", "ssha")  # spec/stores.md section 1, "Upgrade"
+# Made besides, but only for a store that another program reads too: a foreign SQL table, a passwd file.
+SCHEMES_KEPT = (
+    "clear", "md5", "smd5", "sha", "ssha256", "ssha512", "sha256", "sha512", "md5-crypt", "sha256-crypt", "des-crypt",
+)  # fmt: skip
 MAX_PASSWORD_BYTES = 511  # CRYPT_MAX_PASSPHRASE_SIZE of libcrypt is 512, with its NUL
 BCRYPT_BYTES = 72
 DES_BYTES = 8

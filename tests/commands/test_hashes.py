@@ -5,10 +5,21 @@ from __future__ import annotations
 import json
 import os
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
+from nwauth.commands.group import run_command
+from nwauth.model import Info, User
+from nwauth.names import NameRules
+from nwauth.passwords import Passwords
+from nwauth.service import Service, StoreRules
+from nwauth.stores.memory import MemoryStore
 from tests.commands.common import BOB, SETTINGS, base, contents, run
+from tests.stores.folders import ssha
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 BEGINS = {"argon2id": "$argon2id$", "bcrypt": "$2b$04$", "sha512-crypt": "$6$rounds=1000$", "ssha": "{ssha}"}
 
@@ -104,3 +115,25 @@ def test_a_folder_that_takes_no_changes_is_not_merged(folder: str) -> None:
     base(folder, settings=SETTINGS.replace("shared = false", "shared = false\nread_only = true"))
     text = f"nwauth: store flatfile of {folder} takes no changes (read_only = true in nwauth.toml)\n"
     assert run(folder, "merge") == (1, "", text)
+
+
+def test_the_address_given_decides_where_the_user_has_a_mask(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    bob = User(name="bob", stored_password=ssha("pw"), info=Info(), ip_mask="10.0.0.0/8")
+    service = Service(
+        MemoryStore([bob]),
+        Passwords(),
+        rules={"memory": StoreRules(scheme="ssha")},
+        names=NameRules(),
+        now=lambda: datetime(2026, 1, 1, tzinfo=UTC),
+    )
+
+    def login(*words: str) -> int:
+        return run_command(["--path", str(tmp_path), "test", "bob", "--password-stdin", "--format", "json", *words])
+
+    with monkeypatch.context() as patch:
+        patch.setattr("nwauth.build.build", lambda _config: service)
+        patch.setattr("nwauth.commands.login.get_known_password", lambda **_: b"pw")
+        assert [login("--from", "10.1.2.3"), login("--from", "192.0.2.7"), login()] == [0, 1, 1]
+    assert capfd.readouterr().out.count('"rule": "ip_mask"') == 2
