@@ -7,9 +7,19 @@ Anything that is not a `NwauthError` is a bug: it is logged with its traceback a
 
 
 class NwauthError(Exception):
-    """Base of all our errors; `temporary` says whether asking again later can help."""
+    """Base of all our errors; `temporary` says whether asking again later can help.
+
+    Its text is the whole reason, for the log and for who types a command.  `repeated`: this very reason has been logged
+    for this outage.
+    """
 
     temporary: bool = False
+    repeated: bool = False
+
+    @property
+    def public(self) -> str:
+        """What may be said of it on the wire."""
+        return str(self)
 
 
 class Refused(NwauthError):
@@ -24,9 +34,23 @@ class NotSupported(NwauthError):
 
 
 class Unavailable(NwauthError):
-    """Cannot tell now: a store is down, a disk full, a lock held, a library missing."""
+    """Cannot tell now: a store is down, a disk full, a lock held, a library missing.
+
+    `public` is what may be said on the wire, where that is not the whole `text`: a database's own words may name hosts,
+    accounts and statements.  `repeated`: see `NwauthError`.
+    """
 
     temporary = True
+
+    def __init__(self, text: str, *, public: str | None = None, repeated: bool = False) -> None:
+        super().__init__(text)
+        self.repeated = repeated
+        self._public = text if public is None else public
+
+    @property
+    def public(self) -> str:
+        """What may be said of it on the wire."""
+        return self._public
 
 
 class ConfigError(NwauthError):
@@ -36,6 +60,11 @@ class ConfigError(NwauthError):
     """
 
     temporary = True
+
+    @property
+    def public(self) -> str:
+        """Its text names paths and values: it is for the log."""
+        return "bad configuration, see the log"
 
 
 class Misuse(Exception):

@@ -169,14 +169,23 @@ def _joined(left: str, right: str) -> str:
 class User(Record):
     """One user as a store knows it.  `name` is the spelling stored; `stored_password` is what the store keeps.
 
-    `drop_path` is ``config`` and `uid` is ``0`` where the store knows none: the server then uses its own.
+    `drop_path` is ``config`` and `uid` is ``0`` where the store knows none: the server then uses its own.  `ip_mask` is
+    from where the account may log in (`nwauth.policy.hosts`); empty: from anywhere.
     """
 
-    __slots__ = ("drop_path", "info", "name", "store", "stored_password", "uid")
+    __slots__ = ("drop_path", "info", "ip_mask", "name", "store", "stored_password", "uid")
     SECRET = ("stored_password",)
 
     def __init__(
-        self, *, name: str, stored_password: str, info: Info, drop_path: str = "config", uid: str = "0", store: str = ""
+        self,
+        *,
+        name: str,
+        stored_password: str,
+        info: Info,
+        drop_path: str = "config",
+        uid: str = "0",
+        store: str = "",
+        ip_mask: str = "",
     ) -> None:
         self.name: Final = name
         self.stored_password: Final = stored_password
@@ -184,8 +193,17 @@ class User(Record):
         self.drop_path: Final = drop_path
         self.uid: Final = uid
         self.store: Final = store
+        self.ip_mask: Final = ip_mask
 
-    def changed(self, *, name: str | None = None, stored_password: str | None = None, info: Info | None = None) -> User:
+    def changed(
+        self,
+        *,
+        name: str | None = None,
+        stored_password: str | None = None,
+        info: Info | None = None,
+        store: str | None = None,
+        ip_mask: str | None = None,
+    ) -> User:
         """A copy with what is given in place of what is."""
         return User(
             name=self.name if name is None else name,
@@ -193,5 +211,6 @@ class User(Record):
             info=self.info if info is None else info,
             drop_path=self.drop_path,
             uid=self.uid,
-            store=self.store,
+            store=self.store if store is None else store,
+            ip_mask=self.ip_mask if ip_mask is None else ip_mask,
         )

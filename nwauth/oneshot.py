@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from nwauth import protocol, server
+from nwauth.audit import ERROR
 from nwauth.errors import Misuse, NwauthError, Refused
 from nwauth.names import ENCODING, ERRORS
 from nwauth.owner import become_owner
@@ -35,8 +36,10 @@ def run(option: str, words: list[str], service: Service, conversation: Conversat
         become_owner(folder)
         reply = _answer(option, words, service, conversation, write)
     except NwauthError as error:
-        reply = protocol.dead(str(error)) if error.temporary else protocol.err(str(error))
+        reply = protocol.dead(error.public) if error.temporary else protocol.err(error.public)
         write(reply.encode())
+        if error.temporary:  # what was asked of the conversation has its line already
+            log.event(ERROR, option.lstrip("-"), {"reason": str(error), "result": "dead"})
     except Misuse:
         raise
     except Exception as error:  # noqa: BLE001 - a bug must not be told as "no"
@@ -145,7 +148,7 @@ def _generate(service: Service, count: int) -> Reply:
 def _encrypt(service: Service, name: str) -> Reply:
     """Hash the clear-text fields of one user, or of all."""
     if name.lower() == "all":
-        users = [user for user in service.search("") if user.stored_password[:1] == "*"]
+        users = [user for user in service.search("") if service.clear_text(user) is not None]
     else:
         user = service.lookup(_as_text(name))
         if user is None:

@@ -8,7 +8,7 @@ import time
 
 from nwauth import __version__, protocol
 from nwauth.audit import ERROR, INFO
-from nwauth.errors import ConfigError, NotSupported, NwauthError
+from nwauth.errors import NotSupported, NwauthError
 from nwauth.protocol import Check, Delete, Exit, Help, Lookup, Reply, Search, Set, Version
 from nwauth.service import BadName, NoSuchUser
 
@@ -96,6 +96,8 @@ class Conversation:
             reply = self._carry_out(request, facts, write)
         except NwauthError as error:
             reply = self._failure(request, error, facts)
+            self._reply(request, reply, facts, started, write, repeated=error.repeated)
+            return reply
         except Hangup:
             raise
         except Exception as error:  # noqa: BLE001 - a bug must not end the service, nor be told as "no"
@@ -130,7 +132,7 @@ class Conversation:
         facts["ip"] = request.address or "unknown"
         if request.stray_length and request.address is None:
             facts["ip_word_length"] = request.stray_length
-        user = self._service.check(request.user, request.password, facts.__setitem__)
+        user = self._service.check(request.user, request.password, facts.__setitem__, address=request.address)
         return protocol.wrong_password(request.user) if user is None else self._found(user)
 
     def _set(self, request: Set, facts: Facts) -> Reply:
@@ -166,29 +168,39 @@ class Conversation:
     @staticmethod
     def _failure(request: Request | None, error: NwauthError, facts: Facts) -> Reply:
         facts["reason"] = str(error)
-        if isinstance(error, ConfigError):  # its text names paths and values: it is for the log
-            return protocol.dead("bad configuration, see the log")
         if error.temporary:
-            return protocol.dead(str(error))
+            return protocol.dead(error.public)
         if isinstance(error, NoSuchUser) and isinstance(request, Set):
             return protocol.does_not_exist(request.user)
         if isinstance(error, BadName) and isinstance(request, Set):
             return protocol.err("not a valid name", request.user)
         if isinstance(error, NotSupported):
             return protocol.err("not supported here")
-        return protocol.err(str(error))
+        return protocol.err(error.public)
 
     def _bug(self, request: Request | None, error: Exception, facts: Facts) -> Reply:
         facts["reason"] = f"internal fault: {type(error).__name__}"
         self._log.bug(error, command="" if request is None else request.command)
         return protocol.dead("internal fault, see the log")
 
-    def _reply(self, request: Request | None, reply: Reply, facts: Facts, started: float, write: Write) -> None:
-        """Write the final reply; one log line a request: at level error what could not be told, at info all."""
+    def _reply(
+        self,
+        request: Request | None,
+        reply: Reply,
+        facts: Facts,
+        started: float,
+        write: Write,
+        *,
+        repeated: bool = False,
+    ) -> None:
+        """Write the final reply; one log line a request: at level error what could not be told, at info all.
+
+        What could not be told for a reason that is `repeated`, being in the log already, is told at info too.
+        """
         if self._before_reply is not None:
             self._before_reply()
         write(reply.encode())
-        level = ERROR if reply.kind == "-DEAD" else INFO
+        level = ERROR if reply.kind == "-DEAD" and not repeated else INFO
         if level > self._log.level:
             return
         line: Facts = {}

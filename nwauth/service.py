@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 # A change that others keep overtaking is given up after so many tries: nobody changes one user that often.
 MAX_ATTEMPTS = 16
+OVERTAKEN = "the user keeps being changed by others, try again"
 UPGRADE_WAIT_SECONDS = 0.1  # for other writers: no login waits for its upgrade, which comes again with the next
 
 
@@ -35,22 +36,51 @@ class BadName(Refused):
     """The name may not be added."""
 
 
+class Refusal(Record):
+    """Why a login is refused: the rule that says so, "" where no rule does, and the reason in words for the log."""
+
+    __slots__ = ("reason", "rule")
+
+    def __init__(self, rule: str, reason: str) -> None:
+        self.rule: Final = rule
+        self.reason: Final = reason
+
+
+WRONG_PASSWORD = Refusal("", "wrong password")
+NO_SUCH_USER = Refusal("", "no such user")
+
+
 class StoreRules(Record):
-    """How a store keeps passwords: the scheme of new ones, the one to upgrade to, whether ``*text`` is clear text."""
+    """How a store keeps passwords: the scheme of new ones, the one to upgrade to, whether ``*text`` is clear text.
 
-    __slots__ = ("scheme", "star_is_clear", "upgrade_to")
+    `keep`: a changed password keeps the scheme of the field it replaces: another program reads it too.
+    """
 
-    def __init__(self, *, scheme: str, upgrade_to: str | None = None, star_is_clear: bool = False) -> None:
+    __slots__ = ("keep", "scheme", "star_is_clear", "upgrade_to")
+
+    def __init__(
+        self, *, scheme: str, upgrade_to: str | None = None, star_is_clear: bool = False, keep: bool = False
+    ) -> None:
         self.scheme: Final = scheme
         self.upgrade_to: Final = upgrade_to
         self.star_is_clear: Final = star_is_clear
+        self.keep: Final = keep
 
 
 class Listing:
     """The hits of a search, as they are found; the counts are known when all have been taken."""
 
-    def __init__(self, users: Iterator[User], *, matches: Callable[[str], bool], skip: int, limit: int | None) -> None:
+    def __init__(
+        self,
+        users: Iterator[User],
+        *,
+        count: Callable[[], int | None],
+        matches: Callable[[str], bool],
+        skip: int,
+        limit: int | None,
+    ) -> None:
         self._users = users
+        self._count = count
         self._matches = matches
         self._skip = skip
         self._end = None if limit is None else skip + limit
@@ -65,6 +95,9 @@ class Listing:
             self.found += 1
             if self.found > self._skip and (self._end is None or self.found <= self._end):
                 yield user
+        count = self._count()
+        if count is not None:  # the store has left users out that surely do not match
+            self.total = count
 
 
 def silent(_key: str, _value: object) -> None:
@@ -118,23 +151,30 @@ class Service:
         report("store", self.store.name if user is None else user.store)
         return user
 
-    def check(self, name: str, password: bytes, report: Report = silent) -> User | None:
-        """The user if the password is right and the account may log in; else None, the reason reported."""
+    def check(self, name: str, password: bytes, report: Report = silent, *, address: str | None = None) -> User | None:
+        """The user if the password is right and the account may log in from `address`; else None, the reason reported.
+
+        `address` is the client's, in text; None: unknown.
+        """
         user = self.store.lookup(self._full(name) if self._default_domain else name)
         if user is None:
             self.passwords.burn(password)
             report("store", self.store.name)
-            report("reason", "no such user")
+            report("reason", NO_SUCH_USER.reason)
             return None
         report("store", user.store)
-        if not self._verify(user, password, report):
-            return None
-        refusal = account.refusal(user.info, self._now)
-        if refusal is not None:
-            report("rule", refusal.field)
-            report("reason", refusal.reason)
-            return None
-        return user
+        refusal = self._refusal(user, password, address, report)
+        if refusal is None:
+            return user
+        known = self.store.confirm(user)
+        if known is not user and known != user:
+            refusal = NO_SUCH_USER if known is None else self._refusal(known, password, address, report)
+            if refusal is None:
+                return known
+        if refusal.rule:
+            report("rule", refusal.rule)
+        report("reason", refusal.reason)
+        return None
 
     def set(self, name: str, password: bytes | None, fields: Mapping[str, str], report: Report = silent) -> User:
         """Add the user, or change the one there is; a `password` of None is left alone.  Durable when it returns.
@@ -146,25 +186,31 @@ class Service:
         """
         self._must_write()
         account.check_dates(fields)
-        hashed: dict[str, str] = {}
+        made: dict[tuple[str, str | None], str] = {}  # a hash is slow, and others may overtake us
 
-        def stored(scheme: str) -> str:
-            if scheme not in hashed:
-                hashed[scheme] = self.passwords.hash(password or b"", scheme)
-            return hashed[scheme]
+        def field(password: bytes, old: User | None) -> str:
+            way = self._way_for(old)
+            if way not in made:
+                made[way] = self._stored(password, way)
+            return made[way]
 
         def wanted(old: User | None) -> User:
             if old is not None:
-                scheme = self._rules_of(old.store).scheme
-                return old.changed(
-                    stored_password=None if password is None else stored(scheme), info=old.info.updated(fields)
-                )
+                stored = None if password is None else field(password, old)
+                return old.changed(stored_password=stored, info=old.info.updated(fields))
             if password is None:
                 raise NoSuchUser("does not exist")
-            scheme = self._rules_of(self.store.name).scheme
-            return self._new_user(self._full(name), stored(scheme), Info().updated(fields))
+            return self._new_user(self._full(name), field(password, None), Info().updated(fields))
 
         return self._change(name, wanted, report)
+
+    def field_for(self, password: bytes, user: User | None = None) -> str:
+        """The field that a password gets: a new user's, or in the place of what `user` has.
+
+        Raises:
+            Refused: a password that cannot be stored.
+        """
+        return self._stored(password, self._way_for(user))
 
     def set_field(self, name: str, stored_password: str, report: Report = silent) -> User:
         """Give the user a stored password that is made already; nobody who was deleted meanwhile comes back by it.
@@ -172,14 +218,8 @@ class Service:
         Raises:
             NoSuchUser: there is no such user.
         """
-
-        def wanted(old: User | None) -> User:
-            if old is None:
-                raise NoSuchUser("does not exist")
-            return old.changed(stored_password=stored_password)
-
         self._must_write()
-        return self._change(name, wanted, report)
+        return self._change(name, lambda user: _there(user).changed(stored_password=stored_password), report)
 
     def judge(self, name: str, password: bytes | None, fields: Mapping[str, str]) -> None:
         """Raises what `set` would raise for a new user of these values, and asks no store."""
@@ -194,20 +234,30 @@ class Service:
         """Add a user whose stored password is made already; False when the name is taken."""
         self._must_write()
         account.check_dates(user.info.fields())
-        new = self._new_user(self._full(user.name), user.stored_password, user.info)
+        new = user.changed(name=self._allowed(self._full(user.name)), store=self.store.name)
         report("store", self.store.name)
         return self.store.put(new)
 
+    def clear_text(self, user: User) -> str | None:
+        """The password that a user's field holds in the clear, behind a star or a tag; None where it is a hash.
+
+        None too where it is no login, or where another program reads the field: it must stay as it is.
+        """
+        rules, field = self._rules_of(user.store), user.stored_password
+        if field[:1] not in ("*", "{") or rules.keep:
+            return None
+        identity = self.passwords.identify(field, star_is_clear=rules.star_is_clear)
+        if identity.name != "clear" or not identity.login:
+            return None
+        return (field[1:] if field[0] == "*" else field.partition("}")[2]) or None
+
     def encrypt(self, user: User) -> bool:
-        """Hash a user's clear-text field; False when it is none, or has been changed meanwhile."""
+        """Hash a user's clear-text field; False when it is none (see `clear_text`), or has been changed meanwhile."""
         self._must_write()
-        rules = self._rules_of(user.store)
-        clear = user.stored_password[1:]
-        if not rules.star_is_clear or user.stored_password[:1] != "*" or not clear:
+        clear = self.clear_text(user)
+        if clear is None:
             return False
-        if not self.passwords.identify(user.stored_password, star_is_clear=True).login:
-            return False
-        hashed = self.passwords.hash(clear.encode(ENCODING, ERRORS), rules.scheme)
+        hashed = self.passwords.hash(clear.encode(ENCODING, ERRORS), self._rules_of(user.store).scheme)
         return self.store.replace(user, user.changed(stored_password=hashed))
 
     def rename(self, name: str, new_name: str, report: Report = silent) -> bool:
@@ -216,23 +266,32 @@ class Service:
         Raises:
             NoSuchUser: there is no user of the old name.
             BadName: the new name is not allowed.
+            Unavailable: others keep changing the user; there may be both names then.
         """
         self._must_write()
-        old = self.lookup(name, report)
+        old = self._known(self._full(name))
+        report("store", self.store.name if old is None else old.store)
         if old is None:
             raise NoSuchUser("does not exist")
-        new = self._new_user(self._full(new_name), old.stored_password, old.info)
-        if fold(new.name) == fold(old.name):
-            return self.store.replace(old, old.changed(name=new.name))
+        renamed = self._allowed(self._full(new_name))
+        if fold(renamed) == fold(old.name):
+            self._change(name, lambda user: _there(user).changed(name=renamed), report)
+            return True
+        new = old.changed(name=renamed)
         if not self.store.put(new):
             return False
-        current = self.store.lookup(old.name)
-        if current is None:  # deleted meanwhile, under its old name
-            self.store.delete(new.name)
-            raise NoSuchUser("does not exist")
-        if current != old:
-            self.store.replace(new, current.changed(name=new.name))
-        return self.store.delete(old.name)
+        for _ in range(MAX_ATTEMPTS):
+            if self.store.delete(old.name, only=old):
+                return True
+            current = self._known(old.name)
+            if current is None:  # deleted meanwhile, under its old name
+                self.store.delete(renamed, only=new)
+                raise NoSuchUser("does not exist")
+            newer = current.changed(name=renamed)
+            if not self.store.replace(new, newer):
+                break  # somebody has changed the user under the new name: neither change may be lost
+            old, new = current, newer
+        raise Unavailable(OVERTAKEN)
 
     def delete(self, name: str, report: Report = silent) -> bool:
         """Delete the user; False when there is none.  Durable when it returns."""
@@ -243,7 +302,9 @@ class Service:
     def search(self, pattern: str, *, skip: int = 0, limit: int | None = None, report: Report = silent) -> Listing:
         """The users that match, by folded name."""
         report("store", self.store.name)
-        return Listing(self.store.search(), matches=matcher(pattern), skip=skip, limit=limit)
+        return Listing(
+            self.store.search(pattern), count=self.store.count, matches=matcher(pattern), skip=skip, limit=limit
+        )
 
     def tend(self) -> None:
         """Between two requests: whatever the store wants to do while nobody waits."""
@@ -258,13 +319,29 @@ class Service:
             Unavailable: they always do.
         """
         for _ in range(MAX_ATTEMPTS):
-            old = self.store.lookup(self._full(name))
+            old = self._known(self._full(name))
             new = wanted(old)
             if self.store.put(new) if old is None else new == old or self.store.replace(old, new):
                 report("store", new.store)
                 report("change", "added" if old is None else "none" if new == old else "changed")
                 return new
-        raise Unavailable("the user keeps being changed by others, try again")
+        raise Unavailable(OVERTAKEN)
+
+    def _known(self, name: str) -> User | None:
+        """The user as the authority knows it: what is to be changed must not come from a replica."""
+        user = self.store.lookup(name)
+        return None if user is None else self.store.confirm(user)
+
+    def _way_for(self, user: User | None) -> tuple[str, str | None]:
+        """How a password of the user is stored: the scheme, and the field to make it like, where that is to be kept."""
+        rules = self._rules_of(self.store.name if user is None else user.store)
+        return rules.scheme, user.stored_password if user is not None and rules.keep else None
+
+    def _stored(self, password: bytes, way: tuple[str, str | None]) -> str:
+        scheme, like = way
+        if like is None:
+            return self.passwords.hash(password, scheme)
+        return self.passwords.hash_like(password, like, default=scheme)
 
     def _full(self, name: str) -> str:
         if self._default_domain and "@" not in name:
@@ -278,34 +355,46 @@ class Service:
     def _rules_of(self, store: str) -> StoreRules:
         return self._rules.get(store) or self._rules[self.store.name]
 
-    def _new_user(self, name: str, stored_password: str, info: Info) -> User:
+    def _allowed(self, name: str) -> str:
+        """A name that may be added.  Raises BadName."""
         fault = self._names.fault(name)
         if fault is not None:
             raise BadName(fault)
-        return User(name=name, stored_password=stored_password, info=info, store=self.store.name)
+        return name
 
-    def _verify(self, user: User, password: bytes, report: Report) -> bool:
-        """Whether the password is right; a right one may be stored again in a better scheme."""
+    def _new_user(self, name: str, stored_password: str, info: Info) -> User:
+        return User(name=self._allowed(name), stored_password=stored_password, info=info, store=self.store.name)
+
+    def _refusal(self, user: User, password: bytes, address: str | None, report: Report) -> Refusal | None:
+        """Why this user may not log in; None: the password is right, and so is all else.
+
+        A right password may be stored again in a better scheme.
+        """
         # A NUL is wrong without asking anybody's C library, which would stop reading there.
         own = None if b"\0" in password else self.store.verify(user, password)
-        if own is not None:
+        if own is None:
+            rules = self._rules_of(user.store)
+            verdict = self.passwords.verify(
+                user.stored_password,
+                password,
+                upgrade_to=None if self._read_only else rules.upgrade_to,
+                star_is_clear=rules.star_is_clear,
+            )
+            report("scheme", verdict.scheme)
+            if not verdict.ok:
+                return Refusal("", verdict.reason or WRONG_PASSWORD.reason)
+            if verdict.reason:
+                report("reason", verdict.reason)
+            if verdict.rehash is not None:
+                self._upgrade(user, verdict.rehash, report)
+        else:
             report("scheme", user.store)
             if not own:
-                report("reason", "wrong password")
-            return own
-        rules = self._rules_of(user.store)
-        verdict = self.passwords.verify(
-            user.stored_password,
-            password,
-            upgrade_to=None if self._read_only else rules.upgrade_to,
-            star_is_clear=rules.star_is_clear,
-        )
-        report("scheme", verdict.scheme)
-        if verdict.reason or not verdict.ok:
-            report("reason", verdict.reason or "wrong password")
-        if verdict.rehash is not None:
-            self._upgrade(user, verdict.rehash, report)
-        return verdict.ok
+                return WRONG_PASSWORD
+        refused = account.refusal(user.info, self._now)
+        if refused is not None:
+            return Refusal(refused.field, refused.reason)
+        return _outside(user.ip_mask, address) if user.ip_mask else None
 
     def _upgrade(self, user: User, rehash: str, report: Report) -> None:
         """Store the password again; the login succeeds whatever comes of it."""
@@ -316,3 +405,18 @@ class Service:
             report("upgrade", f"failed: {error}")
         else:
             report("upgrade", "done" if done else "overtaken by a change")
+
+
+def _there(user: User | None) -> User:
+    """The user, who must be there.  Raises NoSuchUser."""
+    if user is None:
+        raise NoSuchUser("does not exist")
+    return user
+
+
+def _outside(mask: str, address: str | None) -> Refusal | None:
+    """Why the mask of an account keeps a login from there out; None: it does not."""
+    from nwauth.policy import hosts
+
+    reason = hosts.refusal(mask, address)
+    return None if reason is None else Refusal("ip_mask", reason)

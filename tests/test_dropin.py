@@ -8,13 +8,21 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
-from nwauth import cli
+from nwauth import cli, oneshot
+from nwauth.audit import Log
 from nwauth.dropin import read_options
-from nwauth.errors import Misuse
+from nwauth.errors import Misuse, Unavailable
+from nwauth.names import NameRules
+from nwauth.passwords import Passwords
+from nwauth.protocol import Parser
+from nwauth.server import Conversation
+from nwauth.service import Service, StoreRules
+from nwauth.stores.memory import MemoryStore
 from tests.serving import COMMAND, Child, converse, make_folder, one_shot
 
 if TYPE_CHECKING:
@@ -268,6 +276,14 @@ def newest(folder: Path, name: str) -> bytes:
     return [line for line in lines if line.startswith(name.encode() + b":")][-1]
 
 
+def test_encrypt_hashes_what_stands_behind_a_tag_too(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "base", b"bob:{CLEAR}secret:\neve:{plain}s p:\nted:*x:\nann:{ssha}x:\n")
+    assert one_shot(folder, "-encrypt", "all") == (b"+OK 3 clear-text passwords hashed\n", 0)
+    assert one_shot(folder, "-check", "bob", "secret")[1] == 0
+    assert one_shot(folder, "-check", "eve", "s p")[1] == 0
+    assert b"{CLEAR}" not in (folder / "nwauth.add").read_bytes()
+
+
 def test_encrypt_of_one_user_leaves_the_others_alone(folder: Path) -> None:
     assert one_shot(folder, "-encrypt", "BOB") == (b"+OK 1 clear-text password hashed\n", 0)
     assert (folder / "nwauth.add").read_bytes().count(b":{ssha}") == 1
@@ -467,6 +483,31 @@ def test_on_another_system_a_start_says_so_in_one_line(
     said = capfd.readouterr()
     assert (status, said.out) == (2, "")
     assert re.fullmatch(r"nwauth: .*POSIX.*\n", said.err)
+
+
+@pytest.mark.parametrize("words", [["-lookup", "bob"], ["-set", "bob", "pw"], ["-generate", "2"], ["-encrypt", "all"]])
+def test_a_one_shot_form_says_what_is_public_and_logs_the_whole_reason(
+    tmp_path: Path, words: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    class Away(MemoryStore):
+        def _must_be_up(self) -> None:
+            raise Unavailable("cannot connect to db7 as nwauth: refused", public="the database is down")
+
+        def make(self) -> bool:
+            self._must_be_up()
+            return False
+
+    rules = {"memory": StoreRules(scheme="ssha")}
+    service = Service(Away(), Passwords(), rules=rules, names=NameRules(), now=lambda: datetime(2026, 1, 1, tzinfo=UTC))
+    logged: list[str] = []
+    log = Log(lambda _level, line: logged.append(line))
+    option, *rest = words
+    status = oneshot.run(option, rest, service, Conversation(service, Parser(), log), log, folder=str(tmp_path))
+    assert (status, capfd.readouterr().out) == (75, "-DEAD the database is down\n")
+    assert len(logged) == 1
+    assert f" {option[1:]} level=error " in logged[0]
+    assert 'reason="cannot connect to db7 as nwauth: refused"' in logged[0]
+    assert "result=dead" in logged[0]
 
 
 # --- signals to a child that has only begun --------------------------------------------------------------------------

@@ -121,12 +121,16 @@ def test_the_stored_password_stays_out_of_repr() -> None:
 
 
 def test_a_changed_user_keeps_all_else() -> None:
-    user = User(name="Bob", stored_password="*x", info=Info("i"), drop_path="/p", uid="7", store="s")
+    user = User(name="Bob", stored_password="*x", info=Info("i"), drop_path="/p", uid="7", store="s", ip_mask="10.*")
     same = user.changed()
     assert same == user
     assert hash(same) == hash(user)
     other = user.changed(stored_password="", info=Info(""))
-    assert (other.name, other.stored_password, other.info, other.drop_path, other.uid, other.store) == (
-        "Bob", "", Info(), "/p", "7", "s",
+    assert (other.name, other.stored_password, other.info, other.drop_path, other.uid, other.store, other.ip_mask) == (
+        "Bob", "", Info(), "/p", "7", "s", "10.*",
     )  # fmt: skip
     assert other != user
+    assert user.changed(ip_mask="") == User(
+        name="Bob", stored_password="*x", info=Info("i"), drop_path="/p", uid="7", store="s"
+    )
+    assert user.changed(store="t").store == "t"

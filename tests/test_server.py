@@ -19,6 +19,7 @@ import pytest
 
 from nwauth import server
 from nwauth.audit import Log
+from nwauth.errors import ConfigError, Refused, Unavailable
 from nwauth.model import Info, User
 from nwauth.names import NameRules
 from nwauth.passwords import Passwords, Settings
@@ -27,6 +28,7 @@ from nwauth.server import Conversation
 from nwauth.service import Service, StoreRules
 from nwauth.stores.memory import MemoryStore
 from tests.serving import COMMAND, IN_CI, Child, converse, is_blank, is_final, make_folder, play
+from tests.stores.folders import ssha
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -518,13 +520,13 @@ class Watched(MemoryStore):
         self._asked()
         return super().put(user)
 
-    def delete(self, name: str) -> bool:
+    def delete(self, name: str, *, only: User | None = None) -> bool:
         self._asked()
-        return super().delete(name)
+        return super().delete(name, only=only)
 
-    def search(self) -> Iterator[User]:
+    def search(self, pattern: str = "") -> Iterator[User]:
         self._asked()
-        return super().search()
+        return super().search(pattern)
 
 
 class Slow(MemoryStore):
@@ -536,7 +538,11 @@ class Slow(MemoryStore):
 
 
 def logged_conversation(
-    store: MemoryStore | None = None, parser: Parser | None = None, passwords: Passwords | None = None
+    store: MemoryStore | None = None,
+    parser: Parser | None = None,
+    passwords: Passwords | None = None,
+    *,
+    level: str = "error",
 ) -> tuple[Conversation, list[str]]:
     logged: list[str] = []
     service = Service(
@@ -546,7 +552,7 @@ def logged_conversation(
         names=NameRules(),
         now=lambda: datetime(2026, 1, 1, tzinfo=UTC),
     )
-    log = Log(lambda _level, line: logged.append(line), level="error")
+    log = Log(lambda _level, line: logged.append(line), level=level)
     return Conversation(service, parser or Parser(), log), logged
 
 
@@ -559,6 +565,52 @@ def test_a_bug_is_answered_dead_and_logged_with_its_place_and_the_child_goes_on(
     assert "test_server.py" in logged[0]
     assert "lookup" in logged[0]
     assert not any("hunter2" in line for line in logged), "the text of a foreign error may hold anything"
+
+
+def test_the_address_of_a_check_decides_where_the_user_has_a_mask() -> None:
+    bob = User(name="bob", stored_password=ssha("pw"), info=Info(), ip_mask="10.0.0.0/8 2001:db8::/32")
+    conversation, logged = logged_conversation(MemoryStore([bob]), level="info")
+    addresses = (b"10.1.2.3", b"::ffff:10.1.2.3", b"2001:db8::7", b"192.0.2.7", b"nonsense")
+    played = play(
+        conversation, [b"check bob pw " + address for address in addresses] + [b"check bob pw", b"lookup bob"]
+    )
+    yes, no = [b"+OK bob config 0\n"], [b"-ERR bob password wrong or not a valid user\n"]
+    assert played == [yes, yes, yes, no, no, no, yes]
+    assert ["rule=ip_mask" in line for line in logged] == [False] * 3 + [True] * 3 + [False]
+
+
+class Away(MemoryStore):
+    """A store that is away, and has told so before but for the first time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = 0
+
+    def lookup(self, _name: str) -> User | None:
+        self.asked += 1
+        raise Unavailable(
+            "cannot connect to db7 as nwauth: refused", public="the database is down", repeated=self.asked > 1
+        )
+
+
+@pytest.mark.parametrize("request_line", [b"lookup bob", b"check bob pw", b'set bob (NULL) a="1"'])
+def test_the_wire_says_what_is_public_and_the_log_the_whole_reason_once_an_outage(request_line: bytes) -> None:
+    for level, lines in (("error", 1), ("info", 3)):
+        conversation, logged = logged_conversation(Away(), level=level)
+        played = play(conversation, [request_line] * 3)
+        assert played == [[b"-DEAD the database is down\n"]] * 3
+        assert len(logged) == lines
+        assert all('reason="cannot connect to db7 as nwauth: refused"' in line for line in logged)
+        assert all("result=dead" in line for line in logged)
+        assert [" level=error " in line for line in logged] == [True, False, False][:lines]
+
+
+def test_what_is_public_is_the_text_itself_unless_another_is_given() -> None:
+    assert Unavailable("the disk is full").public == "the disk is full"
+    assert Unavailable("secret words", public="").public == ""
+    assert Refused("no").public == "no"
+    assert not Refused("no").repeated
+    assert ConfigError("/etc/nwauth.toml: found 7").public == "bad configuration, see the log"
 
 
 def test_a_bug_in_the_parser_is_answered_dead_too() -> None:

@@ -67,7 +67,7 @@ def test(
     password = get_known_password(from_stdin=from_stdin)
     steps: dict[str, object] = {}
     try:
-        found = service.check(user, password, steps.__setitem__)
+        found = service.check(user, password, steps.__setitem__, address=address)
         verdict = "no" if found is None else "yes"
     except ConfigError:
         raise

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Final
 
     from nwauth.commands.session import Session
+    from nwauth.model import User
 
 # Without 0 and o, 1, i and l: a password may have to be read out.  31 ** 16 is 79 bits.
 ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
@@ -102,8 +103,8 @@ def password_options(*, ready: bool) -> Callable[[Callable[..., Any]], Callable[
     return decorate
 
 
-def get_secret(session: Session, source: Source, *, scheme: str | None = None) -> Secret:
-    """The field to store; `scheme` is by default that of the store's new users.
+def get_secret(session: Session, source: Source, *, scheme: str | None = None, user: User | None = None) -> Secret:
+    """The field to store, in `scheme`; without one as the store has it: for a new user, or in place of what `user` has.
 
     Raises:
         Refused: nobody may have this password, or the hash is none.
@@ -111,7 +112,6 @@ def get_secret(session: Session, source: Source, *, scheme: str | None = None) -
     """
     if source.ready is not None:
         return _ready(session, source.ready)
-    scheme = scheme or session.store_config.new_scheme
     generated = None
     if source.generate:
         from secrets import choice
@@ -122,7 +122,10 @@ def get_secret(session: Session, source: Source, *, scheme: str | None = None) -
         password = get_password(session, source)
     if source.lowercase:
         password = password.lower()
-    return Secret(field=session.passwords.hash(password, scheme), scheme=scheme, generated=generated)
+    if scheme is not None:
+        return Secret(field=session.passwords.hash(password, scheme), scheme=scheme, generated=generated)
+    field = session.service.field_for(password, user)
+    return Secret(field=field, scheme=session.identify(field).name, generated=generated)
 
 
 def get_password(session: Session, source: Source) -> bytes:
@@ -209,6 +212,6 @@ def _ready(session: Session, field: str) -> Secret:
             )
     if identity.weak:
         session.note(f"note: {identity.name} is a weak scheme")
-    if session.store_config.shared and identity.name != session.store_config.new_scheme:
+    if getattr(session.store_config, "shared", False) and identity.name != session.store_config.new_scheme:
         session.note(f"note: what shares this folder may not read {identity.name} (shared = true)")
     return Secret(field=field, scheme=identity.name)

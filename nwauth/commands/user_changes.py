@@ -77,9 +77,10 @@ def change(session: Session, *, name: str, fields: tuple[str, ...], dry_run: boo
 def passwd(session: Session, *, name: str, source: Source, dry_run: bool) -> int:
     """Give a user another password.  It is asked for twice, or comes from where the options say."""
     with session.changing("user-passwd", name, dry_run=dry_run) as work:
-        if work.service.lookup(name, work.facts.__setitem__) is None:
+        there = work.service.lookup(name, work.facts.__setitem__)
+        if there is None:
             raise session.no_such_user(name)
-        secret = get_secret(session, source)
+        secret = get_secret(session, source, user=there)
         user = work.service.set_field(name, secret.field, work.facts.__setitem__)
         work.facts["scheme"] = secret.scheme
     tell(session, work, "changed", name=user.name, secret=secret)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nwauth.names import fold
 from nwauth.stores.base import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from typing import Final
 
     from nwauth.model import User
@@ -29,17 +30,32 @@ class Around(Store):
     def verify(self, user: User, password: bytes) -> bool | None:
         return self.inner.verify(user, password)
 
-    def search(self) -> Iterator[User]:
-        return self.inner.search()
+    def confirm(self, user: User) -> User | None:
+        return self.inner.confirm(user)
+
+    def search(self, pattern: str = "") -> Iterator[User]:
+        return self.inner.search(pattern)
+
+    def count(self) -> int | None:
+        return self.inner.count()
 
     def put(self, user: User) -> bool:
         return self.inner.put(user)
 
+    def put_all(self, users: Sequence[User]) -> list[User]:
+        return self.inner.put_all(users)
+
+    def settle(self) -> None:
+        self.inner.settle()
+
     def replace(self, old: User, new: User, *, wait_seconds: float | None = None) -> bool:
         return self.inner.replace(old, new, wait_seconds=wait_seconds)
 
-    def delete(self, name: str) -> bool:
-        return self.inner.delete(name)
+    def delete(self, name: str, *, only: User | None = None) -> bool:
+        return self.inner.delete(name, only=only)
+
+    def place(self) -> str:
+        return self.inner.place()
 
     def tend(self) -> None:
         self.inner.tend()
@@ -54,12 +70,25 @@ class Rehearsal(Around):
     def put(self, user: User) -> bool:
         return self.inner.lookup(user.name) is None
 
+    def put_all(self, users: Sequence[User]) -> list[User]:
+        seen: set[str] = set()
+        taken: list[User] = []
+        for user in users:
+            if fold(user.name) in seen or self.inner.lookup(user.name) is not None:
+                taken.append(user)
+            seen.add(fold(user.name))
+        return taken
+
+    def settle(self) -> None:
+        """Nothing: nothing was added."""
+
     def replace(self, old: User, new: User, *, wait_seconds: float | None = None) -> bool:
         del new, wait_seconds
         return self.inner.lookup(old.name) == old
 
-    def delete(self, name: str) -> bool:
-        return self.inner.lookup(name) is not None
+    def delete(self, name: str, *, only: User | None = None) -> bool:
+        found = self.inner.lookup(name)
+        return found is not None and only in (None, found)
 
     def tend(self) -> None:
         """Nothing: tending writes."""
@@ -75,12 +104,18 @@ class Witness(Around):
     def put(self, user: User) -> bool:
         return self._kept(None, user, done=self.inner.put(user))
 
+    def put_all(self, users: Sequence[User]) -> list[User]:
+        taken = self.inner.put_all(users)
+        left_out = set(map(id, taken))
+        self.changes.extend((None, user) for user in users if id(user) not in left_out)
+        return taken
+
     def replace(self, old: User, new: User, *, wait_seconds: float | None = None) -> bool:
         return self._kept(old, new, done=self.inner.replace(old, new, wait_seconds=wait_seconds))
 
-    def delete(self, name: str) -> bool:
-        old = self.inner.lookup(name)
-        return self._kept(old, None, done=self.inner.delete(name))
+    def delete(self, name: str, *, only: User | None = None) -> bool:
+        old = self.inner.lookup(name) if only is None else only
+        return self._kept(old, None, done=self.inner.delete(name, only=only))
 
     def _kept(self, old: User | None, new: User | None, *, done: bool) -> bool:
         if done:

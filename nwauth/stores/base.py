@@ -8,7 +8,7 @@ from nwauth.errors import NotSupported
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from nwauth.model import User
 
@@ -30,17 +30,61 @@ class Store(ABC):
         """Whether the password is right, by the store's own means; None: compare with ``user.stored_password``."""
         return None
 
-    def search(self) -> Iterator[User]:
-        """Every user, by folded name.  Memory does not grow with their number.
+    def confirm(self, user: User) -> User | None:
+        """The user as the authority knows it, asked before a "no" is said of a `user` that `lookup` gave.
+
+        A replica may say yes, never no.  None: definitely absent.  A store whose look-ups are authoritative returns
+        `user` itself.  What is equal to `user` is taken for the same answer: a store that verifies by its own means
+        asks its authority in `verify`.
+
+        Raises:
+            Unavailable: the authority cannot tell now.
+        """
+        return user
+
+    def search(self, pattern: str = "") -> Iterator[User]:
+        """The users that `pattern` may match, by folded name.  Memory does not grow with their number.
+
+        The pattern is one of `names.matcher`, "" matches all.  A store may leave out users whose name surely does not
+        match; none that does.
 
         Raises:
             Unavailable: before the first or after any user: the listing cannot be told to be whole.
         """
         raise NotSupported
 
+    def count(self) -> int | None:
+        """The number of users, where a narrowed search has left some out and the store can tell it quickly.
+
+        None: as many as an unnarrowed search gives.
+
+        Raises:
+            Unavailable: the store cannot tell now.
+        """
+        return None
+
     def put(self, user: User) -> bool:
         """Add a user, durably; False when one of that folded name is there already."""
         raise NotSupported
+
+    def put_all(self, users: Sequence[User]) -> list[User]:
+        """Add users, durably, and in one transaction where the store has such; those whose name is taken come back.
+
+        Of two of one folded name among them the first is added.  Some thousands at a time are meant: others who write
+        may have to wait.  Memory does not grow from one call to the next, however many users were added.
+
+        Raises:
+            Refused: the store cannot hold one of them; a store with transactions has added none then.
+            Unavailable: the store cannot tell now, and of the users any may have been added, each as a whole or not.
+        """
+        return [user for user in users if not self.put(user)]
+
+    def settle(self) -> None:
+        """Called at the end of a bulk load: bring what `put_all` has added into its final form.
+
+        Raises:
+            Unavailable: it cannot be done now; nothing is lost.
+        """
 
     def replace(self, old: User, new: User, *, wait_seconds: float | None = None) -> bool:
         """Put `new` in the place of `old`, durably; False when the store no longer holds `old` exactly as given.
@@ -49,9 +93,16 @@ class Store(ABC):
         """
         raise NotSupported
 
-    def delete(self, name: str) -> bool:
-        """Delete a user, durably; False when there is none."""
+    def delete(self, name: str, *, only: User | None = None) -> bool:
+        """Delete a user, durably; False when there is none.
+
+        With `only`, False too when the store no longer holds that user exactly as given.
+        """
         raise NotSupported
+
+    def place(self) -> str:
+        """Where the users are, for people; no password stands in it."""
+        return self.name
 
     def make(self) -> bool:
         """Make an empty user database where there is none; whether it did."""

@@ -7,7 +7,7 @@ from nwauth.stores.base import Store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from typing import NoReturn
 
     from nwauth.model import User
@@ -27,7 +27,7 @@ class DownStore(Store):
     def lookup(self, name: str) -> User | None:
         self._down()
 
-    def search(self) -> Iterator[User]:
+    def search(self, pattern: str = "") -> Iterator[User]:
         self._down()
 
     def put(self, user: User) -> bool:
@@ -36,7 +36,13 @@ class DownStore(Store):
     def replace(self, old: User, new: User, *, wait_seconds: float | None = None) -> bool:
         self._down()
 
-    def delete(self, name: str) -> bool:
+    def put_all(self, users: Sequence[User]) -> list[User]:
+        self._down()
+
+    def settle(self) -> None:
+        self._down()
+
+    def delete(self, name: str, *, only: User | None = None) -> bool:
         self._down()
 
     def make(self) -> bool:

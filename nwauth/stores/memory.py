@@ -29,7 +29,7 @@ class MemoryStore(Store):
         self._must_be_up()
         return self._users.get(fold(name))
 
-    def search(self) -> Iterator[User]:
+    def search(self, pattern: str = "") -> Iterator[User]:
         self._must_be_up()
         yield from (user for _, user in sorted(self._users.items()))
 
@@ -47,6 +47,8 @@ class MemoryStore(Store):
         self._users[fold(old.name)] = new
         return True
 
-    def delete(self, name: str) -> bool:
+    def delete(self, name: str, *, only: User | None = None) -> bool:
         self._must_be_up()
+        if only is not None and self._users.get(fold(name)) != only:
+            return False
         return self._users.pop(fold(name), None) is not None

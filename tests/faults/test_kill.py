@@ -67,6 +67,8 @@ try:
         done = store.replace(old, old.changed(stored_password=user("bob", "new").stored_password))
     elif what == "add":
         done = store.put(user("zoe", "new"))
+    elif what == "batch":
+        done = store.put_all([user(f"batch{number:03d}", "new") for number in range(300)]) == []
     elif what == "del":
         done = store.delete("bob")
     else:
@@ -178,6 +180,31 @@ def check_after_death(folder: Path, what: str, *, acknowledged: bool, shared: bo
     store.close()
 
 
+def check_batch_after_death(folder: Path, batch: list[str], *, acknowledged: bool) -> None:
+    """All others are as they were, and of the batch so many were added, each with its own password, as come first.
+
+    None of them goes again but the last, where it lacked its end: nobody was told of it.
+    """
+
+    def with_first(count: int) -> dict[str, str]:
+        return BEFORE | dict.fromkeys(batch[:count], ssha("new"))
+
+    seen = passwords_in(folder)
+    count = len(seen) - len(BEFORE)
+    assert seen == with_first(len(batch) if acknowledged else count)
+    store = opened(folder, shared=False, settle_seconds=0)
+    assert store.put(user("after"))
+    after = passwords_in(folder)
+    assert after.pop("after") == ssha("secret")
+    assert after in ([seen] if acknowledged else [seen, with_first(count - 1)])
+    store.merge()
+    assert passwords_in(folder) == after | {"after": ssha("secret")}
+    everybody = [user(name, "new") for name in batch]
+    assert store.put_all(everybody) == everybody[: len(after) - len(BEFORE)]
+    assert passwords_in(folder) == with_first(len(batch)) | {"after": ssha("secret")}
+    store.close()
+
+
 @needs_strace
 @pytest.mark.parametrize("shared", ["shared", "ours"])
 @pytest.mark.parametrize("what", ["set", "add", "del", "merge"])
@@ -196,6 +223,24 @@ def test_a_kill_at_each_system_call_loses_nothing_and_mixes_nobody(what: str, sh
             killed += "killed by SIGKILL" in trace
             check_after_death(folder, what, acknowledged=said == b"done", shared=shared == "shared")
         assert killed > len(chosen) // 2
+
+
+@needs_strace
+def test_a_kill_at_each_system_call_of_a_batch_leaves_whole_users_in_their_order() -> None:
+    batch = [f"batch{number:03d}" for number in range(300)]
+    with fast_folder() as path:
+        said, trace = traced(fresh_folder(Path(path) / "whole"), "batch", "ours")
+        assert said == b"done"
+        found = deaths(trace)
+        relevant = [death for death in found if death[0] not in ("pread64", "close", "newfstatat", "openat")]
+        assert sum(call == "write" for call, _ in relevant) > 1
+        killed = 0
+        for number, (call, nth) in enumerate(found if IN_CI else relevant[::2]):
+            folder = fresh_folder(Path(path) / f"{number}")
+            said, trace = traced(folder, "batch", "ours", "-e", f"inject={call}:signal=KILL:when={nth}")
+            killed += "killed by SIGKILL" in trace
+            check_batch_after_death(folder, batch, acknowledged=said == b"done")
+        assert killed > 2
 
 
 # --- without ptrace: deaths in the middle of a write -----------------------------------------------------------------
@@ -293,6 +338,30 @@ def test_a_death_at_every_byte_of_a_line_leaves_it_whole_or_not_at_all(monkeypat
 
             assert in_child(torn) == 9
             check_after_death(folder, "add", acknowledged=False, shared=False, unended=sent == length - 1)
+
+
+@pytest.mark.parametrize("part", [0.0, 0.1, 0.3, 0.5, 0.7, 0.9] if IN_CI else [0.0, 0.4, 0.8])
+def test_a_death_at_any_change_of_a_batch_leaves_whole_users_in_their_order(
+    part: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = [f"batch{number}" for number in range(12)]
+    monkeypatch.setattr("nwauth.stores.flatfile.append.PIECE_BYTES", 4 * len(line("batch0")))
+
+    def doomed_batch(folder: Path, step: int) -> None:
+        store = opened(folder, shared=False)
+        ask(store, "bob")
+        die_at(step, part)
+        assert store.put_all([user(name, "new") for name in batch]) == []
+
+    with fast_folder() as path:
+        for step in range(100):
+            folder = fresh_folder(Path(path) / f"{step}")
+            status = in_child(lambda folder=folder, step=step: doomed_batch(folder, step))  # type: ignore[misc]
+            assert status in (0, 9), status
+            check_batch_after_death(folder, batch, acknowledged=status == 0)
+            if status == 0:
+                break
+        assert 8 < step < 99
 
 
 @pytest.mark.skipif(not IN_CI, reason="a large file: in CI")

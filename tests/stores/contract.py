@@ -13,7 +13,7 @@ import pytest
 
 from nwauth.errors import NotSupported, NwauthError, Unavailable
 from nwauth.model import Info, User
-from nwauth.names import fold
+from nwauth.names import ENCODING, ERRORS, fold, matcher
 from tests.stores.folders import ssha
 
 if TYPE_CHECKING:
@@ -48,6 +48,14 @@ ODD_NAMES = (
     "日本@example.com",
     "no\u2028separator",
     "x" * 254,
+)
+SEARCHED = (
+    *("b", "A", "Z@x", "a-b", "a%b", "a_b", "ab", "bb", "a[b", "a\\b", "a'b", "aXb"),
+    *("é", "É2", "e\u0301e", "b\udce9b", "σας", "ΣΑΣΑ", "\u212aate", "İx", "a\x1ab", "ß"),
+)
+PATTERNS = (
+    *("", "b", "B", "*", "b*", "*B", "?", "??", "???", "a?b", "[", "%", "_", "a_b", "@x", "\\", "'", "k", "ss"),
+    *("É", "*é*", "e\u0301", "b?b", "\udce9", "Σ", "*ς", "σα?*", "i?x", "\x1a", "1a"),  # noqa: RUF001 - letters of Greek are meant
 )
 NOBODY = (
     "",
@@ -138,6 +146,26 @@ class ReadContract(ABC):
         assert store.lookup("bob") is None
         store.close()
 
+    @pytest.mark.parametrize("pattern", PATTERNS)
+    def test_a_narrowed_search_leaves_nobody_out_who_matches(self, tmp_path: Path, pattern: str) -> None:
+        store = self.new_store(tmp_path, [someone(name) for name in SEARCHED])
+        given = [user.name for user in store.search(pattern)]
+        everybody = sorted(SEARCHED, key=lambda name: fold(name).encode(ENCODING, ERRORS))
+        matches = matcher(pattern)
+        assert {name for name in given if matches(fold(name))} == {name for name in everybody if matches(fold(name))}
+        in_order = [name for name in given if "\udce9" not in name]  # what is no Unicode, a database may sort elsewhere
+        assert in_order == [name for name in everybody if name in in_order]
+        count = store.count()
+        assert count == len(SEARCHED) or (count is None and len(given) == len(everybody))
+        store.close()
+
+    def test_a_user_just_given_out_is_confirmed(self, tmp_path: Path) -> None:
+        store = self.new_store(tmp_path, [someone("bob")])
+        user = store.lookup("bob")
+        assert user is not None
+        assert store.confirm(user) == user
+        store.close()
+
     def test_a_user_says_which_store_knows_it(self, tmp_path: Path) -> None:
         store = self.new_store(tmp_path, [someone("bob")])
         found = store.lookup("bob")
@@ -195,6 +223,8 @@ class ReadOnlyContract(ReadContract):
             lambda store: store.put(someone("new")),
             lambda store: store.replace(store.lookup("bob"), someone("bob", password="other")),
             lambda store: store.delete("bob"),
+            lambda store: store.delete("bob", only=store.lookup("bob")),
+            lambda store: store.put_all([someone("new")]),
             lambda store: store.make(),
         ],
     )
@@ -246,6 +276,70 @@ class WriteContract(ReadContract):
         assert store.lookup("\u212aate") is None
         store.close()
 
+    def test_many_users_are_added_at_once_and_those_whose_name_is_taken_come_back(self, tmp_path: Path) -> None:
+        store = self.new_store(tmp_path, [someone("alice", password="first"), someone("zoe")])
+        users = [someone(f"user{number}", info=f'n="{number}"') for number in range(300)]
+        taken = [someone("ALICE", password="second"), someone("USER7"), someone("zoe")]
+        batch = [taken[0], *users[:200], taken[1], taken[2], *users[200:]]
+        assert store.put_all(batch) == taken
+        assert [user.name for user in store.search()] == sorted(["alice", "zoe", *(user.name for user in users)])
+        for user in (users[0], users[7], users[299], someone("alice", password="first")):
+            found = store.lookup(user.name.upper())
+            assert found is not None
+            assert (found.name, found.stored_password, found.info) == (user.name, user.stored_password, user.info)
+        store.settle()
+        assert len(list(store.search())) == 302
+        store.close()
+
+    def test_nobody_at_all_can_be_added_at_once(self, tmp_path: Path) -> None:
+        store = self.new_store(tmp_path, [someone("alice")])
+        assert store.put_all([]) == []
+        store.settle()
+        assert [user.name for user in store.search()] == ["alice"]
+        store.close()
+
+    def test_a_batch_whose_names_are_all_taken_changes_nothing(self, tmp_path: Path) -> None:
+        store = self.new_store(tmp_path, [someone("alice"), someone("bob")])
+        batch = [someone("Bob", password="x"), someone("aLice", password="y")]
+        assert store.put_all(batch) == batch
+        assert [user.stored_password for user in store.search()] == [ssha("secret")] * 2
+        store.close()
+
+    def test_batches_follow_each_other(self, tmp_path: Path) -> None:
+        store = self.new_store(tmp_path, [])
+        for number in range(5):
+            assert store.put_all([someone(f"user{number}-{one}") for one in range(20)]) == []
+            assert store.put(someone(f"between{number}"))
+        store.settle()
+        assert len(list(store.search())) == 105
+        assert store.delete("user3-7")
+        assert store.put_all([someone("user3-7"), someone("user3-8")]) == [someone("user3-8")]
+        store.close()
+
+    def test_odd_users_are_added_at_once_byte_for_byte(self, tmp_path: Path) -> None:
+        store = self.new_store(tmp_path, [])
+        users = [someone(name, info=ODD_INFO[at % len(ODD_INFO)]) for at, name in enumerate(ODD_NAMES)]
+        users += [someone(f"user{at}", info=info) for at, info in enumerate(ODD_INFO)]
+        assert store.put_all(users) == []
+        for user in users:
+            found = store.lookup(user.name)
+            assert found is not None
+            assert (found.name, found.stored_password, found.info) == (user.name, user.stored_password, user.info)
+        store.close()
+
+    def test_a_batch_with_a_user_that_cannot_be_held_is_refused_or_held_whole(self, tmp_path: Path) -> None:
+        store = self.new_store(tmp_path, [someone("alice")])
+        hostile = User(name="eve\nroot", stored_password=ssha("x"), info=Info("a\nroot:*root:"))
+        try:
+            assert store.put_all([someone("bob"), hostile, someone("carl")]) == []
+        except NwauthError:
+            assert store.lookup(hostile.name) is None
+        else:
+            assert store.lookup(hostile.name) is not None
+        assert store.lookup("root") is None
+        assert store.lookup("alice") is not None
+        store.close()
+
     def test_replace_puts_the_new_in_the_place_of_the_old(self, tmp_path: Path) -> None:
         store = self.new_store(tmp_path, [someone("Bob", password="old"), someone("eve")])
         old = store.lookup("bob")
@@ -294,6 +388,23 @@ class WriteContract(ReadContract):
         assert not store.delete("nobody")
         assert store.delete("bob")
         assert not store.delete("bob")
+        store.close()
+
+    def test_a_deletion_can_be_of_one_state_of_a_user_only(self, tmp_path: Path) -> None:
+        store = self.new_store(tmp_path, [someone("Bob", password="old"), someone("eve")])
+        old, eve = store.lookup("bob"), store.lookup("eve")
+        assert old is not None
+        assert eve is not None
+        newer = old.changed(info=Info('q="1"'))
+        assert store.replace(old, newer)
+        assert not store.delete("bob", only=old)
+        assert not store.delete("bob", only=newer.changed(name="BOB"))
+        assert not store.delete("bob", only=eve)
+        assert store.lookup("bob") == newer
+        assert store.delete("BOB", only=newer)
+        assert store.lookup("bob") is None
+        assert not store.delete("bob", only=newer)
+        assert [user.name for user in store.search()] == ["eve"]
         store.close()
 
     def test_a_deleted_name_can_be_added_again_in_a_new_spelling(self, tmp_path: Path) -> None:
@@ -376,6 +487,8 @@ class WriteContract(ReadContract):
             lambda store, bob: store.replace(bob, bob.changed(stored_password=ssha("other"))),
             lambda store, _: store.delete("bob"),
             lambda store, _: store.delete("nobody"),
+            lambda store, bob: store.delete("bob", only=bob),
+            lambda store, _: store.put_all([someone("new"), someone("newer")]),
         ],
     )
     def test_every_change_while_the_store_is_down_is_unavailable_and_leaves_no_trace(

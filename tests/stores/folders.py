@@ -17,12 +17,14 @@ from nwauth.passwords import complete
 from nwauth.stores.flatfile import FlatfileStore
 from nwauth.stores.flatfile.folder import Folder
 from nwauth.stores.flatfile.merge import merge
-from nwauth.stores.flatfile.notes import LockFile
+from nwauth.stores.flatfile.notes import Append, LockFile, Notes
 from nwauth.stores.flatfile.settling import Settling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    import pytest
 
     from nwauth.stores.flatfile.userfile import UserFile
 
@@ -48,6 +50,34 @@ def user(name: str, password: str = "secret", info: str = "", *, store: str = "f
 
 def line(name: str, password: str = "secret", info: str = "") -> bytes:
     return f"{name}:{ssha(password)}:{info}\n".encode("utf-8", "surrogateescape")
+
+
+def calls_of(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """(system call, file) in the order in which they are made from now on."""
+    seen: list[tuple[str, str]] = []
+
+    def spy(name: str) -> None:
+        real = getattr(os, name)
+
+        def call(*args: object, **more: object) -> object:
+            fd = args[0]
+            seen.append(
+                (name, os.path.basename(os.readlink(f"/proc/self/fd/{fd}")) if isinstance(fd, int) else str(fd))
+            )
+            return real(*args, **more)
+
+        monkeypatch.setattr(os, name, call)
+
+    for name in ("write", "pwrite", "fsync", "fdatasync"):
+        spy(name)
+    return seen
+
+
+def note_append(folder: Path, offset: int, data: bytes, *, inode: int | None = None) -> None:
+    """What a process leaves in nwauth.lock that was killed while it appended `data` at `offset`."""
+    notes = Notes()
+    notes.append = Append(inode or (folder / "nwauth.add").stat().st_ino, offset, data)
+    (folder / "nwauth.lock").write_bytes(notes.encode())
 
 
 def many(count: int, *, password: str = "secret") -> bytes:

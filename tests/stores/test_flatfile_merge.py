@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nwauth.errors import NotSupported, Unavailable
+from nwauth.stores.flatfile import ordered
 from nwauth.stores.flatfile.folder import Folder
 from nwauth.stores.flatfile.notes import LockFile, OldJournal
 from nwauth.stores.flatfile.settling import Settling
@@ -799,3 +800,27 @@ def test_old_journals_go_away_after_a_minute_though_nobody_writes(tmp_path: Path
         one.tend()
         assert not one._view.old_journals, "each look-up still pays for a look at it"
         one.close()
+
+
+def test_a_file_that_is_known_to_be_in_order_is_not_sorted_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = base(tmp_path / "users", many(3000) + line("alice"))
+    monkeypatch.setattr("nwauth.stores.flatfile.ordered.RUN_BYTES", 1 << 16)
+    sorts: list[int] = []
+
+    def scratch(where: Folder) -> int:
+        sorts.append(1)
+        return ordered.scratch(where)
+
+    monkeypatch.setattr("nwauth.stores.flatfile.merge.scratch", scratch)
+    store = opened(folder)
+    before = []
+    for name in ("zoe", "bob", "user0000007"):
+        before.append(len(sorts))
+        assert store.put(user(name))
+        store.merge()
+    assert before[1] == len(sorts) > 2, "sorted the first time only"
+    everybody = ["alice", "bob", "zoe", "user0000007", *(f"user{number:07d}@example.com" for number in range(3000))]
+    assert names(store) == sorted(everybody)
+    store.close()

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nwauth.errors import Unavailable
+from nwauth.errors import Refused, Unavailable
+from nwauth.model import Info, User
 from nwauth.names import fold_bytes
 from nwauth.stores.flatfile import files, helper
 from nwauth.stores.flatfile.notes import WAIT_SECONDS, Append, LockFile, Notes, OldJournal
@@ -19,11 +20,13 @@ from tests.faults.folders import in_child
 from tests.stores.folders import (
     ask,
     base,
+    calls_of,
     foreign_view,
     fresh_view,
     line,
     many,
     names,
+    note_append,
     opened,
     password_of,
     ssha,
@@ -44,27 +47,6 @@ def locked(tmp_path: Path) -> Iterator[LockFile]:
     lock = LockFile(str(tmp_path / "users" / "nwauth.lock"), model=str(tmp_path / "users" / "nwauth.txt"))
     yield lock
     lock.close()
-
-
-def calls_of(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
-    """(system call, file) in the order in which they are made from now on."""
-    seen: list[tuple[str, str]] = []
-
-    def spy(name: str) -> None:
-        real = getattr(os, name)
-
-        def call(*args: object, **more: object) -> object:
-            fd = args[0]
-            seen.append(
-                (name, os.path.basename(os.readlink(f"/proc/self/fd/{fd}")) if isinstance(fd, int) else str(fd))
-            )
-            return real(*args, **more)
-
-        monkeypatch.setattr(os, name, call)
-
-    for name in ("write", "pwrite", "fsync", "fdatasync"):
-        spy(name)
-    return seen
 
 
 def test_the_record_is_saved_before_the_line_and_cleared_after_the_sync(
@@ -107,6 +89,15 @@ def test_two_journals_that_we_create_begin_with_different_numbers(tmp_path: Path
         heads.add((folder / "nwauth.add").read_bytes().partition(b"\n")[0])
         store.close()
     assert len(heads) == 5
+
+
+@pytest.mark.parametrize("more", [{"drop_path": "/p"}, {"uid": "7"}, {"ip_mask": "10.0.0.1"}])
+def test_what_a_line_has_no_place_for_is_never_left_out(tmp_path: Path, more: dict[str, str]) -> None:
+    store = opened(base(tmp_path / "users", line("bob")))
+    with pytest.raises(Refused, match="no place"):
+        store.put(User(name="eve", stored_password=ssha("x"), info=Info(), store="flatfile", **more))
+    assert names(store) == ["bob"]
+    store.close()
 
 
 def test_waiting_for_the_lock_ends_with_unavailable(tmp_path: Path, locked: LockFile) -> None:
@@ -189,13 +180,6 @@ def test_an_unreadable_record_counts_as_empty(tmp_path: Path) -> None:
 
 
 # --- recovery --------------------------------------------------------------------------------------------------------
-
-
-def note_append(folder: Path, offset: int, data: bytes, *, inode: int | None = None) -> None:
-    """What a process leaves in nwauth.lock that was killed while it appended `data` at `offset`."""
-    notes = Notes()
-    notes.append = Append(inode or (folder / "nwauth.add").stat().st_ino, offset, data)
-    (folder / "nwauth.lock").write_bytes(notes.encode())
 
 
 @pytest.mark.parametrize("info", ["", 'q="1" f="2"'])

@@ -12,7 +12,7 @@ What each room is for, from the small to the large:
     watch      has anything changed since the last look?
     settling   when "not found" may not be believed
     view       what is known of both files at this request
-    append     adding one line to the journal
+    append     adding lines to the journal
     ordered    the users in order, by an external sort
     rewrite    making new files: the index, and a new nwauth.txt in the place of the old
     leavings   what a merge finds no place for

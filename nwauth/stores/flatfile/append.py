@@ -1,4 +1,8 @@
-"""Adding one line to the journal: a crash at any instant leaves it whole or not at all (spec/stores.md section 1)."""
+"""Adding lines to the journal: a crash at any instant leaves each whole or not at all (spec/stores.md section 1).
+
+Many lines are written in pieces, each noted in the record before; one sync is for all of them.  Nobody was told of any
+before that, so the whole ones among them may stay when a crash comes between: each is a user, and no user is half.
+"""
 
 from __future__ import annotations
 
@@ -11,22 +15,25 @@ from nwauth.stores.flatfile.notes import Append
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from nwauth.stores.flatfile.folder import Folder
     from nwauth.stores.flatfile.notes import LockFile, Notes
 
 PAGE_BYTES = 4096
+PIECE_BYTES = 8192  # of many lines: whoever looks at the record reads a file as long as the longest it ever held
 
 
 def append(
-    folder: Folder, lock: LockFile, notes: Notes, line: bytes, complete: Callable[[str], bool]
+    folder: Folder, lock: LockFile, notes: Notes, rows: list[bytes], complete: Callable[[str], bool]
 ) -> tuple[int, int]:
-    """Append `line` to the journal, durably; the lock is held and `notes` are its record.  Where it begins and ends.
+    """Append lines to the journal, durably; the lock is held and `notes` are its record.  Where they begin and end.
+
+    If foreign lines have come between ours, it is where those behind them begin.
 
     Raises:
-        Unavailable: it could not be written whole, and the journal reads as before; or it was, and is not known to be
-            on the disk.
+        Unavailable: a line could not be written whole, and the journal reads as if neither it nor those behind it had
+            been; or all were, and they are not known to be on the disk.
     """
     try:
         fd = open_journal(folder)
@@ -35,9 +42,11 @@ def append(
             fd = files.open_own(folder.add, os.O_RDWR | os.O_APPEND, links=True)
         try:
             end_last_line(fd, folder, complete)
-            start = _write(fd, folder, lock, notes, line)
+            start = end = -1
+            for piece in _pieces(rows):
+                at = _write(fd, folder, lock, notes, piece)
+                start, end = start if at == end else at, at + len(piece)
             os.fdatasync(fd)
-            end = os.lseek(fd, 0, os.SEEK_CUR)
             notes.journal = (os.fstat(fd).st_ino, end)
         finally:
             os.close(fd)
@@ -49,11 +58,12 @@ def append(
 
 
 def recover(folder: Folder, notes: Notes) -> bool:
-    """Undo the append that a crash has left torn, if `notes` tell of one; whether they did.
+    """Undo the line that a crash has left torn, if `notes` tell of an append; whether they did.
 
-    Where nothing but a beginning of our line stands at its place, a comment of the same length is written over it:
-    nothing is cut or lengthened, since a foreign line may stand behind.  A line that begins alike but goes on otherwise
-    is foreign, unless the tear is where a killed write tears: at the end of a page.  Raises OSError.
+    Where nothing but a beginning of what we wrote stands at its place, a comment of the same length is written over the
+    line that it ends in: nothing is cut or lengthened, since a foreign line may stand behind.  A line that begins alike
+    but goes on otherwise is foreign, unless the tear is where a killed write tears: at the end of a page.  Raises
+    OSError.
     """
     pending, notes.append = notes.append, None
     if pending is None:
@@ -69,8 +79,9 @@ def recover(folder: Folder, notes: Notes) -> bool:
             standing = os.pread(fd, len(data), offset)
             torn = next((at for at, byte in enumerate(standing) if byte != data[at]), len(standing))
             at_a_page = (offset + torn) % PAGE_BYTES == 0
-            if 0 < torn < len(data) and (offset + torn == status.st_size or at_a_page):
-                _make_comment(fd, offset, torn)
+            begin = _last_line(data, torn)
+            if begin < torn < len(data) and (offset + torn == status.st_size or at_a_page):
+                os.pwrite(fd, _comment(torn - begin), offset + begin)
                 os.fdatasync(fd)
     finally:
         os.close(fd)
@@ -128,8 +139,31 @@ def _create(folder: Folder) -> None:
     files.sync_folder(os.path.dirname(target))
 
 
-def _write(fd: int, folder: Folder, lock: LockFile, notes: Notes, line: bytes) -> int:
-    data = line + b"\n"
+def _pieces(rows: list[bytes]) -> Iterator[bytes]:
+    """The lines with their ends, as many at a time as are noted and written together."""
+    piece: list[bytes] = []
+    size = 0
+    for row in rows:
+        if piece and size + len(row) >= PIECE_BYTES:
+            yield b"\n".join([*piece, b""])
+            piece, size = [], 0
+        piece.append(row)
+        size += len(row) + 1
+    yield b"\n".join([*piece, b""])
+
+
+def _last_line(data: bytes, length: int) -> int:
+    """Where the line begins that the first `length` bytes of our lines end in; `length` itself where they end one."""
+    return data.rfind(b"\n", 0, length) + 1
+
+
+def _write(fd: int, folder: Folder, lock: LockFile, notes: Notes, data: bytes) -> int:
+    """Write whole lines with one call; where they begin.
+
+    Raises:
+        Unavailable: the disk is full; the line that was cut by it is a comment now.
+        OSError: they cannot be written.
+    """
     while True:
         status = os.fstat(fd)
         notes.append = Append(status.st_ino, status.st_size, data)
@@ -137,7 +171,9 @@ def _write(fd: int, folder: Folder, lock: LockFile, notes: Notes, line: bytes) -
         sent = os.write(fd, data)
         start = os.lseek(fd, 0, os.SEEK_CUR) - sent
         if sent < len(data):
-            _overwrite(folder.add, status.st_ino, start, _comment(sent))
+            begin = _last_line(data, sent)
+            if begin < sent:
+                _overwrite(folder.add, status.st_ino, start + begin, _comment(sent - begin))
             raise Unavailable("cannot write nwauth.add: the disk is full")
         if start == 0 or os.pread(fd, 1, start - 1) == b"\n":
             return start
@@ -148,10 +184,6 @@ def _write(fd: int, folder: Folder, lock: LockFile, notes: Notes, line: bytes) -
 
 def _comment(length: int) -> bytes:
     return b"#" * (length - 1) + b"\n"
-
-
-def _make_comment(fd: int, offset: int, length: int) -> None:
-    os.pwrite(fd, _comment(length), offset)
 
 
 def _overwrite(path: str, inode: int, offset: int, data: bytes) -> None:

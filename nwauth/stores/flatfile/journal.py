@@ -20,7 +20,7 @@ class Journal:
     """The lines of the journal, the last one for each name; a deletion is a None.
 
     `complete` tells whether a password field is of a known form and full length (`lines.is_whole`).  `own_append` is
-    told by who has just written a line under the lock: where it begins and ends.
+    told by who has just written lines under the lock: where they begin and end.
     """
 
     def __init__(self, complete: Callable[[str], bool]) -> None:
@@ -41,9 +41,9 @@ class Journal:
         """
         before, self.shrank = self.identity, False
         if wanted is None:
-            self._forget()
+            self.forget()
         elif not self._goes_on(wanted):
-            self._forget()
+            self.forget()
             self._fd = files.open_own(path, os.O_RDONLY, links=True)
             self._read_on()
         else:
@@ -57,7 +57,8 @@ class Journal:
             os.close(self._fd)
             self._fd = -1
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """Know nothing of the file any more."""
         self.close()
         self.lines = {}
         self.identity = None
@@ -66,7 +67,7 @@ class Journal:
     def _goes_on(self, wanted: Identity) -> bool:
         """Whether the file is the one that we have read, grown at its end and otherwise as it was.
 
-        What was read is compared whole (0.5 ms for a MiB), but for a line of our own behind what we knew.
+        What was read is compared whole (0.5 ms for a MiB), but for lines of our own behind what we knew.
         """
         known = self.identity
         if known is None or known[:2] != wanted[:2] or wanted.size <= known.size:
@@ -74,7 +75,7 @@ class Journal:
         return self.is_own_append(wanted) or self.stands()
 
     def is_own_append(self, wanted: Identity | None) -> bool:
-        """Whether all that is new in the file is the line that we have just written."""
+        """Whether all that is new in the file is the lines that we have just written."""
         known = self.identity
         if known is None or wanted is None or known[:2] != wanted[:2]:
             return False

@@ -49,10 +49,12 @@ def serialize(user: User) -> bytes:
     """The line of a user, without its end.
 
     Raises:
-        Refused: a line cannot hold this user: it would be read as another, or as two.
+        Refused: a line cannot hold this user: it would be read as another, or as two, or without a part.
     """
     line = f"{user.name}:{user.stored_password}:{user.info.text}".encode(ENCODING, ERRORS)
     if b"\n" in line or not fits(line) or parse(line, user.store) != user:
+        if (user.drop_path, user.uid, user.ip_mask) != ("config", "0", ""):
+            raise Refused("a line of nwauth.txt has no place for a drop path, a uid or an IP mask")
         raise Refused("name, password field or info hold what a line of nwauth.txt cannot")
     return line
 

@@ -73,6 +73,8 @@ def _merge_once(
     journal = Journal(complete)
     new = None
     try:
+        if source is not None:
+            source.adopt(folder.index)  # it tells whether the file is in order: then nothing need be sorted
         journal.load(folder.add, files.identify(folder.add))
         must_be_settled(source, settling)
         leavings = Leavings()

@@ -17,13 +17,16 @@ from nwauth.stores.flatfile.view import View
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Final
 
     from nwauth.model import User
     from nwauth.stores.flatfile.merge import Merged
 
 DELETE_WAIT_SECONDS = 8.0  # below the server's 10
+BULK_JOURNAL_BYTES = 8 << 20  # while many users are added, the journal is merged past this or a quarter of the file
+MAX_BULK_JOURNAL_BYTES = 32 << 20  # and past this in any case: it is held in memory, about 4 MB for a MiB
+BULK_PAUSE_SECONDS = 5.0  # before a merge that could not be done then is tried again
 OLD_JOURNAL_SECONDS = 61.0  # after this, what `swap` keeps for a minute may go
 
 
@@ -65,6 +68,7 @@ class FlatfileStore(Store):
             max_journal_bytes=max_journal_bytes,
             clock=clock,
         )
+        self._bulk_merge_at = 0.0  # when a merge between two batches may be tried again, by the monotonic clock
         self._care_at = 0.0  # when the journals swapped out are looked after next, by the monotonic clock
 
     # --- questions ------------------------------------------------------------------------------------------------
@@ -84,7 +88,8 @@ class FlatfileStore(Store):
             self._view.must_be_settled()
         return None
 
-    def search(self) -> Iterator[User]:
+    def search(self, pattern: str = "") -> Iterator[User]:
+        del pattern  # every line has to be read anyway
         from nwauth.stores.flatfile.ordered import current_lines, lines_of, scratch
 
         view = self._view
@@ -111,39 +116,85 @@ class FlatfileStore(Store):
         try:
             if self._find(user.name) is not None:
                 return False
-            self._append(notes, lines.serialize(user))
+            self._append(notes, [lines.serialize(user)])
             return True
         finally:
             self._lock.release()
+
+    def put_all(self, users: Sequence[User]) -> list[User]:
+        rows = [(fold(user.name).encode(ENCODING, ERRORS), lines.serialize(user)) for user in users]
+        new: dict[bytes, bytes] = {}
+        taken: list[User] = []
+        notes = self._take_lock()
+        try:
+            for user, (key, row) in zip(users, rows, strict=True):
+                if key in new or self._is_taken(key):
+                    taken.append(user)
+                else:
+                    new[key] = row
+            if new:
+                self._append(notes, list(new.values()))
+        finally:
+            self._lock.release()
+        self._merge_between_batches()
+        return taken
+
+    def settle(self) -> None:
+        self._view.look_again(force=True)
+        self._view.refresh()
+        if self._view.journal.lines:
+            self.merge()
+
+    def _is_taken(self, key: bytes) -> bool:
+        """Whether somebody has this folded name, by the view, which has just been refreshed."""
+        if self._view.find(key) is not None:
+            return True
+        if self._view.doubtful:
+            self._view.must_be_settled()
+        return False
+
+    def _merge_between_batches(self) -> None:
+        """Keep the journal short while many users are added; what cannot be merged now, a later batch will."""
+        txt, add = files.identify(self.folder.txt), files.identify(self.folder.add)
+        limit = min(max(BULK_JOURNAL_BYTES, txt.size // 4 if txt else 0), MAX_BULK_JOURNAL_BYTES)
+        if add is None or add.size <= limit or time.monotonic() < self._bulk_merge_at:
+            return
+        try:
+            self._merge()
+        except Unavailable:  # the users are there: nobody is to be told otherwise
+            self._bulk_merge_at = time.monotonic() + BULK_PAUSE_SECONDS
 
     def replace(self, old: User, new: User, *, wait_seconds: float | None = None) -> bool:
         notes = self._take_lock(wait_seconds=WAIT_SECONDS if wait_seconds is None else wait_seconds)
         try:
             if self._find(old.name) != old:
                 return False
-            self._append(notes, lines.serialize(new))
+            self._append(notes, [lines.serialize(new)])
             return True
         finally:
             self._lock.release()
 
-    def delete(self, name: str) -> bool:
+    def delete(self, name: str, *, only: User | None = None) -> bool:
         started = time.monotonic()
         notes = self._take_lock()
         try:
             user = self._find(name)
-            if user is None:
+            if user is None or (only is not None and user != only):
                 return False
             line = lines.tombstone(user.name.encode(ENCODING, ERRORS))
             in_file = False
             if self._shared:
                 in_file = self._append_shared_deletion(notes, line)
             else:
-                self._append(notes, line)
+                self._append(notes, [line])
         finally:
             self._lock.release()
         if in_file:
             self._remove_from_file(DELETE_WAIT_SECONDS - (time.monotonic() - started))
         return True
+
+    def place(self) -> str:
+        return self.folder.path
 
     def make(self) -> bool:
         if self._read_only:
@@ -169,10 +220,14 @@ class FlatfileStore(Store):
         Raises:
             Unavailable: it cannot be done now; nothing is lost.
         """
-        from nwauth.stores.flatfile.merge import merge
-
         self._take_lock()  # what a crash has left half done is mended first
         self._lock.release()
+        return self._merge()
+
+    def _merge(self) -> Merged:
+        from nwauth.stores.flatfile.merge import merge
+
+        self._view.forget_journal()  # the merge reads it too, and memory need not hold it twice
         return merge(self.folder, self._lock, self._settling, complete=self._complete, shared=self._shared)
 
     def tend(self) -> None:
@@ -233,10 +288,10 @@ class FlatfileStore(Store):
         self._view.refresh()
         return set(self._view.journal.lines)
 
-    def _append(self, notes: Notes, line: bytes) -> None:
+    def _append(self, notes: Notes, rows: list[bytes]) -> None:
         from nwauth.stores.flatfile.append import append
 
-        self._view.journal.own_append = append(self.folder, self._lock, notes, line, self._complete)
+        self._view.journal.own_append = append(self.folder, self._lock, notes, rows, self._complete)
         self._view.fresh = True
         self._view.look_again()
 
@@ -249,7 +304,7 @@ class FlatfileStore(Store):
 
         key = lines.deleted_key(line) or b""
         notes.deletions.append(key)
-        self._append(notes, line)
+        self._append(notes, [line])
         try:
             mark_deleted(self.folder, key)
             in_file = self._view.file is not None and self._view.file.find(key) is not None

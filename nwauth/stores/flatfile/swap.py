@@ -119,7 +119,7 @@ def _care_for(
     for line in rows:
         key = lines.key_of(line) if line and lines.fits(line) else lines.deleted_key(line)
         if line and key not in names:
-            append.append(folder, lock, notes, line, complete)
+            append.append(folder, lock, notes, [line], complete)
     if expired or unfinished:
         os.unlink(path)
         return None

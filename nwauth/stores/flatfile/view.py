@@ -165,6 +165,11 @@ class View:
         """Know of the journals lately swapped out."""
         self.old_journals = [(self._folder.old_journal(old.inode), old.length) for old in notes.old_journals]
 
+    def forget_journal(self) -> None:
+        """Give back the memory of the journal: the next question loads it anew."""
+        self.journal.forget()
+        self._in_force, self.loaded = False, NOTHING
+
     def close(self) -> None:
         """Close the files."""
         self.watch.disarm()
