@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Final
 
     from nwauth.audit import Log
-    from nwauth.config import Config
+    from nwauth.config import Config, StoreConfig
     from nwauth.server import Conversation, Stop
     from nwauth.service import Service
 
@@ -128,9 +128,14 @@ def run(options: Options) -> int:
         stop.install()
     config, failure = configured(options)
     log = open_log(config)
+    service = None
     if failure is None:
-        service = build.build(config)
-    else:
+        try:
+            service = build.build(config, notice=lambda facts: log.event(1, "store", facts))
+        except ConfigError as error:  # what only the store can tell, as a library that lacks
+            failure = error
+    if service is None or failure is not None:
+        assert failure is not None  # noqa: S101
         service = build.broken(failure)
         log.event(1, "start", {"reason": str(failure)})
         complain(str(failure))
@@ -149,14 +154,15 @@ def run(options: Options) -> int:
 
 def configured(options: Options) -> tuple[Config, ConfigError | None]:
     """The configuration with the command line's options in force; a bad file gives the plain one, and the error."""
-    from nwauth.config import Config, read
+    from nwauth.config import Config, FlatfileConfig, read
 
     failure = None
     try:
         config = read(options.folder)
     except ConfigError as error:
         config, failure = Config(folder=options.folder), error
-    log, names, store = config.log, config.names, config.stores[0]
+    log, names = config.log, config.names
+    store: StoreConfig = config.stores[0]
     if options.has("-log"):
         log = log.changed(level="info")
     if options.has("-debug"):
@@ -169,11 +175,11 @@ def configured(options: Options) -> tuple[Config, ConfigError | None]:
         badchar=options.word("-badchar", names.badchar),
         badchar_localpart=options.word("-badchar_localpart", names.badchar_localpart),
     )
-    if options.has("-size"):
+    if options.has("-size") and isinstance(store, FlatfileConfig):
         store = store.changed(max_journal_bytes=options.number("-size"))
     if options.has("-readonly"):
         store = store.changed(read_only=True)
-    return config.changed(log=log, names=names, stores=(store,)), failure
+    return config.changed(log=log, names=names, stores=(store, *config.stores[1:])), failure
 
 
 def open_log(config: Config) -> Log:

@@ -201,6 +201,19 @@ class Options:
             raise self._mistyped(key, value, "an array of strings")
         return tuple(self._expanded(f"{key}[{i}]", item) for i, item in enumerate(value))
 
+    def mapping(self, key: str) -> dict[str, str]:
+        """A table whose keys are free and whose values are strings, empty when absent.
+
+        Raises:
+            ConfigError: it is something else.
+        """
+        value = self._take(key)
+        if value is None:
+            return {}
+        if not isinstance(value, dict):
+            raise self._mistyped(key, value, "a table of strings")
+        return {name: self._expanded(f"{key}.{name}", item) for name, item in value.items()}
+
     def table(self, key: str) -> Options:
         """A table, an empty one when absent; `finish` finishes it too.
 

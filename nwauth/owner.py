@@ -3,6 +3,20 @@
 from __future__ import annotations
 
 import os
+import sys
+
+from nwauth.errors import ConfigError
+
+# What speaks to databases, and what it imports on use where it is there.
+DATABASES = ("nwauth.stores.sql.drivers.", "nwauth.stores.sql.schema")
+DATABASES_ON_USE = (
+    "psycopg2.extras",
+    "socket",
+    "sqlalchemy.dialects.mysql",
+    "sqlalchemy.dialects.postgresql",
+    "sqlalchemy.dialects.sqlite",
+    "threading",
+)
 
 # What our modules import on use, and what those import on use; tests/test_owner.py compares it with their sources.
 ON_USE = (
@@ -38,6 +52,7 @@ ON_USE = (
     "tomllib",
     "traceback",
     "unicodedata",
+    "urllib.parse",
     "warnings",
 )
 
@@ -55,7 +70,7 @@ def become_owner(folder: str) -> None:
         return  # no folder: the store says so
     if status.st_uid == 0:
         return
-    _import_all()
+    _import_all(databases=_names_database(folder))
     os.setgroups(_groups_of(status.st_uid, status.st_gid))
     os.setgid(status.st_gid)
     os.setuid(status.st_uid)
@@ -70,15 +85,39 @@ def _groups_of(uid: int, gid: int) -> list[int]:
         return [gid]
 
 
-def _import_all() -> None:
-    """Import every module of ours and what they import on use."""
+def _names_database(folder: str) -> bool:
+    """Whether the command line or the folder's settings hold a URL: a database's libraries take long to import."""
+    if any("://" in word for word in sys.argv):
+        return True
+    try:
+        fd = os.open(os.path.join(folder, "nwauth.toml"), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    with open(fd, "rb") as file:
+        try:
+            return b"://" in file.read(1 << 20)
+        except OSError:
+            return False
+
+
+def _import_all(*, databases: bool) -> None:
+    """Import every module of ours and what they import on use; a library that lacks is told of by who needs it."""
     from importlib import import_module
     from pkgutil import walk_packages
 
     import nwauth
 
     for module in walk_packages(nwauth.__path__, "nwauth."):
-        if not module.name.endswith("__main__"):
+        if module.name.endswith("__main__") or (module.name.startswith(DATABASES) and not databases):
+            continue
+        try:
             import_module(module.name)
+        except ConfigError:
+            continue
     for name in ON_USE:
         import_module(name)
+    for name in DATABASES_ON_USE if databases else ():
+        try:
+            import_module(name)
+        except ImportError:
+            continue

@@ -8,18 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nwauth import config
-from nwauth.config import (
-    Config,
-    FlatfileConfig,
-    LogConfig,
-    NamesConfig,
-    ServerConfig,
-    commented_example,
-    read,
-)
+from nwauth.build import build
+from nwauth.config import Config, FlatfileConfig, LogConfig, NamesConfig, ServerConfig, SqlConfig, read
+from nwauth.config.example import commented_example
+from nwauth.config.stores import KINDS
 from nwauth.errors import ConfigError
 from nwauth.passwords import Settings
+from nwauth.stores.sql.columns import Columns
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -179,8 +174,11 @@ def test_no_constructor_makes_a_shared_store_upgrade() -> None:
         ("[passwords.argon2id]\nmemory = 1", "passwords.argon2id.memory: unknown key, did you mean memory_kib?"),
         (OURS + "pth = '.'", "stores[0].pth: unknown key, did you mean path?"),
         ("[stores]\nkind = 'flatfile'", "stores: found a table, wanted tables, each under its own [[stores]]"),
-        ("[[stores]]\nkind = 'sql'", 'stores[0].kind: found "sql", wanted one of flatfile'),
-        (OURS + OURS, "stores: found 2 [[stores]], wanted one: routes over several are not built yet"),
+        ("[[stores]]\nkind = 'ldap'", 'stores[0].kind: found "ldap", wanted one of flatfile, sql'),
+        (
+            OURS + OURS,
+            'stores[1].name: found "flatfile" a second time, wanted a name for each of the [[stores]]',
+        ),
         ("[policy]\nfile = 'p'", "policy: access rules are not built yet: take this table out"),
         (
             "[[stores]]\nshared = true\nupgrade = true",
@@ -306,7 +304,7 @@ def test_the_example_has_one_active_block() -> None:
 
 
 def test_the_kinds_known_are_the_ones_that_can_be_read() -> None:
-    assert list(config.KINDS) == ["flatfile"]
+    assert list(KINDS) == ["flatfile", "sql"]
 
 
 def test_a_start_without_a_file_loads_no_parser(tmp_path: Path) -> None:
@@ -318,3 +316,345 @@ def test_a_start_without_a_file_loads_no_parser(tmp_path: Path) -> None:
     )
     command = [sys.executable, "-S", "-c", program, str(tmp_path)]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "set()\n"
+
+
+# --- kind = "sql" -----------------------------------------------------------------------------------------------------
+
+SQL = '[[stores]]\nkind = "sql"\nurl = "postgresql://mail:sesame@db/mail"\n'
+MAPPED = '[stores.columns]\nname = "u"\npassword = "p"\n'
+
+
+def sql_of(folder: Path, toml: str, **environ: str) -> SqlConfig:
+    """The one store of a configuration."""
+    (folder / "nwauth.toml").write_text(toml)
+    (store,) = read(str(folder), environ=environ).stores
+    assert isinstance(store, SqlConfig)
+    return store
+
+
+def test_a_database_needs_no_more_than_its_url(tmp_path: Path) -> None:
+    store = sql_of(tmp_path, SQL)
+    assert store == SqlConfig(path=str(tmp_path), url="postgresql://mail:sesame@db/mail")
+    assert (store.kind, store.name, store.table, store.columns) == ("sql", "sql", "accounts", None)
+    assert (store.connect_timeout_seconds, store.statement_timeout_seconds) == (2.0, 4.0)
+    assert (store.new_scheme, store.upgrade, store.keep, store.password_format) == ("argon2id", True, False, "auto")
+
+
+def test_every_setting_of_a_database_is_read(tmp_path: Path) -> None:
+    store = sql_of(
+        tmp_path,
+        SQL
+        + """
+        name = "base"
+        read_url = "postgresql://mail@replica/mail"
+        table = "other.maildb"
+        connect_timeout_seconds = 1
+        statement_timeout_seconds = 2.5
+        password_format = "md5"
+        scheme = "md5"
+        upgrade = true
+        [stores.columns]
+        name = "username"
+        password = "passwd"
+        drop_path = "maildrop"
+        uid = "uid"
+        ip_mask = "mailmask"
+        forward = "forward"
+        quota = "Quota"
+        info = { full_name = "name of user", created = "created" }
+        info_text = "notes"
+        read_only = ["created", "uid"]
+        """,
+    )
+    assert store == SqlConfig(
+        path=str(tmp_path),
+        url="postgresql://mail:sesame@db/mail",
+        name="base",
+        read_url="postgresql://mail@replica/mail",
+        table="other.maildb",
+        columns=Columns(
+            name="username",
+            password="passwd",
+            drop_path="maildrop",
+            uid="uid",
+            ip_mask="mailmask",
+            info={"full_name": "name of user", "created": "created", "fwd": "forward", "quota": "Quota"},
+            info_text="notes",
+            read_only=("created", "uid"),
+        ),
+        password_format="md5",
+        connect_timeout_seconds=1.0,
+        statement_timeout_seconds=2.5,
+        new_scheme="md5",
+        keep=False,
+        upgrade=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("toml", "scheme", "keep", "upgrade"),
+    [
+        (SQL, "argon2id", False, True),
+        (SQL + 'scheme = "bcrypt"', "bcrypt", False, True),
+        (SQL + "upgrade = false", "argon2id", False, False),
+        (SQL + "read_only = true", "argon2id", False, False),
+        (SQL + '[passwords]\nscheme = "yescrypt"\nupgrade = false', "yescrypt", False, False),
+        (SQL + MAPPED, "argon2id", True, False),
+        (SQL + MAPPED + "[passwords]\nupgrade = true", "argon2id", True, False),
+        (SQL + 'password_format = "clear"\n' + MAPPED, "clear", True, False),
+        (SQL + 'password_format = "md5-crypt"\n' + MAPPED, "md5-crypt", True, False),
+        (SQL + 'scheme = "bcrypt"\n' + MAPPED, "bcrypt", False, False),
+        (SQL + 'scheme = "ssha256"\nupgrade = true\n' + MAPPED, "ssha256", False, True),
+        (SQL + "upgrade = false\n" + MAPPED, "argon2id", True, False),
+    ],
+)
+def test_somebody_elses_table_keeps_schemes_unless_it_is_told_another(
+    tmp_path: Path,
+    toml: str,
+    scheme: str,
+    keep: bool,  # noqa: FBT001
+    upgrade: bool,  # noqa: FBT001
+) -> None:
+    store = sql_of(tmp_path, toml)
+    assert (store.new_scheme, store.keep, store.upgrade) == (scheme, keep, upgrade)
+
+
+WANTED_URL = "wanted a database's URL, as sqlite:///users.db"
+WANTED_FORMAT = (
+    "wanted one of auto, clear, md5, smd5, sha, ssha, sha256, ssha256, sha512, ssha512, md5-crypt, sha256-crypt,"
+    " sha512-crypt, bcrypt, des-crypt, argon2id, yescrypt"
+)
+UNKNOWN = (
+    "unknown key, wanted one of connect_timeout_seconds, kind, name, password_format, read_only, read_url, scheme,"
+    " statement_timeout_seconds, table, upgrade, url"
+)
+
+
+@pytest.mark.parametrize(
+    ("key", "toml", "error"),
+    [
+        ("url", '[[stores]]\nkind = "sql"', f"found nothing, {WANTED_URL}"),
+        ("url", '[[stores]]\nkind = "sql"\nurl = 5', f"found an integer, {WANTED_URL}"),
+        ("url", '[[stores]]\nkind = "sql"\nurl = ["postgresql://mail:sesame@db"]', f"found an array, {WANTED_URL}"),
+        (
+            "url",
+            '[[stores]]\nkind = "sql"\nurl = "postgresql://mail:${NOPE}@db/mail"',
+            "found ${NOPE}, wanted an environment variable that is set",
+        ),
+        ("read_url", SQL + "read_url = 7", "found an integer, wanted a string"),
+        ("name", SQL + "name = 1", "found 1 (an integer), wanted a name"),
+        ("table", SQL + "table = 1", "found 1 (an integer), wanted a name"),
+        (
+            "connect_timeout_seconds",
+            SQL + 'connect_timeout_seconds = "2"',
+            'found "2" (a string), wanted a number from 0.1 to 60',
+        ),
+        ("connect_timeout_seconds", SQL + "connect_timeout_seconds = 61", "found 61, wanted a number from 0.1 to 60"),
+        ("statement_timeout_seconds", SQL + "statement_timeout_seconds = 0", "found 0, wanted a number from 0.1 to 60"),
+        (
+            "statement_timeout_seconds",
+            SQL + "statement_timeout_seconds = nan",
+            "found nan, wanted a number from 0.1 to 60",
+        ),
+        (
+            "password_format",
+            SQL + 'password_format = "clear"',
+            'found "clear", wanted "auto" where there are no [stores.columns]',
+        ),
+        ("password_format", SQL + 'password_format = "sha3"\n' + MAPPED, f'found "sha3", {WANTED_FORMAT}'),
+        ("scheme", SQL + 'scheme = "md5"', 'found "md5", wanted one of argon2id, bcrypt, sha512-crypt, yescrypt, ssha'),
+        (
+            "scheme",
+            SQL + 'password_format = "md5"\nscheme = "bcrypt"\n' + MAPPED,
+            'found "bcrypt" with password_format = "md5", wanted the same or none',
+        ),
+        (
+            "upgrade",
+            SQL + "read_only = true\nupgrade = true",
+            "found true with read_only = true, wanted false: an upgrade is a write",
+        ),
+        (
+            "upgrade",
+            SQL + "upgrade = true\n" + MAPPED,
+            "found true, wanted a scheme beside it: which can the table's other programs read?",
+        ),
+        ("read_only", SQL + 'read_only = "yes"', 'found "yes" (a string), wanted true or false'),
+        ("path", SQL + 'path = "."', UNKNOWN),
+        ("shared", SQL + "shared = true", UNKNOWN),
+        ("columns", SQL + "columns = 1", "found 1 (an integer), wanted a table"),
+        ("columns.name", SQL + "[stores.columns]", "found nothing, wanted the column of user names"),
+        ("columns.password", SQL + '[stores.columns]\nname = "u"', "found nothing, wanted the column of passwords"),
+        ("columns.passwd", SQL + MAPPED + 'passwd = "x"', "unknown key, did you mean password?"),
+        ("columns.drop_path", SQL + MAPPED + "drop_path = 1", "found 1 (an integer), wanted a name"),
+        (
+            "columns.quota",
+            SQL + MAPPED + 'quota = "q"\ninfo = { quota = "z" }',
+            "found it beside info.quota, wanted one column for the field quota",
+        ),
+        (
+            "columns.forward",
+            SQL + MAPPED + 'forward = "q"\ninfo = { fwd = "z" }',
+            "found it beside info.fwd, wanted one column for the field fwd",
+        ),
+        ("columns.info", SQL + MAPPED + "info = 1", "found 1 (an integer), wanted a table of strings"),
+        ("columns.info.a", SQL + MAPPED + "info = { a = 1 }", "found 1 (an integer), wanted a string"),
+        (
+            "columns.info.a=b",
+            SQL + MAPPED + 'info = { "a=b" = "c" }',
+            "wanted the name of an info field: no blanks, quotes or =",
+        ),
+        ("columns.read_only", SQL + MAPPED + 'read_only = "u"', 'found "u" (a string), wanted an array of strings'),
+        (
+            "columns.read_only",
+            SQL + MAPPED + 'read_only = ["z"]',
+            'found "z", wanted one of the mapped columns: u, p',
+        ),
+    ],
+)
+def test_an_error_of_a_database_says_where_what_was_found_and_wanted(
+    tmp_path: Path, key: str, toml: str, error: str
+) -> None:
+    assert fault(tmp_path, toml) == f"stores[0].{key}: {error}"
+
+
+@pytest.mark.parametrize(
+    ("key", "toml"),
+    [
+        *((key, SQL + MAPPED + f'{key.partition(".")[2]} = "a%b"') for key in ("columns.drop_path", "columns.uid")),
+        ("table", SQL + 'table = "a%b"'),
+        ("table", SQL + 'table = "a`b"'),
+        ("table", SQL + 'table = ""'),
+        ("table", SQL + "table = 'a\"b'"),
+        ("columns.name", SQL + '[stores.columns]\nname = "a`b"\npassword = "p"'),
+        ("columns.password", SQL + '[stores.columns]\nname = "u"\npassword = "a`b"'),
+        ("columns.info.full_name", SQL + MAPPED + 'info = { full_name = "a%b" }'),
+        ("columns.info.full_name", SQL + MAPPED + 'info = { full_name = "" }'),
+        ("columns.info_text", SQL + MAPPED + 'info_text = "a\\u0000b"'),
+    ],
+)
+def test_a_name_that_not_every_database_can_quote_is_refused_under_its_key(tmp_path: Path, key: str, toml: str) -> None:
+    assert fault(tmp_path, toml).startswith(f"stores[0].{key}: found ")
+
+
+@pytest.mark.parametrize(
+    ("key", "toml"),
+    [
+        ("columns.uid", SQL + MAPPED + 'uid = "u"'),
+        ("columns.info_text", SQL + MAPPED + 'info_text = "p"'),
+        ("columns.info.b", SQL + MAPPED + 'info = { a = "x", b = "x" }'),
+        ("columns.info.a", SQL + MAPPED + 'info = { a = "U" }'),
+        ("columns.info.a", SQL + MAPPED + 'info = { A = "x", a = "y" }'),
+        ("columns.quota", SQL + MAPPED + 'quota = "x"\ninfo = { Quota = "y" }'),
+    ],
+)
+def test_a_column_or_a_field_is_mapped_once_whatever_its_case(tmp_path: Path, key: str, toml: str) -> None:
+    assert fault(tmp_path, toml).startswith(f"stores[0].{key}: found ")
+
+
+@pytest.mark.parametrize("field", ["a b", "", "a\u0001", "a\u2028b", 'a"b', "a\tb", " a"])
+def test_a_field_of_a_mapping_is_one_that_a_server_can_name(tmp_path: Path, field: str) -> None:
+    spelled = "".join(c if c.isalpha() else f"\\u{ord(c):04x}" for c in field)
+    error = fault(tmp_path, SQL + MAPPED + f'info = {{ "{spelled}" = "c" }}')
+    assert error.startswith("stores[0].columns.info.")
+    assert error.isprintable()
+
+
+UNUSABLE = [
+    *("", "sesame", "users.db", "sqlite://", "sqlite:///", "sqlite://mail:sesame@/users.db", "sqlite:///:memory:"),
+    *("postgrsql://mail:sesame@db/mail", "mysql://mail:sesame@db/", "mysql://mail:ses/ame@db/mail", "mysql://sesame"),
+    *("mysql://mail:sesame@db/mail?sesame=1", "mysql://mail:sesame@[db/mail", "mysql://mail:sesame@db:x/mail"),
+    *(
+        "postgresql://mail:sesame%zz@db/mail",
+        "postgresql://mail:sesame@db/mail?sesame=1",
+        "postgresql://mail:ses/ame@db/mail",
+    ),
+    *("postgresql://mail:p@sesame@db/mail", "postgresql://mail:sesame@[db/mail", "oracle://mail:sesame@db/mail"),
+]
+
+
+@pytest.mark.parametrize("url", UNUSABLE)
+@pytest.mark.parametrize("key", ["url", "read_url"])
+def test_a_url_that_cannot_be_used_is_told_under_its_key_and_never_shown(tmp_path: Path, key: str, url: str) -> None:
+    toml = f'[[stores]]\nkind = "sql"\nurl = "{url}"' if key == "url" else f'{SQL}read_url = "{url}"'
+    (tmp_path / "nwauth.toml").write_text(toml)
+    with pytest.raises(ConfigError) as caught:
+        build(read(str(tmp_path), environ={}))
+    text = str(caught.value)
+    assert text.startswith(f"{tmp_path}/nwauth.toml: stores[0].{key}: ")
+    assert "ame" not in text.replace("USER:", "").replace("name", "")
+    assert text.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("url", "wanted"),
+    [
+        ("sqlite:///users.db", "sqlite:///{folder}/users.db"),
+        ("sqlite:///sub/../users.db", "sqlite:///{folder}/users.db"),
+        ("SQLite:///users.db", "sqlite:///{folder}/users.db"),
+        ("sqlite:////var/lib/mail/users.db", "sqlite:////var/lib/mail/users.db"),
+        ("sqlite:///odd name%20?.db", "sqlite:///{folder}/odd name%20?.db"),
+        ("postgresql:///mail", "postgresql:///mail"),
+    ],
+)
+def test_a_file_of_sqlite_is_taken_from_the_folder_of_the_settings(tmp_path: Path, url: str, wanted: str) -> None:
+    assert sql_of(tmp_path, f'[[stores]]\nkind = "sql"\nurl = "{url}"').url == wanted.format(folder=tmp_path)
+    assert sql_of(tmp_path, f'{SQL}read_url = "{url}"').read_url == wanted.format(folder=tmp_path)
+
+
+def test_a_url_comes_from_the_environment_or_a_file_of_its_own(tmp_path: Path) -> None:
+    toml = '[[stores]]\nkind = "sql"\nurl = "postgresql://mail:${PGPASS}@db/mail"\nread_url = "${REPLICA}"'
+    store = sql_of(tmp_path, toml, PGPASS="sesame", REPLICA="sqlite:///copy.db")
+    assert (store.url, store.read_url) == ("postgresql://mail:sesame@db/mail", f"sqlite:///{tmp_path}/copy.db")
+    (tmp_path / "sql.url").write_text("sqlite:///users.db\n")
+    (tmp_path / "sql.url").chmod(0o600)
+    store = sql_of(tmp_path, '[[stores]]\nkind = "sql"\nurl = { file = "sql.url" }\nread_url = { file = "sql.url" }')
+    assert store.url == store.read_url == f"sqlite:///{tmp_path}/users.db"
+
+
+def test_the_file_of_a_url_must_be_closed_to_others(tmp_path: Path) -> None:
+    toml = '[[stores]]\nkind = "sql"\nurl = { file = "sql.url" }'
+    assert fault(tmp_path, toml).startswith(f"stores[0].url: {tmp_path}/sql.url cannot be read: No such file")
+    (tmp_path / "sql.url").write_text("postgresql://mail:sesame@db/mail\n")
+    (tmp_path / "sql.url").chmod(0o644)
+    error = fault(tmp_path, toml)
+    assert error.startswith(f"stores[0].url: found {tmp_path}/sql.url with mode 0644, wanted a file closed to others")
+    assert "sesame" not in error
+    assert fault(tmp_path, '[[stores]]\nkind = "sql"\nurl = { fil = "sesame" }') == (
+        f"stores[0].url: found a table, {WANTED_URL}"
+    )
+
+
+def test_the_password_of_a_database_is_not_shown_by_repr(tmp_path: Path) -> None:
+    text = SQL + 'read_url = "postgresql://mail:sesame@replica/mail"\n'
+    found = written(tmp_path, text)
+    service = build(found)
+    for value in (
+        found,
+        found.stores,
+        found.stores[0],
+        found.stores[0].changed(read_only=True),
+        service,
+        service.store,
+    ):
+        assert "sesame" not in repr(value)
+        assert "sesame" not in str(value)
+    assert "sesame" not in service.store.place()
+    assert service.store.place() == "PostgreSQL at db/mail, table accounts"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["sqlite:///users.db", "postgresql://mail:${PGPASS}@db/mail", 'mysql://mail:"\\\u00e9\u2028@db/mail?ssl_ca=/x'],
+)
+def test_the_example_of_a_database_shows_every_setting_with_its_default(tmp_path: Path, url: str) -> None:
+    text = commented_example(url=url)
+    assert tomllib.loads(text)["stores"] == [{"kind": "sql", "url": url}]
+    store = sql_of(tmp_path, text, PGPASS="x")
+    assert store.changed(url="") == SqlConfig(path=str(tmp_path), url="")
+    assert sql_of(tmp_path, uncommented(text), PGPASS="x") == store
+    (shown,) = tomllib.loads(uncommented(text))["stores"]
+    about_others = {"columns", "password_format", "keep", "read_url"}
+    assert set(shown) == {"kind", "scheme", *SqlConfig.__slots__} - {"new_scheme", "path"} - about_others
+    for word in ("read_url", "[stores.columns]"):
+        assert word in text
+    assert max(len(line) for line in text.splitlines() if not line.startswith("url")) <= 120

@@ -53,11 +53,33 @@ def test_every_sample_user_is_found_and_has_the_password_that_the_example_says(s
 
 
 @pytest.mark.parametrize(
-    "document", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "DECISIONS.md", "docs/operations.md"]
+    "document", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "DECISIONS.md", "docs/operations.md", "docs/sql.md"]
 )
 def test_links_between_the_documents_lead_somewhere(document: str) -> None:
     for target in re.findall(r"\]\(([^)#:]+)\)", (ROOT / document).read_text()):
         assert (ROOT / document).parent.joinpath(target).exists(), target
+
+
+def shell_blocks(document: str) -> list[str]:
+    return re.findall(r"^```sh\n(.*?)^```", (ROOT / document).read_text(), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("block", shell_blocks("docs/sql.md"))
+def test_the_commands_of_the_database_page_answer_as_it_says(block: str, tmp_path: Path) -> None:
+    path = f"{COMMAND.parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["sh", "-e"],
+        input=block,
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+        env={"PATH": path},
+        timeout=60,
+    )
+    expected = [line.removeprefix("# ") for line in block.splitlines() if line.startswith("# ")]
+    assert expected
+    assert [line for line in done.stdout.splitlines() if line.startswith(("+", "-"))] == expected
 
 
 def test_make_knows_the_words_that_the_documents_use() -> None:
@@ -78,7 +100,7 @@ def test_the_rooms_that_contributing_lists_are_there_and_none_is_missing() -> No
         for name in re.findall(r"`([\w./]+)`", row)
     }
     there = {path.name for path in (ROOT / "nwauth").iterdir() if not path.name.startswith("_")}
-    assert named - {"base.py", "flatfile"} == there
+    assert named - {"base.py", "flatfile", "sql"} == there
 
 
 def test_the_rooms_of_the_flat_file_store_are_listed_and_none_is_missing() -> None:

@@ -38,6 +38,7 @@ SERVING = {
             "build",
             "cli",
             "config",
+            "config.values",
             "dropin",
             "errors",
             "model",

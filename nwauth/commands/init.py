@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from nwauth.commands.command import command, dry_run_option
-from nwauth.commands.session import as_text, shown_path, take_ids
+from nwauth.commands.session import as_text, patient, shown_path, take_ids
 from nwauth.commands.table import visible
 from nwauth.commands.terminal import ask_yes, is_interactive
-from nwauth.config import FILE_NAME, commented_example
+from nwauth.config import FILE_NAME, FlatfileConfig, SqlConfig
+from nwauth.config.example import commented_example
+from nwauth.config.stores import located_url
 from nwauth.errors import Refused, Unavailable
-from nwauth.stores.flatfile import FlatfileStore, files
+from nwauth.stores.flatfile import files
 
 if TYPE_CHECKING:
     from nwauth.commands.session import Session
@@ -27,23 +29,36 @@ ONE_WAY = (
 )
 
 
-@command("init", examples=("nwauth init --path /var/lib/nwauth", "nwauth init --path /usr/local/dmail --shared"))
+@command(
+    "init",
+    examples=(
+        "nwauth init --path /var/lib/nwauth",
+        "nwauth init --path /usr/local/dmail --shared",
+        "nwauth init --path /var/lib/nwauth --store sqlite:///users.db",
+        "nwauth init --path /etc/nwauth --store 'postgresql://mail:${PGPASS}@db.test.com/mail'",
+    ),
+)
 @click.option("--shared", is_flag=True, help="NWAuth, SurgeMail or others go on reading this folder.")
 @dry_run_option
 def init(session: Session, *, shared: bool, dry_run: bool) -> int:
-    """Make the folder, an empty user base in it, and nwauth.toml, which explains every setting.
+    """Make the folder, an empty user base, and nwauth.toml in the folder, which explains every setting.
+
+    The base is flat files in the folder; with --store URL it is a database, in which its tables are made, or brought to
+    the form that this version wants: sqlite:///FILE (from the folder), postgresql://USER:PASSWORD@HOST/DATABASE,
+    mysql://USER:PASSWORD@HOST/DATABASE. The database of a server must be there.
 
     What is there already is kept; so the command can be run again at any time. A base that NWAuth has left is served as
     it is; that others can no longer read what is then written is said, and asked about. Ends with the lines that the
     mail server needs.
     """
-    if session.choices.store is not None:
-        raise click.UsageError("--store: this version makes flat files only, in the folder of --path")
+    url = _url(session, shared=shared)
     session.place = folder = os.path.abspath(session.folder)
     rows = [_make_folder(folder, dry_run=dry_run)]
     take_ids(folder)
-    rows.append(_make_configuration(session, folder, shared=shared, dry_run=dry_run))
-    rows.append(_make_base(session, dry_run=dry_run))
+    # A URL is tried before it is written down: what cannot be used is typed once more, not mended in a file.
+    tables = _make_tables_first(folder, url) if url is not None and not dry_run and not _has_settings(folder) else None
+    rows.append(_make_configuration(session, folder, shared=shared, url=url, dry_run=dry_run))
+    rows.append(tables or _make_base(session, folder, url=url, dry_run=dry_run))
     for row in rows:
         row["dry_run"] = dry_run
     if dry_run or not session.choices.quiet:
@@ -51,6 +66,16 @@ def init(session: Session, *, shared: bool, dry_run: bool) -> int:
     if not dry_run:
         _note_next_steps(session, folder)
     return 0
+
+
+def _url(session: Session, *, shared: bool) -> str | None:
+    """The database of ``--store``: here, where there is no store yet, it takes a URL."""
+    url, session.choices.store = session.choices.store, None
+    if url is not None and ":" not in url:
+        raise click.UsageError(f"--store: found {visible(url)!r}, wanted a database's URL, such as sqlite:///users.db")
+    if url is not None and shared:
+        raise click.UsageError("--shared is about flat files, --store URL about a database: wanted one of them")
+    return url
 
 
 def _made(path: str, what: str, *, there: bool) -> dict[str, object]:
@@ -81,25 +106,54 @@ def _make_folder(folder: str, *, dry_run: bool) -> dict[str, object]:
         take_ids(above)
         try:
             os.mkdir(folder, 0o700)
+        except FileExistsError:  # another has made it meanwhile
+            return _made(folder, "the folder", there=True)
         except OSError as error:
             raise Unavailable(f"cannot make the folder: {error.strerror}") from None
     return _made(folder, "the folder", there=False)
 
 
-def _make_configuration(session: Session, folder: str, *, shared: bool, dry_run: bool) -> dict[str, object]:
+def _make_configuration(
+    session: Session, folder: str, *, shared: bool, url: str | None, dry_run: bool
+) -> dict[str, object]:
     """``nwauth.toml``, unless there is one; before the base, so that what is begun here is finished by the next run."""
     path = os.path.join(folder, FILE_NAME)
     if os.path.lexists(path):
-        stands = session.store_config.shared
-        if shared and not stands:
-            session.note(f"note: {shown_path(path)} is kept: it says shared = false; change it there if you mean it")
+        _must_agree(session, path, shared=shared, url=url)
         return _made(path, "settings", there=True)
+    if url is not None:
+        there = False if dry_run else not write_new(path, commented_example(url=url).encode())
+        return _made(path, "settings of a database", there=there)
     holds_base = any(files.identify(os.path.join(folder, name)) for name in ("nwauth.txt", "nwauth.add"))
     if holds_base and not shared and not dry_run:
         _confirm_one_way(session, folder)
     what = "settings, shared = true" if shared else "settings, shared = false"
     there = False if dry_run else not write_new(path, commented_example(shared=shared).encode())
     return _made(path, what, there=there)
+
+
+def _must_agree(session: Session, path: str, *, shared: bool, url: str | None) -> None:
+    """Say where the settings that stand there are not what the command line asks for.
+
+    Raises:
+        Refused: they name another database.
+    """
+    stands = session.store_config
+    if isinstance(stands, FlatfileConfig):
+        if shared and not stands.shared:
+            session.note(f"note: {shown_path(path)} is kept: it says shared = false; change it there if you mean it")
+        same = url is None
+    else:
+        same = url is None or _expanded(url, path) == stands.url
+    if not same:
+        raise Refused(f"{shown_path(path)} is kept, and names another store: change it there, or take another --path")
+
+
+def _expanded(url: str, file: str) -> str:
+    """A URL as the settings in `file` would mean it."""
+    from nwauth.options import Options
+
+    return located_url(Options({"url": url}, file=file).required("url", secret=True), os.path.dirname(file))
 
 
 def _confirm_one_way(session: Session, folder: str) -> None:
@@ -143,16 +197,51 @@ def write_new(path: str, content: bytes) -> bool:
     return True
 
 
-def _make_base(session: Session, *, dry_run: bool) -> dict[str, object]:
-    """The empty user file, unless there is a base."""
-    store = session.service.store
-    assert isinstance(store, FlatfileStore)  # noqa: S101, the only kind there is
-    there = any(files.identify(path) for path in (store.folder.txt, store.folder.add))
+def _make_base(session: Session, folder: str, *, url: str | None, dry_run: bool) -> dict[str, object]:
+    """The empty user base, unless there is one."""
+    if dry_run and not _has_settings(folder):
+        there = any(files.identify(os.path.join(folder, name)) for name in ("nwauth.txt", "nwauth.add"))
+        place = os.path.join(folder, "nwauth.txt") if url is None else url.rpartition("@")[2].partition("?")[0]
+        return _made(place, "the user base", there=there and url is None)
+    store, settings = session.service.store, session.store_config
+    if isinstance(settings, SqlConfig):
+        session.place = None
+        return _made(store.place(), "the user base", there=_make_tables(session, dry_run=dry_run))
+    path = os.path.join(store.place(), "nwauth.txt")
+    there = any(files.identify(os.path.join(store.place(), name)) for name in ("nwauth.txt", "nwauth.add"))
     if not dry_run:
-        with session.logged("init") as facts:
-            there = not store.make()
-            facts["change"] = "none" if there else "made"
-    return _made(store.folder.txt, "the user base", there=there)
+        there = _make_tables(session, dry_run=False)
+    return _made(path, "the user base", there=there)
+
+
+def _has_settings(folder: str) -> bool:
+    return os.path.lexists(os.path.join(folder, FILE_NAME))
+
+
+def _make_tables_first(folder: str, url: str) -> dict[str, object]:
+    """The tables in the database of a URL that no settings name yet."""
+    from nwauth.build import store
+    from nwauth.config.reading import parsed
+
+    settings = os.path.join(folder, FILE_NAME)
+    config = parsed(commented_example(url=url).encode(), file=settings, folder=folder)
+    base = store(config, patient(config.stores[0]))
+    try:
+        return _made(base.place(), "the user base", there=not base.make())
+    finally:
+        base.close()
+
+
+def _make_tables(session: Session, *, dry_run: bool) -> bool:
+    """Whether all was there already."""
+    store = session.service.store
+    if dry_run:
+        store.lookup("")
+        return True
+    with session.logged("init") as facts:
+        there = not store.make()
+        facts["change"] = "none" if there else "made"
+    return there
 
 
 def _note_next_steps(session: Session, folder: str) -> None:

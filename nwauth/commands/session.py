@@ -19,6 +19,7 @@ from nwauth.commands.output import Results, wants_color
 from nwauth.commands.table import visible
 from nwauth.commands.terminal import progress, say, unknown
 from nwauth.commands.witness import Rehearsal, Witness
+from nwauth.config import FlatfileConfig
 from nwauth.errors import NotSupported, NwauthError, Refused, Unavailable
 from nwauth.names import ENCODING, ERRORS
 from nwauth.service import BadName, NoSuchUser
@@ -30,9 +31,11 @@ if TYPE_CHECKING:
 
     from nwauth.audit import Log
     from nwauth.commands.terminal import Count
-    from nwauth.config import Config, FlatfileConfig
+    from nwauth.config import Config, StoreConfig
     from nwauth.passwords import Identity, Passwords
     from nwauth.service import Service
+
+PATIENT_SECONDS = 60.0
 
 # What the commands import on use: read in before root's ids are given up (see nwauth.owner).
 ON_USE = (
@@ -99,14 +102,17 @@ class Session:
 
         take_ids(self.folder)
         found = config.read(self.folder)
-        wanted, name = self.choices.store, found.stores[0].name
-        if wanted not in (None, name):
-            raise click.UsageError(f"--store: found {wanted!r}, wanted {name!r}: the folder has this one store")
-        take_ids(found.stores[0].path)
-        return found
+        wanted = self.choices.store
+        names = [store.name for store in found.stores]
+        if wanted is not None and wanted not in names:
+            raise click.UsageError(f"--store: found {wanted!r}, wanted {' or '.join(map(repr, names))}")
+        writable = [store for store in found.stores if not store.read_only] or list(found.stores)
+        one = writable[0] if wanted is None else found.stores[names.index(wanted)]
+        take_ids(one.path)
+        return found.changed(stores=(patient(one),))
 
     @property
-    def store_config(self) -> FlatfileConfig:
+    def store_config(self) -> StoreConfig:
         """The settings of the store that the command works on."""
         return self.config.stores[0]
 
@@ -119,7 +125,8 @@ class Session:
     @cached_property
     def service(self) -> Service:
         """The service that the configuration describes."""
-        self.place = self.store_config.path
+        if isinstance(self.store_config, FlatfileConfig):  # a database's own words name it
+            self.place = self.store_config.path
         return self._built
 
     @property
@@ -148,7 +155,8 @@ class Session:
 
     def identify(self, stored_password: str) -> Identity:
         """What a stored field is, in the folder's store: in flat files a star begins clear text."""
-        return self.passwords.identify(stored_password, star_is_clear=True)
+        star_is_clear = isinstance(self.store_config, FlatfileConfig)
+        return self.passwords.identify(stored_password, star_is_clear=star_is_clear)
 
     @contextmanager
     def logged(self, command: str, **facts: object) -> Iterator[dict[str, object]]:
@@ -194,7 +202,16 @@ class Session:
         return Refused(f"{visible(name)}: no such user in {self._shown_store()}")
 
     def _shown_store(self) -> str:
-        return f"store {self.store_config.name} of {shown_path(self.store_config.path)}"
+        place = self.service.store.place()
+        return f"store {self.store_config.name} of {shown_path(place) if os.path.isabs(place) else place}"
+
+
+def patient(store: StoreConfig) -> StoreConfig:
+    """The settings of a store for commands: nobody waits behind them, so a statement may take its time."""
+    if isinstance(store, FlatfileConfig):
+        return store
+    seconds = max(store.statement_timeout_seconds, PATIENT_SECONDS)
+    return store.changed(statement_timeout_seconds=seconds)
 
 
 def take_ids(folder: str) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nwauth.config import commented_example
+from nwauth.config.example import commented_example
 from tests.commands.common import BOB, COMMAND, Terminal, contents, run
 
 if TYPE_CHECKING:
@@ -103,11 +103,13 @@ def test_a_base_of_nwauths_stays_readable_for_the_others_with_shared(empty: str)
     assert done.status == 0
 
 
-def test_only_flat_files_can_be_made(empty: str) -> None:
-    done = run(empty, "init", "--store", "postgresql://db/mail")
-    text = "--store: this version makes flat files only, in the folder of --path (nwauth init --help tells more)"
-    assert done == (2, "", f"nwauth: {text}\n")
-    assert not os.path.exists(empty)
+def test_a_database_that_cannot_be_reached_leaves_no_settings_behind(empty: str) -> None:
+    done = run(empty, "init", "--store", "postgresql://mail:sesame@127.0.0.1:9/mail")
+    assert (done.status, done.out) == (75, "")
+    assert done.err.startswith("nwauth: ")
+    assert "PostgreSQL at 127.0.0.1:9/mail" in done.err
+    assert "sesame" not in done.err
+    assert os.listdir(empty) == []
 
 
 def test_settings_that_cannot_be_read_are_told_and_kept(empty: str) -> None:

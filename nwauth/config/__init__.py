@@ -1,0 +1,73 @@
+"""The configuration: frozen values, and the reader of ``nwauth.toml`` (spec: every key typed, unknown keys refused).
+
+- `values`: what can be said, and the defaults
+- `reading`: from TOML to values; `stores`: the same for ``[[stores]]``, one function a kind in `KINDS`
+- `example`: the commented file that ``nwauth init`` writes
+
+A folder without that file is served as NWAuth left it; then nothing is parsed and no parser imported.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from stat import S_ISREG
+
+from nwauth.config.values import (
+    FILE_NAME,
+    Config,
+    FlatfileConfig,
+    LogConfig,
+    NamesConfig,
+    ServerConfig,
+    SqlConfig,
+    StoreConfig,
+)
+from nwauth.errors import ConfigError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = [
+    "FILE_NAME",
+    "Config",
+    "FlatfileConfig",
+    "LogConfig",
+    "NamesConfig",
+    "ServerConfig",
+    "SqlConfig",
+    "StoreConfig",
+    "read",
+]
+
+
+def read(folder: str, *, environ: Mapping[str, str] | None = None) -> Config:
+    """The configuration of `folder`; without ``nwauth.toml`` its flat files, shared (so does a folder that is absent).
+
+    Raises:
+        ConfigError: the file is there and cannot be used.
+    """
+    folder = os.path.normpath(folder or ".")
+    file = os.path.normpath(os.path.join(folder, FILE_NAME))
+    try:
+        with open(file, "rb", opener=_without_waiting) as opened:
+            content = opened.read()
+    except FileNotFoundError:
+        if os.path.islink(file):  # its target is gone: not the same as "never configured"
+            raise ConfigError(f"{file}: found a link to {os.readlink(file)}, which is not there") from None
+        return Config(folder=folder)
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read: {error.strerror}") from None
+    from nwauth.config.reading import parsed
+
+    return parsed(content, file=file, folder=folder, environ=environ)
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Opens a file, and nothing that a read could hang on, as a FIFO."""
+    fd = os.open(path, flags | os.O_NONBLOCK)
+    if not S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.EINVAL, "it is no regular file")
+    return fd

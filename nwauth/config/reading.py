@@ -1,0 +1,134 @@
+"""From the text of ``nwauth.toml`` to the configuration's values."""
+
+from __future__ import annotations
+
+from nwauth.config.stores import read_stores
+from nwauth.config.values import (
+    ADDRESSES,
+    FORMATS,
+    LEVELS,
+    LOG_NAME,
+    LOG_WORDS,
+    MAX_SECONDS,
+    Config,
+    LogConfig,
+    NamesConfig,
+    ServerConfig,
+)
+from nwauth.errors import ConfigError
+from nwauth.options import Options
+from nwauth.passwords.values import SCHEMES_MADE, Settings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+
+def parsed(content: bytes, *, file: str, folder: str, environ: Mapping[str, str] | None = None) -> Config:
+    """The configuration in a file's `content`.
+
+    Raises:
+        ConfigError: it cannot be used; the text says file, key, found, wanted.
+    """
+    options = Options(_parsed(content, file), file=file, environ=environ)
+    config = _config(options, folder)
+    options.finish()
+    return config
+
+
+def _parsed(content: bytes, file: str) -> dict[str, Any]:
+    """The tables of a TOML file.
+
+    Raises:
+        ConfigError: it is none; with line and column, never with the text found there.
+    """
+    import tomllib
+
+    try:
+        text = content.removeprefix(b"\xef\xbb\xbf").decode()  # some editors begin a file with a byte order mark
+    except UnicodeDecodeError as error:
+        before = content[: error.start].rpartition(b"\n")[2]
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{file}: line {line}, column {len(before) + 1}: found bytes that are no UTF-8") from None
+    try:
+        return tomllib.loads(text)
+    except ValueError as error:  # TOMLDecodeError is one, and so is a number of too many digits
+        raise ConfigError(f"{file}: {_located(str(error), text)}") from None
+    except RecursionError:
+        raise ConfigError(f"{file}: found tables or arrays nested beyond all bounds") from None
+
+
+def _located(message: str, text: str) -> str:
+    """A message of tomllib with its position in front, and the word for what most people meet."""
+    what, _, where = message.removesuffix(")").rpartition(" (at ")
+    if not what:
+        return "found a number of too many digits"
+    if where == "end of document":
+        where = f"line {len(text.splitlines()) or 1}, at the end of the file"
+    if what == "Cannot overwrite a value":
+        key = text.splitlines()[int(where.split()[1].rstrip(",")) - 1].partition("=")[0].strip()
+        # A line that is no key may be a part of somebody's secret.
+        what = f"found the key{' ' + key if key.isidentifier() else ''} a second time, wanted it once"
+    elif what.startswith("Cannot declare"):
+        what = "found a table a second time, wanted it once"
+    return f"{where}: {what}"
+
+
+def _config(options: Options, folder: str) -> Config:
+    if "policy" in options:
+        raise options.error("policy", "access rules are not built yet: take this table out")
+    passwords = _passwords(options.table("passwords"))
+    return Config(
+        folder=folder,
+        file=options.file,
+        stores=read_stores(options, passwords),
+        server=ServerConfig(address=options.table("server").choice("address", "auto", ADDRESSES)),
+        names=_names(options.table("names")),
+        passwords=passwords,
+        log=_log(options.table("log")),
+    )
+
+
+def _names(table: Options) -> NamesConfig:
+    given = NamesConfig()
+    return NamesConfig(
+        default_domain=table.text("default_domain", given.default_domain),
+        allow_ats=table.boolean("allow_ats", given.allow_ats),
+        allow_high_ascii=table.boolean("allow_high_ascii", given.allow_high_ascii),
+        badchar=table.text("badchar", given.badchar),
+        badchar_localpart=table.text("badchar_localpart", given.badchar_localpart),
+    )
+
+
+def _passwords(table: Options) -> Settings:
+    given = Settings()
+    argon2id = table.table("argon2id")
+    lanes = argon2id.integer("lanes", given.argon2id_lanes, minimum=1, maximum=64)
+    try:
+        return Settings(
+            scheme=table.choice("scheme", given.scheme, SCHEMES_MADE),
+            argon2id_memory_kib=argon2id.integer(
+                "memory_kib", given.argon2id_memory_kib, minimum=8 * lanes, maximum=1 << 20
+            ),
+            argon2id_iterations=argon2id.integer("iterations", given.argon2id_iterations, minimum=1, maximum=100),
+            argon2id_lanes=lanes,
+            bcrypt_cost=table.integer("bcrypt_cost", given.bcrypt_cost, minimum=4, maximum=16),
+            sha512_rounds=table.integer("sha512_rounds", given.sha512_rounds, minimum=1_000, maximum=5_000_000),
+            yescrypt_cost=table.integer("yescrypt_cost", given.yescrypt_cost, minimum=1, maximum=11),
+            upgrade=table.boolean("upgrade", given.upgrade),
+            memo_seconds=table.integer("memo_seconds", int(given.memo_seconds), minimum=0, maximum=MAX_SECONDS),
+            netwin_weak=table.boolean("netwin_weak", given.netwin_weak),
+            weak_after=table.date("weak_after", given.weak_after, or_word="never"),
+        )
+    except ValueError as error:  # values that do not go together
+        raise ConfigError(f"{table.file}: passwords.{error}") from None
+
+
+def _log(table: Options) -> LogConfig:
+    given = LogConfig(file=LOG_NAME)
+    return LogConfig(
+        file=table.path("file", given.file, words=LOG_WORDS),
+        level=table.choice("level", given.level, LEVELS),
+        format=table.choice("format", given.format, FORMATS),
+    )

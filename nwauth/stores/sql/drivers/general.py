@@ -1,0 +1,116 @@
+"""Any other database, or library, that SQLAlchemy has a dialect for.
+
+SQLAlchemy connects, quotes, and knows a lost connection.  What it cannot give is a limit on how long a library waits:
+its URL has to say it (``?connect_timeout=2``), and a server that freezes holds the child.  Hence our own drivers.
+"""
+
+from __future__ import annotations
+
+from nwauth.errors import ConfigError
+from nwauth.stores.sql.drivers.base import DOWN, LOST, TAKEN, UNFIT, Driver, Trouble
+
+try:
+    from sqlalchemy import create_engine
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+    from sqlalchemy.pool import NullPool
+except ImportError as missing:
+    raise ConfigError(f"this URL needs SQLAlchemy, which is not there ({missing}): pip install sqlalchemy") from None
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final
+
+    from nwauth.stores.sql.drivers.base import Limits
+
+MARKS = {"qmark": "?", "format": "%s", "pyformat": "%s"}
+IS_REPLICA = {
+    "postgresql": "pg_is_in_recovery()",
+    "cockroachdb": "pg_is_in_recovery()",
+    "mysql": "@@global.read_only",
+    "mariadb": "@@global.read_only",
+}
+SETTINGS = {
+    "postgresql": "SET statement_timeout = {milliseconds}; SET lock_timeout = {milliseconds}",
+    "mysql": "SET SESSION innodb_lock_wait_timeout = {seconds}, lock_wait_timeout = {seconds}, time_zone = '+00:00'",
+}
+
+
+class GeneralDriver(Driver):
+    """A database behind a dialect of SQLAlchemy's."""
+
+    def __init__(self, url: str, limits: Limits) -> None:
+        self.limits = limits
+        try:
+            parsed = make_url(url)
+            self._engine = create_engine(parsed, poolclass=NullPool)
+        except (ArgumentError, NoSuchModuleError) as error:
+            raise ConfigError(f"found a URL that SQLAlchemy cannot use: {type(error).__name__}") from None
+        except ImportError as error:
+            raise ConfigError(f"{parsed.drivername} needs a library that is not there: {error}") from None
+        sql = self._engine.dialect
+        if sql.paramstyle not in MARKS or sql.is_async:
+            raise ConfigError(f"found {parsed.drivername}, wanted a library that waits, with parameters of ? or %s")
+        self._sql: Final = sql
+        self._place: Final = parsed.render_as_string(hide_password=True)
+        self.dialect = parsed.drivername
+        self.mark = MARKS[sql.paramstyle]
+        self.is_replica = IS_REPLICA.get(sql.name)
+        if sql.name == "sqlite":
+            self.lock_rows = self.lock_rows_at_once = ""
+            self.lower_is_ascii = True
+
+    def place(self) -> str:
+        return self._place
+
+    def connect(self, until: float) -> Any:
+        try:
+            lent = self._engine.raw_connection()
+        except DBAPIError as error:
+            raise (error.orig if isinstance(error.orig, Exception) else error) from error
+        connection = lent.driver_connection
+        lent.detach()
+        self._sql.set_isolation_level(connection, "AUTOCOMMIT")  # type: ignore[arg-type]
+        settings = SETTINGS.get(self._sql.name)
+        if settings is not None and connection is not None:
+            seconds = max(1, int(self.limits.statement))
+            cursor = connection.cursor()
+            cursor.execute(settings.format(seconds=seconds, milliseconds=int(self.limits.statement * 1000)))
+            cursor.close()
+        return connection
+
+    def quote(self, identifier: str) -> str:
+        return self._sql.identifier_preparer.quote_identifier(identifier)
+
+    def begin(self, cursor: Any, wait_seconds: float | None) -> None:
+        cursor.execute({"mssql": "BEGIN TRANSACTION", "sqlite": "BEGIN IMMEDIATE"}.get(self._sql.name, "BEGIN"))
+
+    def exact(self, expression: str) -> str:
+        match self._sql.name:
+            case "mysql" | "mariadb":
+                return f"CONVERT({expression} USING utf8mb4) COLLATE utf8mb4_bin"
+            case "sqlite":
+                return f"{expression} COLLATE BINARY"
+            case "postgresql" | "cockroachdb":
+                return super().exact(expression)
+            case _:
+                return expression
+
+    def folded_bytes(self, expression: str) -> str:
+        return f'lower({expression}) COLLATE "C"' if self._sql.name == "postgresql" else f"lower({expression})"
+
+    def trouble(self, error: Exception, connection: Any | None) -> Trouble | None:
+        library = self._sql.dbapi
+        if library is None or not isinstance(error, library.Error):
+            return Trouble(DOWN, f"{self._place}: {error}", broken=True) if isinstance(error, OSError) else None
+        text = f"{self._place}: {error}"
+        if isinstance(error, library.IntegrityError):
+            return Trouble(TAKEN, text)
+        if isinstance(error, library.DataError):
+            return Trouble(UNFIT, text)
+        if self._sql.is_disconnect(error, connection, None):
+            return Trouble(LOST, text)
+        return Trouble(DOWN, text, broken=isinstance(error, library.OperationalError | library.InterfaceError))
+
+    def make_database(self) -> None:
+        """Nothing: making one is a matter of its administrator."""

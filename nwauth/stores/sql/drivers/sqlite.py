@@ -1,0 +1,203 @@
+"""SQLite: a file of our own machine, in write-ahead logging, so that reading never waits for a writer."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from math import inf
+from time import monotonic
+
+from nwauth.errors import ConfigError
+from nwauth.names import fold
+from nwauth.stores.sql.drivers.base import DOWN, EMPTY, LOST, TAKEN, UNFIT, Driver, Trouble
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Any, Final
+
+    from nwauth.stores.sql.drivers.base import Ask, Limits, Row
+
+OPERATIONS = 10_000  # of SQLite's machine between two looks at the clock: some 100 microseconds
+
+TAKEN_CODES = frozenset((sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY))
+CANCELLED = frozenset((sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_INTERRUPT))
+UNUSABLE = frozenset((sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB))
+
+
+def path_of(url: str) -> str:
+    """The file of a URL ``sqlite:///relative`` or ``sqlite:////absolute``.
+
+    Raises:
+        ConfigError: the URL names none.
+    """
+    head, _, path = url.partition(":///")
+    if not path or head.partition("+")[0].lower() != "sqlite" or "?" in path or path == ":memory:":
+        raise ConfigError("found a URL of another form, wanted sqlite:///FILE, without options behind it")
+    return path
+
+
+class Overlaid(Exception):
+    """Another file has taken the place of the database, but not of its log: SQLite would read one over the other."""
+
+
+def _identity(path: str) -> tuple[int, int]:
+    status = os.stat(path)
+    return status.st_dev, status.st_ino
+
+
+class SqliteDriver(Driver):
+    """A file; it is never made by looking for it: a database that is gone is not an empty one."""
+
+    dialect = "sqlite"
+    mark = "?"
+    lower_is_ascii = True
+    trusted_seconds = 0.002  # a look at the file takes as long as a look-up; requests that come together share it
+    run = staticmethod(sqlite3.Cursor.execute)  # type: ignore[assignment]  # itself: no call more
+    lock_rows = lock_rows_at_once = ""  # the transaction itself keeps writers out
+
+    def __init__(self, url: str, limits: Limits) -> None:
+        self._path: Final = path_of(url)
+        self.limits = limits
+        self._identity: tuple[int, int] | None = None
+        self._log: tuple[int, int] | None = None
+        self._until = 0.0
+
+    def place(self) -> str:
+        return self._path
+
+    def connect(self, until: float) -> Any:
+        identity = _identity(self._path)
+        escaped = self._path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+        connection = sqlite3.connect(
+            f"file:{escaped}?mode=rw",
+            uri=True,
+            isolation_level=None,
+            timeout=self.limits.statement,
+            check_same_thread=False,
+        )
+        try:
+            self._set_up(connection)
+        except BaseException:
+            connection.close()
+            raise
+        self._identity = identity
+        return connection
+
+    def _set_up(self, connection: sqlite3.Connection) -> None:
+        connection.create_function("nwauth_fold", 1, _folded, deterministic=True)
+        connection.set_progress_handler(self._is_late, OPERATIONS)
+        self._until = monotonic() + self.limits.request
+        connection.execute("PRAGMA synchronous = FULL")  # a commit is durable: what was answered +OK stays
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchall()  # opens the log, which stays while we do
+        try:
+            self._log = _identity(f"{self._path}-wal")
+        except FileNotFoundError:
+            self._log = None
+
+    def start(self, connection: Any, until: float) -> None:
+        self._until = min(until, monotonic() + self.limits.statement)
+
+    def adopt(self, ask: Ask) -> None:
+        """A file that was restored from a backup may be out of write-ahead logging: readers would wait for writers."""
+        if ask("PRAGMA journal_mode", ())[0][0] != "wal":
+            try:
+                ask("PRAGMA journal_mode = WAL", ())
+            except sqlite3.Error:  # read-only, or in use: the next connection tries again
+                return
+
+    def answers(self, connection: Any) -> bool:
+        return True
+
+    def _is_late(self) -> bool:
+        return monotonic() > self._until
+
+    def is_stale(self, connection: Any) -> bool:
+        """Whether another file has taken the name.
+
+        Raises:
+            OSError: there is none any more.
+            Overlaid: the old one's log would be read over it.
+        """
+        if _identity(self._path) == self._identity:
+            return False
+        try:
+            log = _identity(f"{self._path}-wal")
+        except FileNotFoundError:
+            return True
+        if log == self._log:
+            raise Overlaid
+        return True
+
+    def quote(self, identifier: str) -> str:
+        return '"' + identifier.replace('"', '""') + '"'
+
+    def begin(self, cursor: Any, wait_seconds: float | None) -> None:
+        if wait_seconds is None:
+            cursor.execute("BEGIN IMMEDIATE")
+            return
+        cursor.execute(f"PRAGMA busy_timeout = {int(wait_seconds * 1000)}")
+        try:
+            cursor.execute("BEGIN IMMEDIATE")
+        finally:
+            cursor.execute(f"PRAGMA busy_timeout = {int(self.limits.statement * 1000)}")
+
+    def exact(self, expression: str) -> str:
+        return f"{expression} COLLATE BINARY"
+
+    def folded_bytes(self, expression: str) -> str:
+        return f"nwauth_fold({expression})"  # SQLite's own lower() knows ASCII alone
+
+    def stream(self, connection: Any, statement: str, parameters: Sequence[object]) -> Iterator[Row]:
+        connection.set_progress_handler(None, 0)  # the clock is that of a request
+        return super().stream(connection, statement, parameters)
+
+    def trouble(self, error: Exception, connection: Any | None) -> Trouble | None:
+        if isinstance(error, OSError):
+            gone = isinstance(error, FileNotFoundError)
+            text = "it is not there: moved, unmounted, or never made (nwauth init)" if gone else f"{error.strerror}"
+            return Trouble(DOWN, f"{self._path}: {text}", broken=True)
+        if isinstance(error, Overlaid):
+            return Trouble(
+                DOWN,
+                f"{self._path} was replaced, but the {self._path}-wal beside it is of the one that was there:"
+                " remove -wal and -shm",
+            )
+        if not isinstance(error, sqlite3.Error):
+            return None
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+        return self._trouble(code, error)
+
+    def _trouble(self, code: int, error: sqlite3.Error) -> Trouble:
+        text = f"{self._path}: {error}"
+        if code in TAKEN_CODES:
+            return Trouble(TAKEN, text)
+        if code == sqlite3.SQLITE_CONSTRAINT_NOTNULL:
+            return Trouble(EMPTY, str(error).rpartition(".")[2])
+        if code == sqlite3.SQLITE_READONLY_DBMOVED:
+            return Trouble(LOST, text)
+        plain = code & 0xFF
+        if plain in (sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_MISMATCH):
+            return Trouble(UNFIT, text)
+        if plain in CANCELLED:
+            seconds = f"{self.limits.statement:g} s"
+            held = plain != sqlite3.SQLITE_INTERRUPT
+            return Trouble(DOWN, f"{self._path} {'is locked by another' if held else 'took longer than'} {seconds}")
+        if "no such" in text:
+            text += ": run nwauth init, or mend [stores] in nwauth.toml"
+        return Trouble(DOWN, text, broken=plain in UNUSABLE)
+
+    def make_database(self) -> None:
+        try:
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        except FileExistsError:
+            pass
+        connection = self.connect(inf)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        finally:
+            connection.close()
+
+
+def _folded(value: object) -> str | None:
+    return fold(value) if isinstance(value, str) else None

@@ -1,0 +1,110 @@
+"""The schema that ``nwauth init`` makes: a row a user, found by its folded name."""
+
+from __future__ import annotations
+
+from nwauth.errors import ConfigError, Unavailable
+from nwauth.model import Info, User
+from nwauth.names import fold
+from nwauth.stores.sql.octets import SUB, decode, encode
+from nwauth.stores.sql.table import LIKE_ESCAPE, Table, like
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from nwauth.stores.sql.drivers.base import Driver
+    from nwauth.stores.sql.table import Ask, Order, Row, Values
+
+VERSION = 1  # of the schema; `schema` brings an older one here
+VERSIONS_TABLE = "nwauth_schema"
+KEY = "name_key"
+COLUMNS = ("name", "stored_password", "drop_path", "uid", "ip_mask", "info")
+
+
+class OwnTable(Table):
+    """Accounts in a table of our own."""
+
+    is_ours = True
+
+    def __init__(self, table: str, driver: Driver, *, store: str) -> None:
+        if "." in table:
+            raise ConfigError(f"found the table {table!r}, wanted a name without a dot: it is made where the URL leads")
+        super().__init__(table, driver, store=store, columns=COLUMNS)
+        by_key = self._equals(KEY, "a.")
+        self._find = self.select_told(by_key)
+        self._lock = self.select(by_key, end=driver.lock_rows)
+        self._lock_at_once = self.select(by_key, end=driver.lock_rows_at_once)
+        self._version = f"SELECT version FROM {driver.quote(VERSIONS_TABLE)} WHERE {self._equals('table_name')}"
+
+    def check(self, ask: Ask) -> None:
+        must_be_current(self.version(ask), table=self.name)
+        self.driver.adopt(ask)
+
+    def version(self, ask: Ask) -> int | None:
+        """The schema's version as the database has it; None: the table was never made."""
+        rows = ask(self._version, (self.name,))
+        return int(rows[0][0]) if rows else None
+
+    def lookup(self, ask: Ask, name: str) -> User | None:
+        rows = ask(self._find, (encode(fold(name)),))
+        return self.user(rows[0]) if rows else None
+
+    def lock(self, ask: Ask, name: str, *, at_once: bool = False) -> User | None:
+        rows = ask(self._lock_at_once if at_once else self._lock, (encode(fold(name)),))
+        return self.user(rows[0]) if rows else None
+
+    def user(self, row: Row) -> User:
+        if SUB in "".join(row):
+            row = tuple(map(decode, row))
+        name, stored_password, drop_path, uid, ip_mask, info = row
+        return User(
+            name=name,
+            stored_password=stored_password,
+            info=Info(info),
+            drop_path=drop_path,
+            uid=uid,
+            ip_mask=ip_mask,
+            store=self.store,
+        )
+
+    def values(self, user: User) -> Values:
+        return dict(zip((KEY, *COLUMNS), self.row(user), strict=True))
+
+    def its_row(self, user: User) -> Order:
+        return self._equals(KEY), (encode(fold(user.name)),)
+
+    def listing(self, pattern: str) -> Order:
+        condition = "1 = 1"
+        if pattern:
+            condition = f"a.{self.driver.quote(KEY)} LIKE {self.driver.mark} ESCAPE '{LIKE_ESCAPE}'"
+        order = f" ORDER BY a.{self.driver.quote(KEY)}"
+        return self.select(condition, end=order), (like(pattern),) if pattern else ()
+
+    @property
+    def into(self) -> str:
+        """The table and its columns, in the order of `row`."""
+        return f"{self._table} ({', '.join(map(self.driver.quote, (KEY, *COLUMNS)))})"
+
+    def row(self, user: User) -> tuple[str, ...]:
+        """What the columns hold for a user; for many at a time."""
+        row = (fold(user.name), user.name, user.stored_password, user.drop_path, user.uid, user.ip_mask, user.info.text)
+        return row if "".join(row).isprintable() else tuple(map(encode, row))
+
+    def keys_among(self, count: int) -> str:
+        """Tells which of so many folded names are taken."""
+        marks = ", ".join([self.driver.mark] * count)
+        key = self.driver.quote(KEY)
+        return f"SELECT {key} FROM {self._table} WHERE {key} IN ({marks})"
+
+    def _touched(self) -> str:
+        return f", {self.driver.quote('changed')} = CURRENT_TIMESTAMP"
+
+
+def must_be_current(version: int | None, *, table: str) -> None:
+    """Raises where this program cannot serve a schema of that version."""
+    if version is None:
+        raise Unavailable(f"there is no table {table} of nwauth's in the database, run nwauth init")
+    if version > VERSION:
+        raise ConfigError(
+            f"table {table} was made by a newer nwauth (schema {version}, here {VERSION}): upgrade this one"
+        )
+    if version < VERSION:
+        raise Unavailable(f"table {table} has schema {version}, here {VERSION}: run nwauth init to bring it forward")

@@ -1,0 +1,215 @@
+"""`SqlStore`: users in a database; and which of two databases may say "no"."""
+
+from __future__ import annotations
+
+from nwauth.errors import NotSupported, Refused, Unavailable
+from nwauth.stores.base import Store
+from nwauth.stores.sql.adding import add, change, must_be_one, put_all, tolerant
+from nwauth.stores.sql.drivers import open_driver
+from nwauth.stores.sql.drivers.base import Limits
+from nwauth.stores.sql.link import RETRY_SECONDS, Link, Taken
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Any, Final
+
+    from nwauth.model import User
+    from nwauth.stores.sql.columns import Columns
+    from nwauth.stores.sql.drivers.base import Driver
+    from nwauth.stores.sql.health import Notice
+    from nwauth.stores.sql.table import Ask, Emptied, Table
+
+
+def _unheard(_facts: dict[str, object]) -> None:
+    """A notice for nobody."""
+
+
+class SqlStore(Store):
+    """Users in one table of the database at `url`; look-ups may go to a replica of it, at `read_url`.
+
+    A replica may say yes, never no: whoever is not found there, or whose password is wrong there, is asked for again
+    where the data is written.  Without `columns` the table is our own schema's.  `notice` is told the beginning and the
+    end of each outage, once.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        name: str = "sql",
+        table: str = "accounts",
+        columns: Columns | None = None,
+        read_url: str | None = None,
+        password_format: str = "auto",  # noqa: S107, a form
+        limits: Limits | None = None,
+        read_only: bool = False,
+        notice: Notice | None = None,
+        retry_seconds: float = RETRY_SECONDS,
+    ) -> None:
+        self.name = name
+        self._read_only: Final = read_only
+        self._limits: Final = limits or Limits()
+
+        def linked(url: str, *, is_primary: bool = False) -> Link:
+            driver = open_driver(url, self._limits, writable=is_primary)
+            users = _table(table, driver, columns, store=name, password_format=password_format)
+            asking = "asking the primary" if is_primary else "reading"
+            return Link(users, notice=notice or _unheard, asking=asking, retry_seconds=retry_seconds)
+
+        first = linked(read_url or url)
+        apart = read_url is not None or first.table.driver.has_several_hosts
+        self._reader: Final = first
+        self._writer: Final = linked(url, is_primary=True) if apart else first
+        self._reads_elsewhere: Final = read_url is not None
+        self._from_replica: User | None = None
+        self._warm = False
+
+    # --- questions --------------------------------------------------------------------------------------------------
+
+    def lookup(self, name: str) -> User | None:
+        reader = self._reader
+        reader.begin()
+        try:
+            user = reader.table.lookup(reader.ask, name)
+        except Unavailable:
+            if self._writer is reader:
+                raise
+            return self._ask_writer(name, reader.until)
+        if not reader.is_replica and not self._reads_elsewhere:
+            return user
+        if user is None:
+            return self._ask_writer(name, reader.until)
+        self._from_replica = user
+        return user
+
+    def _ask_writer(self, name: str, until: float | None = None) -> User | None:
+        """The user as the database knows it that is written to."""
+        writer = self._writer
+        writer.begin(until)
+        user = writer.table.lookup(writer.ask, name)
+        if not writer.is_replica:
+            writer.deciding.works()
+            return user
+        if user is None:
+            raise writer.unsure()
+        self._from_replica = user
+        return user
+
+    def confirm(self, user: User) -> User | None:
+        if user is not self._from_replica:
+            return user
+        self._from_replica = None
+        known = self._ask_writer(user.name)
+        if self._from_replica is not None:
+            raise self._writer.unsure()
+        return known
+
+    def search(self, pattern: str = "") -> Iterator[User]:
+        writer = self._writer
+        writer.begin()
+        for row in writer.stream(writer.table.listing(pattern)):
+            yield writer.table.user(row)
+
+    def count(self) -> int | None:
+        self._writer.begin()
+        return self._writer.count()
+
+    # --- changes ----------------------------------------------------------------------------------------------------
+
+    def put(self, user: User) -> bool:
+        table = self._writer.table
+        table.new_row(user)  # says what has no place, before the database is asked
+
+        def put(empty: Emptied) -> bool:
+            def work(ask: Ask, cursor: Any) -> bool:
+                table.claim(cursor)
+                return add(table, ask, cursor, user, empty)
+
+            return self._change(work)
+
+        try:
+            return tolerant(put, table=table)
+        except Taken as error:
+            if self._ask_writer(user.name) is not None:
+                return False
+            raise Refused(f"table {table.name} does not take it, another user has the same: {error}") from error
+
+    def put_all(self, users: Sequence[User]) -> list[User]:
+        return put_all(self._writer.table, users, self._change)
+
+    def replace(self, old: User, new: User, *, wait_seconds: float | None = None) -> bool:
+        table = self._writer.table
+        table.changed(old, new)
+
+        def swap(empty: Emptied) -> bool:
+            def work(ask: Ask, cursor: Any) -> bool:
+                if table.lock(ask, old.name, at_once=wait_seconds is not None) != old:
+                    return False
+                change(table, ask, cursor, old=old, new=new, empty=empty)
+                return True
+
+            return self._change(work, wait_seconds=wait_seconds)
+
+        try:
+            return tolerant(swap, table=table)
+        except Taken as error:
+            raise Refused(f"table {table.name} does not take it, another user has the same: {error}") from error
+
+    def delete(self, name: str, *, only: User | None = None) -> bool:
+        table = self._writer.table
+
+        def work(ask: Ask, cursor: Any) -> bool:
+            user = table.lock(ask, name)
+            if user is None or only not in (None, user):
+                return False
+            cursor.execute(*table.delete(user))
+            must_be_one(table, cursor, user)
+            return True
+
+        return self._change(work)
+
+    def _change(self, work: Any, *, wait_seconds: float | None = None) -> bool:
+        if self._read_only:
+            raise NotSupported
+        self._writer.begin()
+        return self._writer.change(work, wait_seconds=wait_seconds)
+
+    # --- upkeep -----------------------------------------------------------------------------------------------------
+
+    def place(self) -> str:
+        return f"{self._writer.table.driver.place()}, table {self._writer.table.name}"
+
+    def make(self) -> bool:
+        if self._read_only:
+            raise NotSupported
+        table = self._writer.table
+        if table.is_ours:
+            from nwauth.stores.sql import schema
+
+            made = schema.make(table)
+            self.close()
+            return made
+        self._writer.begin()
+        self._writer.check()
+        return False
+
+    def tend(self) -> None:
+        if not self._warm:  # so that a wrong setting is told at the start, and no request waits for the connection
+            self._warm = True
+            self._reader.begin()
+            self._reader.warm_up()
+
+    def close(self) -> None:
+        self._reader.close()
+        self._writer.close()
+
+
+def _table(table: str, driver: Driver, columns: Columns | None, *, store: str, password_format: str) -> Table:
+    if columns is None:
+        from nwauth.stores.sql.own import OwnTable
+
+        return OwnTable(table, driver, store=store)
+    from nwauth.stores.sql.foreign import ForeignTable
+
+    return ForeignTable(table, driver, columns, store=store, password_format=password_format)
