@@ -8,7 +8,7 @@ import time
 
 from nwauth import __version__, protocol
 from nwauth.audit import ERROR, INFO
-from nwauth.errors import NotSupported, NwauthError
+from nwauth.errors import NotSupported, NwauthError, Unavailable
 from nwauth.protocol import Check, Delete, Exit, Help, Lookup, Reply, Search, Set, Version
 from nwauth.service import BadName, NoSuchUser
 
@@ -149,7 +149,8 @@ class Conversation:
             request.pattern, skip=request.skip, limit=request.limit, report=facts.__setitem__
         )
         for user in listing:
-            write(protocol.data(f"{user.name} {user.info.text}" if user.info else user.name).encode())
+            name = user.name.replace('"', "'")  # a quote would begin what looks like an info field
+            write(protocol.data(f"{name} {user.info.text}" if user.info else name).encode())
         facts["found"] = listing.found
         return protocol.ok(f"Search Complete {listing.found} items found out of {listing.total}")
 
@@ -161,6 +162,8 @@ class Conversation:
     # --- parts ----------------------------------------------------------------------------------------------------
 
     def _found(self, user: User) -> Reply:
+        if user.drop_path != "config" or user.uid != "0":
+            _must_be_words(user)
         path = user.drop_path if self._drop_path is None else self._drop_path(user.name)
         info = user.info.text
         return protocol.ok(f"{user.name} {path} {user.uid} {info}" if info else f"{user.name} {path} {user.uid}")
@@ -213,6 +216,16 @@ class Conversation:
         line["result"] = _RESULTS[reply.kind]
         command = "invalid" if request is None else request.command
         self._log.request(level, command, line, (time.monotonic() - started) * 1000)
+
+
+def _must_be_words(user: User) -> None:
+    """Raises Unavailable where a drop path or uid would be read as more than one word of the answer."""
+    for word in (user.drop_path, user.uid):
+        if not word.isprintable() or " " in word or '"' in word:
+            raise Unavailable(
+                f"the drop path or uid of {user.name!a} holds a blank, a quote or a control character: {word!a}",
+                public="the drop path or uid of this user cannot be said, see the log",
+            )
 
 
 def serve(lines: Iterable[bytes], writer: Writer, conversation: Conversation) -> None:

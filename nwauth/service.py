@@ -278,6 +278,9 @@ class Service:
             self._change(name, lambda user: _there(user).changed(name=renamed), report)
             return True
         new = old.changed(name=renamed)
+        in_one_step = self.store.rename(old, new)
+        if in_one_step is not None:
+            return in_one_step
         if not self.store.put(new):
             return False
         for _ in range(MAX_ATTEMPTS):

@@ -82,7 +82,7 @@ def _print_users(session: Session, found: Listing, *, show_hash: bool) -> int:
     """Print the users as they are found; their numbers go to stderr."""
     hidden = ("stored_password",) if show_hash else ()
     store = session.service.store
-    with session.progress("reading", lambda: found.total, lambda: _about_how_many(store)) as clear:
+    with session.progress("reading", lambda: found.total, lambda: about_how_many(store)) as clear:
         rows = _records(session, found, show_hash=show_hash)
         first = next(rows, None)  # an error comes before a table's head
         clear()
@@ -92,7 +92,7 @@ def _print_users(session: Session, found: Listing, *, show_hash: bool) -> int:
     return 0
 
 
-def _about_how_many(store: Store) -> int | None:
+def about_how_many(store: Store) -> int | None:
     """The lines of the user file: about as many as users, and counted in a hundredth of the time of a listing."""
     if not isinstance(store, FlatfileStore):
         return None

@@ -51,6 +51,9 @@ class Around(Store):
     def replace(self, old: User, new: User, *, wait_seconds: float | None = None) -> bool:
         return self.inner.replace(old, new, wait_seconds=wait_seconds)
 
+    def rename(self, old: User, new: User) -> bool | None:
+        return self.inner.rename(old, new)
+
     def delete(self, name: str, *, only: User | None = None) -> bool:
         return self.inner.delete(name, only=only)
 
@@ -86,6 +89,9 @@ class Rehearsal(Around):
         del new, wait_seconds
         return self.inner.lookup(old.name) == old
 
+    def rename(self, old: User, new: User) -> bool | None:
+        return self.inner.lookup(new.name) is None and self.inner.lookup(old.name) == old
+
     def delete(self, name: str, *, only: User | None = None) -> bool:
         found = self.inner.lookup(name)
         return found is not None and only in (None, found)
@@ -112,6 +118,11 @@ class Witness(Around):
 
     def replace(self, old: User, new: User, *, wait_seconds: float | None = None) -> bool:
         return self._kept(old, new, done=self.inner.replace(old, new, wait_seconds=wait_seconds))
+
+    def rename(self, old: User, new: User) -> bool | None:
+        done = self.inner.rename(old, new)
+        self._kept(old, new, done=bool(done))
+        return done
 
     def delete(self, name: str, *, only: User | None = None) -> bool:
         old = self.inner.lookup(name) if only is None else only

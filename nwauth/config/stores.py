@@ -66,7 +66,7 @@ def _flatfile(table: Options, passwords: Settings) -> FlatfileConfig:
 
 
 def _sql(table: Options, passwords: Settings) -> SqlConfig:
-    url = located_url(table.required("url", secret=True, wanted=WANTED_URL), table.folder)
+    url = _url(table, "url", table.required("url", secret=True, wanted=WANTED_URL))
     read_url = table.text("read_url", None, secret=True)
     columns = _columns(table.table("columns")) if "columns" in table else None
     read_only = table.boolean("read_only", False)
@@ -76,8 +76,8 @@ def _sql(table: Options, passwords: Settings) -> SqlConfig:
         path=os.path.dirname(url.partition("///")[2]) if url.startswith("sqlite:") else table.folder,
         url=url,
         name=table.text("name", given.name, wanted="a name") or given.name,
-        read_url=None if read_url is None else located_url(read_url, table.folder),
-        table=_identifier(table, "table", given.table),
+        read_url=None if read_url is None else _url(table, "read_url", read_url),
+        table=_table_name(table, given.table),
         columns=columns,
         connect_timeout_seconds=number(
             "connect_timeout_seconds", given.connect_timeout_seconds, minimum=0.1, maximum=60
@@ -88,6 +88,13 @@ def _sql(table: Options, passwords: Settings) -> SqlConfig:
         read_only=read_only,
         **_sql_passwords(table, passwords, foreign=columns is not None, read_only=read_only),
     )
+
+
+def _url(table: Options, key: str, url: str) -> str:
+    scheme, colon, rest = url.partition(":")
+    if not colon or not rest.startswith("//") or not scheme.replace("+", "").replace("_", "").isalnum():
+        raise table.error(key, f"found a string that is no URL, wanted {WANTED_URL}")
+    return located_url(url, table.folder)
 
 
 def located_url(url: str, folder: str) -> str:
@@ -123,56 +130,76 @@ def _sql_passwords(table: Options, passwords: Settings, *, foreign: bool, read_o
     }
 
 
-def _identifier(table: Options, key: str, default: T) -> str | T:
-    """The name of a table or column; what no statement can hold safely in every database is refused."""
-    found = table.text(key, default, wanted="a name")
-    if isinstance(found, str):
-        _must_be_identifier(table, key, found)
+def _table_name(table: Options, default: str) -> str:
+    found = table.text("table", default, wanted="a name")
+    _must_be_identifier(table, "table", found)
     return found
 
 
 def _must_be_identifier(table: Options, key: str, found: str) -> None:
+    """Raises ConfigError for a name that not every database's statements can hold safely."""
     if not found or not found.isprintable() or any(character in '%`"' for character in found):
-        raise table.error(key, f"found {found!r}, wanted the name of a table or column, without %, ` and quotes")
+        raise table.error(key, f"found {found!a}, wanted the name of a table or column, without %, ` and quotes")
+
+
+class _Mapping:
+    """``[stores.columns]`` as it is read: each column once, each info field once; neither has case here."""
+
+    def __init__(self, table: Options) -> None:
+        self._table = table
+        self._taken: dict[str, str] = {}
+        self.fields: dict[str, str] = {}
+
+    def column(self, key: str) -> str | None:
+        """The column of an optional key."""
+        found = self._table.text(key, None, wanted="a name")
+        return None if found is None else self.checked(key, found)
+
+    def checked(self, key: str, column: str) -> str:
+        """A column that no other key has."""
+        _must_be_identifier(self._table, key, column)
+        other = self._taken.setdefault(column.lower(), key)
+        if other != key:
+            raise self._table.error(key, f'found "{column}", which {other} has, wanted each column once')
+        return column
+
+    def field(self, key: str, field: str, column: str | None) -> None:
+        """An info field, where it has a column."""
+        if column is None:
+            return
+        if field.lower() in map(str.lower, self.fields):
+            raise self._table.error(key, f"found it beside info.{field}, wanted one column for the field {field}")
+        self.fields[field] = self.checked(key, column)
 
 
 def _columns(table: Options) -> Columns:
     from nwauth.stores.sql.columns import Columns
 
-    info = table.mapping("info")
-    for key, field in (("forward", "fwd"), ("quota", "quota")):
-        column = _identifier(table, key, None)
-        if column is not None:
-            if field in info:
-                raise table.error(key, f"found it beside info.{field}, wanted one column for the field {field}")
-            info[field] = column
-    for field in info:
-        if not field or field.strip() != field or any(character in ' \t="' for character in field):
-            raise table.error(f"info.{field}", "wanted the name of an info field: no blanks, quotes or =")
+    mapping = _Mapping(table)
+    name = mapping.checked("name", table.required("name", wanted="the column of user names"))
+    password = mapping.checked("password", table.required("password", wanted="the column of passwords"))
+    for field, column in table.mapping("info").items():
+        if not field or not field.isprintable() or any(character in ' "=' for character in field):
+            raise table.error(f"info.{ascii(field)[1:-1]}", "wanted the name of an info field: no blanks, quotes or =")
+        mapping.field(f"info.{field}", field, column)
+    mapping.field("forward", "fwd", table.text("forward", None, wanted="a name"))
+    mapping.field("quota", "quota", table.text("quota", None, wanted="a name"))
     found = Columns(
-        name=table.required("name", wanted="the column of user names"),
-        password=table.required("password", wanted="the column of passwords"),
-        drop_path=_identifier(table, "drop_path", None),
-        uid=_identifier(table, "uid", None),
-        ip_mask=_identifier(table, "ip_mask", None),
-        info=info,
-        info_text=_identifier(table, "info_text", None),
+        name=name,
+        password=password,
+        drop_path=mapping.column("drop_path"),
+        uid=mapping.column("uid"),
+        ip_mask=mapping.column("ip_mask"),
+        info=mapping.fields,
+        info_text=mapping.column("info_text"),
         read_only=table.texts("read_only", ()),
     )
-    for column in found.mapped():
-        _must_be_identifier(table, "name", column)
-    _must_be_mapped_once(table, found)
-    return found
-
-
-def _must_be_mapped_once(table: Options, found: Columns) -> None:
-    columns = found.mapped()
-    twice = [column for column in columns if columns.count(column) > 1]
-    if twice:
-        raise table.error("name", f'found the column "{twice[0]}" mapped twice, wanted each column once')
     for column in found.read_only:
-        if column not in columns:
-            raise table.error("read_only", f'found "{column}", wanted one of the mapped columns: {", ".join(columns)}')
+        if column not in found.mapped():
+            raise table.error(
+                "read_only", f'found "{column}", wanted one of the mapped columns: {", ".join(found.mapped())}'
+            )
+    return found
 
 
 KINDS: dict[str, Callable[[Options, Settings], StoreConfig]] = {"flatfile": _flatfile, "sql": _sql}

@@ -93,6 +93,16 @@ class Store(ABC):
         """
         raise NotSupported
 
+    def rename(self, old: User, new: User) -> bool | None:
+        """Put `new`, of another folded name, in the place of `old`, all else that is kept of it untouched.
+
+        False when that name is taken; None where the store cannot do it in one step: then `put` and `delete` must.
+
+        Raises:
+            Unavailable: the store no longer holds `old` exactly as given.
+        """
+        return None
+
     def delete(self, name: str, *, only: User | None = None) -> bool:
         """Delete a user, durably; False when there is none.
 

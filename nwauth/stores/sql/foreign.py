@@ -62,29 +62,30 @@ class ForeignTable(Table):
         return self._lookup(ask, name, self._find)
 
     def lock(self, ask: Ask, name: str, *, at_once: bool = False) -> User | None:
-        # Slowly, so that no second spelling can be added where the database's lower() knows ASCII alone.
-        wide = "k" if self.driver.lower_is_ascii else ""
-        return self._lookup(ask, name, self._lock_at_once if at_once else self._lock, wide=wide)
+        return self._lookup(ask, name, self._lock_at_once if at_once else self._lock)
 
-    def _lookup(self, ask: Ask, name: str, statements: Mapping[str, str], *, wide: str = "") -> User | None:
-        """`wide`: a letter that something beyond ASCII may fold to (the Kelvin sign to k): look for any there."""
+    def _lookup(self, ask: Ask, name: str, statements: Mapping[str, str]) -> User | None:
         key = fold(name)
         near: list[User] = []
         if name.isascii() or (is_plain(name) and not self.driver.has_narrow_columns):
             near = self._named(ask(statements["near"], (name, key)), key)
         exact = [user for user in near if user.name == name]
         if not exact and not (self._ignores_case and key.isascii()):
-            near = self._named(self._candidates(ask, key, statements, wide), key)
+            near = self._candidates(ask, key, statements)
             exact = [user for user in near if user.name == name]
         found = exact or near
         if len(found) > 1:
             raise Unavailable(f"table {self.name} has {len(found)} users of the name {name!a}: which is meant?")
         return found[0] if found else None
 
-    def _candidates(self, ask: Ask, key: str, statements: Mapping[str, str], wide: str) -> list[Row]:
-        if key.isascii() and "\0" not in key and not (wide and wide in key):
-            return ask(statements["folded"], (key,))
-        return ask(statements["like"], (like((key.replace(wide, "?") if wide else key) + "*"),))
+    def _candidates(self, ask: Ask, key: str, statements: Mapping[str, str]) -> list[User]:
+        """Everybody of that folded name, as far as the database can find them without regard to case."""
+        if not key.isascii() or "\0" in key:
+            return self._named(ask(statements["like"], (like(key + "*"),)), key)
+        found = self._named(ask(statements["folded"], (key,)), key)
+        if not found and "k" in key and self.driver.lower_is_ascii:  # the Kelvin sign is a k to us
+            found = self._named(ask(statements["like"], (like(key.replace("k", "?")),)), key)
+        return found
 
     def _named(self, rows: list[Row], key: str) -> list[User]:
         users = map(self.user, rows)
@@ -164,6 +165,8 @@ class ForeignTable(Table):
                 raise Refused(f"column {column} of table {self.name} is read_only in nwauth.toml")
             if value is not None and not is_plain(value):
                 raise Refused(f"column {column} of table {self.name} can hold no NUL, and nothing that is no UTF-8")
+        if given.get(self._map.name) == "":
+            raise Refused(f"table {self.name} takes nobody without a name")
         return given
 
     def listing(self, pattern: str) -> Order:

@@ -120,7 +120,7 @@ def _engine(driver: Driver) -> Engine:
 def _make(connection: Connection, driver: Driver, name: str) -> bool:
     cursor = connection.connection.cursor()
     driver.begin(cursor, None)
-    driver.claim(cursor, name)  # two at once
+    driver.claim(cursor, own.VERSIONS_TABLE)  # two at once
     try:
         known = versions()
         known.create(connection, checkfirst=True)

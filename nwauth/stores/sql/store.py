@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nwauth.errors import NotSupported, Refused, Unavailable
+from nwauth.errors import ConfigError, NotSupported, Refused, Unavailable
 from nwauth.stores.base import Store
 from nwauth.stores.sql.adding import add, change, must_be_one, put_all, tolerant
 from nwauth.stores.sql.drivers import open_driver
@@ -52,7 +52,10 @@ class SqlStore(Store):
         self._limits: Final = limits or Limits()
 
         def linked(url: str, *, is_primary: bool = False) -> Link:
-            driver = open_driver(url, self._limits, writable=is_primary)
+            try:
+                driver = open_driver(url, self._limits, writable=is_primary)
+            except ConfigError as error:
+                raise ConfigError(f"{'read_url' if url is read_url else 'url'}: {error}") from None
             users = _table(table, driver, columns, store=name, password_format=password_format)
             asking = "asking the primary" if is_primary else "reading"
             return Link(users, notice=notice or _unheard, asking=asking, retry_seconds=retry_seconds)
@@ -155,6 +158,23 @@ class SqlStore(Store):
             return tolerant(swap, table=table)
         except Taken as error:
             raise Refused(f"table {table.name} does not take it, another user has the same: {error}") from error
+
+    def rename(self, old: User, new: User) -> bool | None:
+        table = self._writer.table
+
+        def work(ask: Ask, cursor: Any) -> bool:
+            table.claim(cursor)
+            if table.lock(ask, new.name) is not None:
+                return False
+            if table.lock(ask, old.name) != old:
+                raise Unavailable("the user is being changed by others, try again")
+            change(table, ask, cursor, old=old, new=new, empty=frozenset())
+            return True
+
+        try:
+            return self._change(work)
+        except Taken:
+            return False
 
     def delete(self, name: str, *, only: User | None = None) -> bool:
         table = self._writer.table

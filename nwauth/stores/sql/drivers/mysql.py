@@ -37,7 +37,9 @@ if TYPE_CHECKING:
 # https://mariadb.com/kb/en/mariadb-error-code-reference/
 TAKEN_CODES = frozenset((1062, 1586))
 EMPTY_CODES = frozenset((1048, 1364))
-UNFIT_CODES = frozenset((1264, 1265, 1292, 1366, 1406, 1452, 1644, 3819, 4025))
+UNFIT_CODES = frozenset(
+    (1216, 1217, 1264, 1265, 1292, 1366, 1406, 1411, 1451, 1452, 1557, 1644, 1690, 1761, 1762, 3819, 4025)
+)
 AGAIN_CODES = frozenset((1213,))
 LOST_CODES = frozenset((0, 1053, 1079, 1158, 1159, 1160, 1161, 1927, 2006, 2013, 2055, 4031))
 HINTS = {
@@ -96,7 +98,8 @@ class MysqlDriver(Driver):
         lock = max(1, int(self.limits.statement * LOCK_SHARE))
         self._is_mariadb = "MariaDB" in connection.get_server_info()
         statement = "max_statement_time" if self._is_mariadb else "max_execution_time"
-        limit = self.limits.statement if self._is_mariadb else int(self.limits.statement * 1000)
+        seconds = max(self.limits.statement, lock + 0.3)  # whole seconds alone are known for locks
+        limit = seconds if self._is_mariadb else int(seconds * 1000)
         with connection.cursor() as cursor:
             cursor.execute(
                 f"SET SESSION {statement} = {limit}, innodb_lock_wait_timeout = {lock},"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from nwauth.stores.sql.drivers.base import Ask, Limits, Row
 
+REMEDIES = {"no such table": "run nwauth init, or mend [stores]", "no such column": "mend [stores.columns]"}
 OPERATIONS = 10_000  # of SQLite's machine between two looks at the clock: some 100 microseconds
 
 TAKEN_CODES = frozenset((sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY))
@@ -142,6 +143,10 @@ class SqliteDriver(Driver):
         finally:
             cursor.execute(f"PRAGMA busy_timeout = {int(self.limits.statement * 1000)}")
 
+    def rollback(self, cursor: Any) -> None:
+        if cursor.connection.in_transaction:  # a full disk has undone it already
+            super().rollback(cursor)
+
     def exact(self, expression: str) -> str:
         return f"{expression} COLLATE BINARY"
 
@@ -183,8 +188,9 @@ class SqliteDriver(Driver):
             seconds = f"{self.limits.statement:g} s"
             held = plain != sqlite3.SQLITE_INTERRUPT
             return Trouble(DOWN, f"{self._path} {'is locked by another' if held else 'took longer than'} {seconds}")
-        if "no such" in text:
-            text += ": run nwauth init, or mend [stores] in nwauth.toml"
+        for what, remedy in REMEDIES.items():
+            if what in text:
+                text += f": {remedy} in nwauth.toml"
         return Trouble(DOWN, text, broken=plain in UNUSABLE)
 
     def make_database(self) -> None:
