@@ -62,6 +62,7 @@ root = LazyGroup(
         "serve": "serve:serve",
         "user": "user:user",
         "test": "login:test",
+        "copy": "copy:copy",
         "merge": "merge:merge",
         "hash": "hashes:hashes",
         "completion": "completion:completion",

@@ -1,0 +1,154 @@
+"""Stores that a command line names: one of nwauth.toml, a folder of flat files, or a database's URL."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import click
+
+from nwauth.commands.session import patient, shown_path, take_ids
+from nwauth.commands.table import visible
+from nwauth.commands.witness import Around
+from nwauth.config import FlatfileConfig, SqlConfig, read
+from nwauth.config.stores import located_url
+from nwauth.errors import ConfigError, Refused, Unavailable
+from nwauth.names import ENCODING, ERRORS
+from nwauth.options import Options
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Final
+
+    from nwauth.commands.session import Session
+    from nwauth.config import Config, StoreConfig
+    from nwauth.model import User
+    from nwauth.stores.base import Store
+
+
+class Place:
+    """A store that the command line names: its settings, the store itself, and what it is called."""
+
+    def __init__(self, config: Config, settings: StoreConfig, *, named: bool) -> None:
+        from nwauth.build import store
+
+        self.settings: Final = patient(settings)
+        self.store: Final = Located(store(config, self.settings))
+        self.name: Final = settings.name if named else self.store.place()
+
+
+class Located(Around):
+    """A store whose errors say where it is: those of flat files name a file, and there may be two folders."""
+
+    def __init__(self, inner: Store) -> None:
+        super().__init__(inner)
+        self._place: Final = inner.place()
+
+    def place(self) -> str:
+        return shown_path(self._place) if os.path.isabs(self._place) else visible(self._place)
+
+    def lookup(self, name: str) -> User | None:
+        try:
+            return self.inner.lookup(name)
+        except Unavailable as error:
+            raise self._told(error) from error
+
+    def search(self, pattern: str = "") -> Iterator[User]:
+        try:
+            yield from self.inner.search(pattern)
+        except Unavailable as error:
+            raise self._told(error) from error
+
+    def put_all(self, users: Sequence[User]) -> list[User]:
+        try:
+            return self.inner.put_all(users)
+        except Unavailable as error:
+            raise self._told(error) from error
+
+    def settle(self) -> None:
+        try:
+            self.inner.settle()
+        except Unavailable as error:
+            raise self._told(error) from error
+
+    def make(self) -> bool:
+        try:
+            return self.inner.make()
+        except Unavailable as error:
+            raise self._told(error) from error
+
+    def _told(self, error: Unavailable) -> Unavailable:
+        text = str(error)
+        return error if self._place.partition(",")[0] in text else Unavailable(f"{self.place()}: {text}")
+
+
+def two_places(session: Session, source: str, target: str) -> tuple[Place, Place]:
+    """What ``--from`` and ``--to`` name; from here on root is the owner of the first folder that is another's.
+
+    Raises:
+        click.UsageError: one of them is no store, or both are the same.
+        Refused: the target takes no changes.
+    """
+    take_ids(session.folder)
+    config = read(session.folder)
+    found = [_settings(config, word, option) for word, option in ((source, "--from"), (target, "--to"))]
+    for settings, _ in found:
+        take_ids(settings.path)
+    if _are_same(found[0][0], found[1][0]):
+        raise click.UsageError(f"--from {visible(source)} and --to {visible(target)} are the same store")
+    if found[1][0].read_only:
+        raise Refused(f"store {found[1][0].name} takes no changes (read_only = true in nwauth.toml)")
+    (first, named), (second, is_named) = found
+    if isinstance(second, SqlConfig):
+        second = second.changed(read_url=None)  # a replica may be behind
+    return Place(config, first, named=named), Place(config, second, named=is_named)
+
+
+def _settings(config: Config, word: str, option: str) -> tuple[StoreConfig, bool]:
+    """The settings of a store, and whether it is named in the configuration."""
+    for settings in config.stores:
+        if settings.name == word:
+            return settings, True
+    if "://" in word:
+        return _of_url(config, word, option), False
+    path = os.path.abspath(os.fsdecode(word.encode(ENCODING, ERRORS)))
+    if os.path.isdir(path) or os.sep in word:
+        return _of_folder(path), False
+    names = ", ".join(visible(settings.name) for settings in config.stores)
+    raise click.UsageError(
+        f"{option}: found {visible(word)!r}, wanted a store of nwauth.toml ({names}), a folder of flat files, or a"
+        " database's URL"
+    )
+
+
+def _of_url(config: Config, word: str, option: str) -> SqlConfig:
+    """A database with tables of nwauth's; ``${NAME}`` takes an environment variable, as in nwauth.toml."""
+    try:
+        url = Options({"url": word}, file=option).required("url", secret=True)
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from None
+    url = located_url(url, os.path.abspath(config.folder))
+    is_file = url.startswith("sqlite:")
+    return SqlConfig(path=os.path.dirname(url.partition("///")[2]) if is_file else config.folder, url=url)
+
+
+def _of_folder(path: str) -> FlatfileConfig:
+    """The flat files of a folder, with the settings of a nwauth.toml there that speaks of them."""
+    for settings in read(path).stores:
+        if isinstance(settings, FlatfileConfig) and os.path.realpath(settings.path) == os.path.realpath(path):
+            return settings
+    return FlatfileConfig(path=path)
+
+
+def _are_same(one: StoreConfig, other: StoreConfig) -> bool:
+    if isinstance(one, FlatfileConfig) and isinstance(other, FlatfileConfig):
+        files = [os.path.realpath(os.path.join(settings.path, "nwauth.txt")) for settings in (one, other)]
+        return files[0] == files[1]
+    if isinstance(one, SqlConfig) and isinstance(other, SqlConfig):
+        return (_real_url(one.url), one.table) == (_real_url(other.url), other.table)
+    return False
+
+
+def _real_url(url: str) -> str:
+    head, slashes, path = url.partition(":///")
+    return head + slashes + os.path.realpath(path) if head == "sqlite" else url
