@@ -321,13 +321,17 @@ class Service:
         Raises:
             Unavailable: they always do.
         """
-        for _ in range(MAX_ATTEMPTS):
-            old = self._known(self._full(name))
-            new = wanted(old)
-            if self.store.put(new) if old is None else new == old or self.store.replace(old, new):
-                report("store", new.store)
-                report("change", "added" if old is None else "none" if new == old else "changed")
-                return new
+        self.store.begin()
+        try:
+            for _ in range(MAX_ATTEMPTS):
+                old = self._known(self._full(name))
+                new = wanted(old)
+                if self.store.put(new) if old is None else new == old or self.store.replace(old, new):
+                    report("store", new.store)
+                    report("change", "added" if old is None else "none" if new == old else "changed")
+                    return new
+        finally:
+            self.store.end()
         raise Unavailable(OVERTAKEN)
 
     def _known(self, name: str) -> User | None:

@@ -24,6 +24,12 @@ class Around(Store):
         self.inner: Final = inner
         self.name = inner.name
 
+    def begin(self) -> None:
+        self.inner.begin()
+
+    def end(self) -> None:
+        self.inner.end()
+
     def lookup(self, name: str) -> User | None:
         return self.inner.lookup(name)
 

@@ -110,6 +110,12 @@ class Store(ABC):
         """
         raise NotSupported
 
+    def begin(self) -> None:
+        """What is asked from here to `end` is one request: it shares the time that one may take."""
+
+    def end(self) -> None:
+        """See `begin`."""
+
     def place(self) -> str:
         """Where the users are, for people; no password stands in it."""
         return self.name

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import monotonic
+
 from nwauth.errors import ConfigError, NotSupported, Refused, Unavailable
 from nwauth.stores.base import Store
 from nwauth.stores.sql.adding import add, change, must_be_one, put_all, tolerant
@@ -66,13 +68,20 @@ class SqlStore(Store):
         self._writer: Final = linked(url, is_primary=True) if apart else first
         self._reads_elsewhere: Final = read_url is not None
         self._from_replica: User | None = None
+        self._request_until: float | None = None
         self._warm = False
+
+    def begin(self) -> None:
+        self._request_until = monotonic() + self._limits.request
+
+    def end(self) -> None:
+        self._request_until = None
 
     # --- questions --------------------------------------------------------------------------------------------------
 
     def lookup(self, name: str) -> User | None:
         reader = self._reader
-        reader.begin()
+        reader.begin(self._request_until)
         try:
             user = reader.table.lookup(reader.ask, name)
         except Unavailable:
@@ -86,7 +95,7 @@ class SqlStore(Store):
         self._from_replica = user
         return user
 
-    def _ask_writer(self, name: str, until: float | None = None) -> User | None:
+    def _ask_writer(self, name: str, until: float) -> User | None:
         """The user as the database knows it that is written to."""
         writer = self._writer
         writer.begin(until)
@@ -103,7 +112,7 @@ class SqlStore(Store):
         if user is not self._from_replica:
             return user
         self._from_replica = None
-        known = self._ask_writer(user.name)
+        known = self._ask_writer(user.name, self._reader.until)  # the time of the request that it was looked up for
         if self._from_replica is not None:
             raise self._writer.unsure()
         return known
@@ -134,7 +143,7 @@ class SqlStore(Store):
         try:
             return tolerant(put, table=table)
         except Taken as error:
-            if self._ask_writer(user.name) is not None:
+            if self._ask_writer(user.name, self._writer.until) is not None:
                 return False
             raise Refused(f"table {table.name} does not take it, another user has the same: {error}") from error
 
@@ -192,7 +201,7 @@ class SqlStore(Store):
     def _change(self, work: Any, *, wait_seconds: float | None = None) -> bool:
         if self._read_only:
             raise NotSupported
-        self._writer.begin()
+        self._writer.begin(self._request_until if wait_seconds is None else self._reader.until)
         return self._writer.change(work, wait_seconds=wait_seconds)
 
     # --- upkeep -----------------------------------------------------------------------------------------------------
