@@ -40,6 +40,8 @@ def put_all(table: Table, users: Sequence[User], transact: Callable[[Work], bool
         else:
             tolerant(lambda empty: transact(_foreign(table, users, left, empty)), table=table)
     except Taken as error:
+        if not table.is_ours:
+            raise Refused(f"table {table.name} does not take one of them, another has the same: {error}") from error
         raise Unavailable(f"table {table.name} was changed meanwhile, try again: {error}") from error
     return left
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from nwauth.stores.sql.columns import Columns
     from nwauth.stores.sql.drivers.base import Driver
-    from nwauth.stores.sql.table import Ask, Order, Row, Values
+    from nwauth.stores.sql.table import Ask, Emptied, Order, Row, Values
 
 _LINE_ENDS = str.maketrans({"\n": " ", "\r": " ", "\0": " ", '"': "'"})
 
@@ -157,17 +157,24 @@ class ForeignTable(Table):
     def claim(self, cursor: Any) -> None:
         self.driver.claim(cursor, self.name)
 
-    def writable(self, values: Values) -> Values:
+    def new_row(self, user: User, empty: Emptied = frozenset()) -> Values:
         fixed = self._map.read_only
+        values = super().new_row(user, empty)
         given = {column: value for column, value in values.items() if value or column not in fixed}
-        for column, value in given.items():
-            if column in fixed:
+        if not given.get(self._map.name):
+            raise Refused(f"table {self.name} takes nobody without a name")
+        return self._writable(given)
+
+    def changed(self, old: User, new: User, empty: Emptied = frozenset()) -> Values:
+        return self._writable(super().changed(old, new, empty))
+
+    def _writable(self, values: Values) -> Values:
+        for column, value in values.items():
+            if column in self._map.read_only:
                 raise Refused(f"column {column} of table {self.name} is read_only in nwauth.toml")
             if value is not None and not is_plain(value):
                 raise Refused(f"column {column} of table {self.name} can hold no NUL, and nothing that is no UTF-8")
-        if given.get(self._map.name) == "":
-            raise Refused(f"table {self.name} takes nobody without a name")
-        return given
+        return values
 
     def listing(self, pattern: str) -> Order:
         order = f" ORDER BY {self.driver.folded_bytes(self._name)}"

@@ -121,10 +121,13 @@ class Link:
             _close(connection)
 
     def _must_be_whole(self, connection: Any) -> None:
-        is_replica = self._driver.is_replica
-        if is_replica is not None and self._asking(connection)(f"SELECT {is_replica}", ())[0][0]:
+        if self._leads_to_replica(self._asking(connection)):
             raise self.unsure()
         self.deciding.works()
+
+    def _leads_to_replica(self, ask: Ask) -> bool:
+        is_replica = self._driver.is_replica
+        return is_replica is not None and bool(ask(f"SELECT {is_replica}", ())[0][0])
 
     def unsure(self) -> Unavailable:
         """What to raise where a replica alone can be asked, and does not know."""
@@ -171,7 +174,9 @@ class Link:
         driver.start(connection, self.until)
         driver.begin(cursor, wait_seconds)
         try:
-            done = work(self._asking(connection), cursor)
+            ask = self._asking(connection)
+            self._must_take_changes(ask)
+            done = work(ask, cursor)
         except BaseException:
             self._undo(cursor)
             raise
@@ -180,6 +185,11 @@ class Link:
         else:
             self._undo(cursor)
         return done
+
+    def _must_take_changes(self, ask: Ask) -> None:
+        """Raises Unavailable on a replica: what is not found there is not absent, and what is written there is lost."""
+        if self._leads_to_replica(ask):
+            raise self.writing.failed(f"{self._driver.place()} takes no changes: a replica, or read-only")
 
     def _commit(self, cursor: Any) -> None:
         self._driver.start(self._connection, self.until)
@@ -252,7 +262,7 @@ class Link:
             if trouble is None and not isinstance(error, NwauthError):
                 raise
             reason = str(error) if trouble is None else trouble.text
-            self._give_up(reason)
+            self._rest(reason)
             raise self.reading.failed(reason) from error
         return connection
 
@@ -283,8 +293,8 @@ class Link:
         self._drop()
         return True
 
-    def _give_up(self, reason: str) -> None:
-        self._drop()
+    def _rest(self, reason: str) -> None:
+        """Make no new connection for a while."""
         self._given_up = reason
         self._retry_at = monotonic() + self._retry_seconds
 
@@ -306,7 +316,9 @@ class Link:
         if trouble is None:
             return error
         if trouble.broken or connection is None:
-            self._give_up(trouble.text)
+            self._rest(trouble.text)
+            if connection is self._connection:
+                self._drop()
         if health is self.writing:
             match trouble.kind:
                 case base.TAKEN:

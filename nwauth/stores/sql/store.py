@@ -69,6 +69,7 @@ class SqlStore(Store):
         self._reads_elsewhere: Final = read_url is not None
         self._from_replica: User | None = None
         self._request_until: float | None = None
+        self._narrowed = False
         self._warm = False
 
     def begin(self) -> None:
@@ -120,10 +121,13 @@ class SqlStore(Store):
     def search(self, pattern: str = "") -> Iterator[User]:
         writer = self._writer
         writer.begin()
+        self._narrowed = bool(pattern)
         for row in writer.stream(writer.table.listing(pattern)):
             yield writer.table.user(row)
 
     def count(self) -> int | None:
+        if not self._narrowed:
+            return None
         self._writer.begin()
         return self._writer.count()
 
@@ -210,10 +214,8 @@ class SqlStore(Store):
         return f"{self._writer.table.driver.place()}, table {self._writer.table.name}"
 
     def make(self) -> bool:
-        if self._read_only:
-            raise NotSupported
         table = self._writer.table
-        if table.is_ours:
+        if table.is_ours and not self._read_only:
             from nwauth.stores.sql import schema
 
             made = schema.make(table)

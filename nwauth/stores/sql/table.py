@@ -103,17 +103,12 @@ class Table(ABC):
             Refused: the table has no place for something of it.
         """
         filled = {column: _filled(column, value, empty) for column, value in self.values(user).items()}
-        return self.writable({column: value for column, value in filled.items() if value is not None})
+        return {column: value for column, value in filled.items() if value is not None}
 
     def changed(self, old: User, new: User, empty: Emptied = frozenset()) -> Values:
         """What to change in the row of `old`.  Raises Refused."""
         before, after = self.values(old), self.values(new)
-        changes = {column: value for column, value in after.items() if value != before[column]}
-        return self.writable({column: _filled(column, value, empty) for column, value in changes.items()})
-
-    def writable(self, values: Values) -> Values:
-        """`values`, if they may be written.  Raises Refused."""
-        return values
+        return {column: _filled(column, value, empty) for column, value in after.items() if value != before[column]}
 
     def insert(self, values: Values) -> Order:
         """Add a row."""

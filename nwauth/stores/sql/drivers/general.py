@@ -32,6 +32,7 @@ IS_REPLICA = {
 }
 SETTINGS = {
     "postgresql": "SET statement_timeout = {milliseconds}; SET lock_timeout = {milliseconds}",
+    "mariadb": "SET SESSION innodb_lock_wait_timeout = {seconds}, lock_wait_timeout = {seconds}, time_zone = '+00:00'",
     "mysql": "SET SESSION innodb_lock_wait_timeout = {seconds}, lock_wait_timeout = {seconds}, time_zone = '+00:00'",
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from time import monotonic
 
-from nwauth.errors import ConfigError
+from nwauth.errors import ConfigError, Unavailable
 from nwauth.stores.sql.drivers.base import (
     AGAIN,
     DOWN,
@@ -123,7 +123,7 @@ class MysqlDriver(Driver):
         self._claimed = "nwauth_" + sha256(name.encode()).hexdigest()[:40]
         cursor.execute("SELECT GET_LOCK(%s, %s)", (self._claimed, int(self.limits.statement)))
         if cursor.fetchone()[0] != 1:
-            raise Late
+            raise Unavailable(f"{self.place()}: another is adding users, try again", public="the users are locked")
 
     def commit(self, cursor: Any) -> None:
         super().commit(cursor)

@@ -55,6 +55,7 @@ KINDS = {
     "57P": LOST,  # shutdowns
     "0A000": LOST,  # a plan made before the table was changed
     NO_SUCH_STATEMENT: LOST,
+    "40003": DOWN,  # nobody knows whether it is done
     "40": AGAIN,  # deadlocks, serialization failures
 }
 HINTS = {
