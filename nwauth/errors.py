@@ -9,17 +9,17 @@ Anything that is not a `NwauthError` is a bug: it is logged with its traceback a
 class NwauthError(Exception):
     """Base of all our errors; `temporary` says whether asking again later can help.
 
-    Its text is the whole reason, for the log and for who types a command.  `repeated`: this very reason has been logged
-    for this outage.
+    Its text is the whole reason, for the log and for who types a command.  `public` is what may be said on the wire,
+    where that is not the whole text: a database's own words may name hosts, accounts and statements.  `repeated`: this
+    very reason has been logged for this outage.
     """
 
     temporary: bool = False
-    repeated: bool = False
 
-    @property
-    def public(self) -> str:
-        """What may be said of it on the wire."""
-        return str(self)
+    def __init__(self, text: str, *, public: str | None = None, repeated: bool = False) -> None:
+        super().__init__(text)
+        self.public = text if public is None else public
+        self.repeated = repeated
 
 
 class Refused(NwauthError):
@@ -34,23 +34,9 @@ class NotSupported(NwauthError):
 
 
 class Unavailable(NwauthError):
-    """Cannot tell now: a store is down, a disk full, a lock held, a library missing.
-
-    `public` is what may be said on the wire, where that is not the whole `text`: a database's own words may name hosts,
-    accounts and statements.  `repeated`: see `NwauthError`.
-    """
+    """Cannot tell now: a store is down, a disk full, a lock held, a library missing."""
 
     temporary = True
-
-    def __init__(self, text: str, *, public: str | None = None, repeated: bool = False) -> None:
-        super().__init__(text)
-        self.repeated = repeated
-        self._public = text if public is None else public
-
-    @property
-    def public(self) -> str:
-        """What may be said of it on the wire."""
-        return self._public
 
 
 class ConfigError(NwauthError):
@@ -61,10 +47,8 @@ class ConfigError(NwauthError):
 
     temporary = True
 
-    @property
-    def public(self) -> str:
-        """Its text names paths and values: it is for the log."""
-        return "bad configuration, see the log"
+    def __init__(self, text: str) -> None:
+        super().__init__(text, public="bad configuration, see the log")  # the text names paths and values
 
 
 class Misuse(Exception):

@@ -221,7 +221,7 @@ class Conversation:
 def _must_be_words(user: User) -> None:
     """Raises Unavailable where a drop path or uid would be read as more than one word of the answer."""
     for word in (user.drop_path, user.uid):
-        if not word.isprintable() or " " in word or '"' in word:
+        if not word or not word.isprintable() or " " in word or '"' in word:
             raise Unavailable(
                 f"the drop path or uid of {user.name!a} holds a blank, a quote or a control character: {word!a}",
                 public="the drop path or uid of this user cannot be said, see the log",

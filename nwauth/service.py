@@ -305,9 +305,8 @@ class Service:
     def search(self, pattern: str, *, skip: int = 0, limit: int | None = None, report: Report = silent) -> Listing:
         """The users that match, by folded name."""
         report("store", self.store.name)
-        return Listing(
-            self.store.search(pattern), count=self.store.count, matches=matcher(pattern), skip=skip, limit=limit
-        )
+        count = self.store.count if pattern else lambda: None  # all are given: they are counted on the way
+        return Listing(self.store.search(pattern), count=count, matches=matcher(pattern), skip=skip, limit=limit)
 
     def tend(self) -> None:
         """Between two requests: whatever the store wants to do while nobody waits."""

@@ -447,14 +447,14 @@ UNKNOWN = (
         (
             "connect_timeout_seconds",
             SQL + 'connect_timeout_seconds = "2"',
-            'found "2" (a string), wanted a number from 0.1 to 60',
+            'found "2" (a string), wanted a number from 0.1 to 7.5',
         ),
-        ("connect_timeout_seconds", SQL + "connect_timeout_seconds = 61", "found 61, wanted a number from 0.1 to 60"),
-        ("statement_timeout_seconds", SQL + "statement_timeout_seconds = 0", "found 0, wanted a number from 0.1 to 60"),
+        ("connect_timeout_seconds", SQL + "connect_timeout_seconds = 61", "found 61, wanted a number from 0.1 to 7.5"),
+        ("statement_timeout_seconds", SQL + "statement_timeout_seconds = 0", "found 0, wanted a number from 0.1 to 7.5"),
         (
             "statement_timeout_seconds",
             SQL + "statement_timeout_seconds = nan",
-            "found nan, wanted a number from 0.1 to 60",
+            "found nan, wanted a number from 0.1 to 7.5",
         ),
         (
             "password_format",

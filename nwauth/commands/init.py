@@ -56,7 +56,8 @@ def init(session: Session, *, shared: bool, dry_run: bool) -> int:
     rows = [_make_folder(folder, dry_run=dry_run)]
     take_ids(folder)
     # A URL is tried before it is written down: what cannot be used is typed once more, not mended in a file.
-    tables = _make_tables_first(folder, url) if url is not None and not dry_run and not _has_settings(folder) else None
+    first = url is not None and not dry_run and not _has_settings(folder)
+    tables = _make_tables_first(folder, url) if first and url is not None else None
     rows.append(_make_configuration(session, folder, shared=shared, url=url, dry_run=dry_run))
     rows.append(tables or _make_base(session, folder, url=url, dry_run=dry_run))
     for row in rows:
@@ -214,17 +215,26 @@ def _make_base(session: Session, folder: str, *, url: str | None, dry_run: bool)
     return _made(path, "the user base", there=there)
 
 
+def _owner(folder: str) -> int | None:
+    try:
+        return os.stat(folder).st_uid
+    except OSError:
+        return None  # who makes the database says so
+
+
 def _has_settings(folder: str) -> bool:
     return os.path.lexists(os.path.join(folder, FILE_NAME))
 
 
-def _make_tables_first(folder: str, url: str) -> dict[str, object]:
-    """The tables in the database of a URL that no settings name yet."""
+def _make_tables_first(folder: str, url: str) -> dict[str, object] | None:
+    """The tables in the database of a URL that no settings name yet; None where they can be made only afterwards."""
     from nwauth.build import store
     from nwauth.config.reading import parsed
 
     settings = os.path.join(folder, FILE_NAME)
     config = parsed(commented_example(url=url).encode(), file=settings, folder=folder)
+    if os.geteuid() == 0 and _owner(config.stores[0].path) != _owner(folder):
+        return None  # root writes the settings as it is, and then takes the ids of the database file's owner
     base = store(config, patient(config.stores[0]))
     try:
         return _made(base.place(), "the user base", there=not base.make())
@@ -236,7 +246,12 @@ def _make_tables(session: Session, *, dry_run: bool) -> bool:
     """Whether all was there already."""
     store = session.service.store
     if dry_run:
-        store.lookup("")
+        try:
+            store.lookup("")
+        except Unavailable as error:
+            if "nwauth init" not in str(error):  # what lacks is what would be made
+                raise
+            return False
         return True
     with session.logged("init") as facts:
         there = not store.make()

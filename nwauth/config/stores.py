@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 MAX_BYTES = 2**40
+MAX_WAIT_SECONDS = 7.5  # two seconds more are for a second try; the mail server waits for 10
 WANTED_URL = "a database's URL, as sqlite:///users.db"
 
 
@@ -71,7 +72,7 @@ def _sql(table: Options, passwords: Settings) -> SqlConfig:
     columns = _columns(table.table("columns")) if "columns" in table else None
     read_only = table.boolean("read_only", False)
     given = SqlConfig(path="", url="")
-    number = table.number
+    connect, statement = _time_outs(table, given)
     return SqlConfig(
         path=os.path.dirname(url.partition("///")[2]) if url.startswith("sqlite:") else table.folder,
         url=url,
@@ -79,15 +80,28 @@ def _sql(table: Options, passwords: Settings) -> SqlConfig:
         read_url=None if read_url is None else _url(table, "read_url", read_url),
         table=_table_name(table, given.table),
         columns=columns,
-        connect_timeout_seconds=number(
-            "connect_timeout_seconds", given.connect_timeout_seconds, minimum=0.1, maximum=60
-        ),
-        statement_timeout_seconds=number(
-            "statement_timeout_seconds", given.statement_timeout_seconds, minimum=0.1, maximum=60
-        ),
+        connect_timeout_seconds=connect,
+        statement_timeout_seconds=statement,
         read_only=read_only,
         **_sql_passwords(table, passwords, foreign=columns is not None, read_only=read_only),
     )
+
+
+def _time_outs(table: Options, given: SqlConfig) -> tuple[float, float]:
+    """How long to wait for a connection, and for a statement; both, and a second try, within the mail server's wait."""
+    connect = table.number(
+        "connect_timeout_seconds", given.connect_timeout_seconds, minimum=0.1, maximum=MAX_WAIT_SECONDS
+    )
+    statement = table.number(
+        "statement_timeout_seconds", given.statement_timeout_seconds, minimum=0.1, maximum=MAX_WAIT_SECONDS
+    )
+    if connect + statement > MAX_WAIT_SECONDS:
+        raise table.error(
+            "statement_timeout_seconds",
+            f"found {connect:g} + {statement:g} s with connect_timeout_seconds, wanted {MAX_WAIT_SECONDS:g} s at most:"
+            " the mail server waits for 10",
+        )
+    return connect, statement
 
 
 def _url(table: Options, key: str, url: str) -> str:

@@ -67,7 +67,7 @@ class ForeignTable(Table):
     def _lookup(self, ask: Ask, name: str, statements: Mapping[str, str]) -> User | None:
         key = fold(name)
         near: list[User] = []
-        if name.isascii() or (is_plain(name) and not self.driver.has_narrow_columns):
+        if is_plain(name) and (name.isascii() or not self.driver.has_narrow_columns):
             near = self._named(ask(statements["near"], (name, key)), key)
         exact = [user for user in near if user.name == name]
         if not exact and not (self._ignores_case and key.isascii()):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 PUBLIC = "the user database cannot be asked now, see the log"
 
 
+NOT_TAKEN = "the user database does not take this, see the log"
 MOST_REASONS = 20  # of one outage that are told
 
 

@@ -6,8 +6,8 @@ from time import monotonic
 
 from nwauth.errors import NwauthError, Refused, Unavailable
 from nwauth.stores.sql.drivers import base
-from nwauth.stores.sql.drivers.base import DOWN, LOST, Late, Trouble
-from nwauth.stores.sql.health import PUBLIC, Health
+from nwauth.stores.sql.drivers.base import FORGOTTEN, LOST, Spent
+from nwauth.stores.sql.health import NOT_TAKEN, PUBLIC, Health
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,9 +77,8 @@ class Link:
             try:
                 rows = self._fetch(statement, parameters)
             except Exception as error:
-                if not kept or not self._is_lost(error):
+                if not self._can_be_repeated(error, kept=kept):
                     raise
-                self._open()
                 rows = self._fetch(statement, parameters)
         except Exception as error:
             raise self._told(error, self.reading, self._connection) from error
@@ -160,12 +159,12 @@ class Link:
             try:
                 return self._transact(work, wait_seconds)
             except Exception as error:
-                if not self._is_undone(error) and not (kept and self._is_lost(error)):
+                if not self._is_undone(error) and not self._can_be_repeated(error, kept=kept):
                     raise
 
     def _is_undone(self, error: Exception) -> bool:
         """Whether the database chose this transaction to end a deadlock, and there is time for another try."""
-        trouble = None if isinstance(error, NwauthError) else self._trouble(error, self._connection)
+        trouble = self._driver.diagnosis(error, self._connection)
         return trouble is not None and trouble.kind == base.AGAIN and monotonic() < self.until
 
     def _transact(self, work: Callable[[Ask, Any], bool], wait_seconds: float | None) -> bool:
@@ -188,7 +187,7 @@ class Link:
 
     def _must_take_changes(self, ask: Ask) -> None:
         """Raises Unavailable on a replica: what is not found there is not absent, and what is written there is lost."""
-        if self._leads_to_replica(ask):
+        if self._driver.finds_on_replica and self._leads_to_replica(ask):
             raise self.writing.failed(f"{self._driver.place()} takes no changes: a replica, or read-only")
 
     def _commit(self, cursor: Any) -> None:
@@ -196,7 +195,7 @@ class Link:
         try:
             self._driver.commit(cursor)
         except Exception as error:
-            trouble = self._trouble(error, self._connection)
+            trouble = self._driver.diagnosis(error, self._connection)
             if trouble is None or not trouble.broken:
                 self._undo(cursor)
                 raise
@@ -257,7 +256,7 @@ class Link:
         try:
             self.table.check(self._asking(connection))
         except Exception as error:
-            trouble = None if isinstance(error, NwauthError) else self._trouble(error, connection)
+            trouble = self._driver.diagnosis(error, connection)
             _close(connection)
             if trouble is None and not isinstance(error, NwauthError):
                 raise
@@ -286,11 +285,13 @@ class Link:
         seconds = self._driver.trusted_seconds
         self._trusted_until = self._used_at + (IDLE_SECONDS if seconds is None else seconds)
 
-    def _is_lost(self, error: Exception) -> bool:
-        trouble = None if isinstance(error, NwauthError) else self._trouble(error, self._connection)
-        if trouble is None or trouble.kind != LOST:
+    def _can_be_repeated(self, error: Exception, *, kept: bool) -> bool:
+        """Whether it was lost with a connection that was `kept`, or never begun; there is a new connection then."""
+        trouble = self._driver.diagnosis(error, self._connection)
+        if trouble is None or not (trouble.kind == FORGOTTEN or (kept and trouble.kind == LOST)):
             return False
         self._drop()
+        self._open()
         return True
 
     def _rest(self, reason: str) -> None:
@@ -305,17 +306,12 @@ class Link:
 
     # --- what went wrong --------------------------------------------------------------------------------------------
 
-    def _trouble(self, error: Exception, connection: Any) -> Trouble | None:
-        if isinstance(error, Late):
-            return Trouble(DOWN, f"{self._driver.place()} does not answer in time", broken=True)
-        return self._driver.trouble(error, connection)
-
     def _told(self, error: Exception, health: Health, connection: Any) -> Exception:
         """What to raise: our own error for the database's, whatever else as it is."""
-        trouble = None if isinstance(error, NwauthError) else self._trouble(error, connection)
+        trouble = self._driver.diagnosis(error, connection)
         if trouble is None:
             return error
-        if trouble.broken or connection is None:
+        if trouble.broken or (connection is None and not isinstance(error, Spent)):
             self._rest(trouble.text)
             if connection is self._connection:
                 self._drop()
@@ -326,7 +322,8 @@ class Link:
                 case base.EMPTY:
                     return Empty(trouble.text)
                 case base.UNFIT:
-                    return Refused(f"table {self.table.name} does not take it: {trouble.text}")
+                    text = f"table {self.table.name} does not take it: {trouble.text}"
+                    return Refused(text, public=NOT_TAKEN)
         return health.failed(trouble.text)
 
 

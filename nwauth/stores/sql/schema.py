@@ -98,9 +98,9 @@ def make(table: UserTable) -> bool:
         driver.make_database()
         with _engine(driver).connect() as connection:
             return _make(connection, driver, table.name)
-    except (DBAPIError, OSError) as error:
+    except Exception as error:
         cause = error.orig if isinstance(error, DBAPIError) else error
-        trouble = driver.trouble(cause, None) if isinstance(cause, Exception) else None
+        trouble = driver.diagnosis(cause, None) if isinstance(cause, Exception) else None
         if trouble is None:
             raise
         raise Unavailable(trouble.text) from error

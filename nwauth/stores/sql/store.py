@@ -9,6 +9,7 @@ from nwauth.stores.base import Store
 from nwauth.stores.sql.adding import add, change, must_be_one, put_all, tolerant
 from nwauth.stores.sql.drivers import open_driver
 from nwauth.stores.sql.drivers.base import Limits
+from nwauth.stores.sql.health import NOT_TAKEN
 from nwauth.stores.sql.link import RETRY_SECONDS, Link, Taken
 
 TYPE_CHECKING = False
@@ -67,9 +68,7 @@ class SqlStore(Store):
         self._reader: Final = first
         self._writer: Final = linked(url, is_primary=True) if apart else first
         self._reads_elsewhere: Final = read_url is not None
-        self._from_replica: User | None = None
         self._request_until: float | None = None
-        self._narrowed = False
         self._warm = False
 
     def begin(self) -> None:
@@ -88,46 +87,37 @@ class SqlStore(Store):
         except Unavailable:
             if self._writer is reader:
                 raise
-            return self._ask_writer(name, reader.until)
-        if not reader.is_replica and not self._reads_elsewhere:
-            return user
-        if user is None:
-            return self._ask_writer(name, reader.until)
-        self._from_replica = user
-        return user
+        else:
+            if user is not None or not (reader.is_replica or self._reads_elsewhere):
+                return user
+        return self._ask_writer(name, reader.until)
 
     def _ask_writer(self, name: str, until: float) -> User | None:
-        """The user as the database knows it that is written to."""
+        """The user as the database knows it that is written to; or, if a replica alone is there, as that one does."""
         writer = self._writer
         writer.begin(until)
         user = writer.table.lookup(writer.ask, name)
         if not writer.is_replica:
             writer.deciding.works()
-            return user
-        if user is None:
+        elif user is None:
             raise writer.unsure()
-        self._from_replica = user
         return user
 
     def confirm(self, user: User) -> User | None:
-        if user is not self._from_replica:
+        if not self._reads_elsewhere and not self._reader.is_replica:
             return user
-        self._from_replica = None
         known = self._ask_writer(user.name, self._reader.until)  # the time of the request that it was looked up for
-        if self._from_replica is not None:
+        if self._writer.is_replica:
             raise self._writer.unsure()
         return known
 
     def search(self, pattern: str = "") -> Iterator[User]:
         writer = self._writer
         writer.begin()
-        self._narrowed = bool(pattern)
         for row in writer.stream(writer.table.listing(pattern)):
             yield writer.table.user(row)
 
     def count(self) -> int | None:
-        if not self._narrowed:
-            return None
         self._writer.begin()
         return self._writer.count()
 
@@ -147,9 +137,11 @@ class SqlStore(Store):
         try:
             return tolerant(put, table=table)
         except Taken as error:
-            if self._ask_writer(user.name, self._writer.until) is not None:
+            if table.is_ours or self._ask_writer(user.name, self._writer.until) is not None:
                 return False
-            raise Refused(f"table {table.name} does not take it, another user has the same: {error}") from error
+            raise Refused(
+                f"table {table.name} does not take it, another user has the same: {error}", public=NOT_TAKEN
+            ) from error
 
     def put_all(self, users: Sequence[User]) -> list[User]:
         return put_all(self._writer.table, users, self._change)
@@ -170,7 +162,9 @@ class SqlStore(Store):
         try:
             return tolerant(swap, table=table)
         except Taken as error:
-            raise Refused(f"table {table.name} does not take it, another user has the same: {error}") from error
+            raise Refused(
+                f"table {table.name} does not take it, another user has the same: {error}", public=NOT_TAKEN
+            ) from error
 
     def rename(self, old: User, new: User) -> bool | None:
         table = self._writer.table

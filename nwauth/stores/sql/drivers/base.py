@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from time import monotonic
 
+from nwauth.errors import NwauthError
 from nwauth.model import Record
 
 TYPE_CHECKING = False
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     Ask = Callable[[str, Sequence[object]], list[Row]]
 
 # What a trouble means for whoever asked.
+FORGOTTEN = "forgotten"  # the connection knows no longer what was prepared; nothing was done
 LOST = "lost"  # the connection is gone; what was asked may be asked again on another
 AGAIN = "again"  # the database has undone the transaction for another's sake: it may be done again
 TAKEN = "taken"  # a row of that key is there already
@@ -23,6 +25,8 @@ UNFIT = "unfit"  # the table does not take these values: a known "no"
 EMPTY = "empty"  # a column takes no NULL; the text is its name
 DOWN = "down"  # cannot tell now
 
+# MariaDB and MySQL have a number there, MariaDB from 12 on a word (its MDEV-36425).
+MYSQL_IS_REPLICA = "CAST(@@global.read_only AS CHAR) NOT IN ('0', 'OFF')"
 LOCK_SHARE = 0.9  # of a statement's time is for locks: so it is the lock that is told of
 SPARE_SECONDS = 2.0  # for a second try, and a second statement: by default all of a request takes less than 8 s
 CHECK_SECONDS = 1.0
@@ -59,6 +63,10 @@ class Late(Exception):
     """The database did not answer in time."""
 
 
+class Spent(Exception):
+    """A request has used up its time, before the database was asked."""
+
+
 class Driver(ABC):
     """One family of databases.
 
@@ -76,6 +84,7 @@ class Driver(ABC):
     first_rows = " LIMIT 20"
     has_narrow_columns = False  # a column may be unable to be compared with text that it cannot hold
     trusted_seconds: float | None = None  # how long a look at the database's place is good for; None: there is none
+    finds_on_replica = False  # a transaction that would change rows can begin on a replica, and find none
     lower_is_ascii = False  # its lower() leaves alone what is beyond ASCII
     has_several_hosts = False  # so that another may take over
 
@@ -84,7 +93,7 @@ class Driver(ABC):
         """A DBAPI connection in autocommit, with all time-outs set, by `until`, of `time.monotonic`.
 
         Raises:
-            Late: there is no time for it.
+            Spent: there is no time for it.
             Exception: one of the driver's library.
         """
 
@@ -95,6 +104,16 @@ class Driver(ABC):
     @abstractmethod
     def trouble(self, error: Exception, connection: Any | None) -> Trouble | None:
         """What `error` means; None: it is no error of the database's."""
+
+    def diagnosis(self, error: Exception, connection: Any | None) -> Trouble | None:
+        """`trouble`, for our own signs of it too; None for what is no database's trouble."""
+        if isinstance(error, NwauthError):
+            return None
+        if isinstance(error, Late):
+            return Trouble(DOWN, f"{self.place()} does not answer in time", broken=True)
+        if isinstance(error, Spent):
+            return Trouble(DOWN, f"{self.place()} was not asked: the request had no time left")
+        return self.trouble(error, connection)
 
     def place(self) -> str:
         """Where the database is, without any password."""
@@ -108,7 +127,7 @@ class Driver(ABC):
         """Called before each statement: its time-out begins anew, but ends at `until`, of `time.monotonic`.
 
         Raises:
-            Late: it has passed already.
+            Spent: it has passed already.
         """
 
     def is_stale(self, connection: Any) -> bool:

@@ -7,7 +7,7 @@ its URL has to say it (``?connect_timeout=2``), and a server that freezes holds 
 from __future__ import annotations
 
 from nwauth.errors import ConfigError
-from nwauth.stores.sql.drivers.base import DOWN, LOST, TAKEN, UNFIT, Driver, Trouble
+from nwauth.stores.sql.drivers.base import DOWN, LOST, MYSQL_IS_REPLICA, TAKEN, UNFIT, Driver, Trouble
 
 try:
     from sqlalchemy import create_engine
@@ -27,8 +27,8 @@ MARKS = {"qmark": "?", "format": "%s", "pyformat": "%s"}
 IS_REPLICA = {
     "postgresql": "pg_is_in_recovery()",
     "cockroachdb": "pg_is_in_recovery()",
-    "mysql": "@@global.read_only",
-    "mariadb": "@@global.read_only",
+    "mysql": MYSQL_IS_REPLICA,
+    "mariadb": MYSQL_IS_REPLICA,
 }
 SETTINGS = {
     "postgresql": "SET statement_timeout = {milliseconds}; SET lock_timeout = {milliseconds}",
@@ -57,6 +57,7 @@ class GeneralDriver(Driver):
         self.dialect = parsed.drivername
         self.mark = MARKS[sql.paramstyle]
         self.is_replica = IS_REPLICA.get(sql.name)
+        self.finds_on_replica = self.is_replica == MYSQL_IS_REPLICA
         if sql.name == "sqlite":
             self.lock_rows = self.lock_rows_at_once = ""
             self.lower_is_ascii = True
@@ -71,20 +72,27 @@ class GeneralDriver(Driver):
             raise (error.orig if isinstance(error.orig, Exception) else error) from error
         connection = lent.driver_connection
         lent.detach()
-        self._sql.set_isolation_level(connection, "AUTOCOMMIT")  # type: ignore[arg-type]
+        try:
+            self._set_up(connection)
+        except BaseException:
+            connection.close()  # type: ignore[union-attr]
+            raise
+        return connection
+
+    def _set_up(self, connection: Any) -> None:
+        self._sql.set_isolation_level(connection, "AUTOCOMMIT")
         settings = SETTINGS.get(self._sql.name)
-        if settings is not None and connection is not None:
+        if settings is not None:
             seconds = max(1, int(self.limits.statement))
             cursor = connection.cursor()
             cursor.execute(settings.format(seconds=seconds, milliseconds=int(self.limits.statement * 1000)))
             cursor.close()
-        return connection
 
     def quote(self, identifier: str) -> str:
         return self._sql.identifier_preparer.quote_identifier(identifier)
 
     def begin(self, cursor: Any, wait_seconds: float | None) -> None:
-        cursor.execute({"mssql": "BEGIN TRANSACTION", "sqlite": "BEGIN IMMEDIATE"}.get(self._sql.name, "BEGIN"))
+        cursor.execute("BEGIN IMMEDIATE" if self._sql.name == "sqlite" else "BEGIN")
 
     def exact(self, expression: str) -> str:
         match self._sql.name:

@@ -12,11 +12,12 @@ from nwauth.stores.sql.drivers.base import (
     FETCHED_ROWS,
     LOCK_SHARE,
     LOST,
+    MYSQL_IS_REPLICA,
     READER_SECONDS,
     TAKEN,
     UNFIT,
     Driver,
-    Late,
+    Spent,
     Trouble,
 )
 
@@ -59,7 +60,8 @@ class MysqlDriver(Driver):
     """A server; one that is ``read_only`` counts as a replica."""
 
     dialect = "mysql+pymysql"
-    is_replica = "@@global.read_only"
+    is_replica = MYSQL_IS_REPLICA
+    finds_on_replica = True
     has_narrow_columns = True
 
     def __init__(self, url: str, limits: Limits) -> None:
@@ -76,7 +78,7 @@ class MysqlDriver(Driver):
     def connect(self, until: float) -> Any:
         seconds = min(self.limits.connect, until - monotonic())
         if seconds <= 0:
-            raise Late
+            raise Spent
         connection = pymysql.connect(
             **self._given,
             charset="utf8mb4",
@@ -109,7 +111,7 @@ class MysqlDriver(Driver):
     def start(self, connection: Any, until: float) -> None:
         left = until - monotonic()
         if left <= 0:
-            raise Late
+            raise Spent
         # PyMySQL looks at it before each read; the server's own time-out comes first.
         connection._read_timeout = min(left, self.limits.statement + 0.5)  # noqa: SLF001, there is no other way
 
@@ -164,7 +166,7 @@ class MysqlDriver(Driver):
 
     def trouble(self, error: Exception, connection: Any | None) -> Trouble | None:
         if isinstance(error, UnicodeError):
-            return Trouble(DOWN, f"{self.place()}: the table holds text that is no UTF-8")
+            return Trouble(DOWN, f"{self.place()}: the table holds text that is no UTF-8", broken=True)
         if isinstance(error, OSError):
             return Trouble(LOST, f"{self.place()}: {error.strerror or error}")
         if not isinstance(error, pymysql.Error):
@@ -173,7 +175,9 @@ class MysqlDriver(Driver):
         message = str(error.args[-1] if error.args else error)
         if code in TAKEN_CODES | EMPTY_CODES | UNFIT_CODES:
             kind = TAKEN if code in TAKEN_CODES else EMPTY if code in EMPTY_CODES else UNFIT
-            return Trouble(kind, message.split("'")[1] if kind == EMPTY else _about_values(message))
+            return Trouble(
+                kind, message.partition("'")[2].partition("'")[0] if kind == EMPTY else _about_values(message)
+            )
         return self._trouble(code, f"{self.place()}: {HINTS.get(code, '')} {message}", error)
 
     def _trouble(self, code: int, text: str, error: Exception) -> Trouble:

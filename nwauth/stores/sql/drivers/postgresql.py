@@ -19,6 +19,7 @@ from nwauth.stores.sql.drivers.base import (
     DOWN,
     EMPTY,
     FETCHED_ROWS,
+    FORGOTTEN,
     LOCK_SHARE,
     LOST,
     READER_SECONDS,
@@ -26,6 +27,7 @@ from nwauth.stores.sql.drivers.base import (
     UNFIT,
     Driver,
     Late,
+    Spent,
     Trouble,
 )
 
@@ -54,7 +56,7 @@ KINDS = {
     "08": LOST,  # connection exceptions
     "57P": LOST,  # shutdowns
     "0A000": LOST,  # a plan made before the table was changed
-    NO_SUCH_STATEMENT: LOST,
+    NO_SUCH_STATEMENT: FORGOTTEN,
     "40003": DOWN,  # nobody knows whether it is done
     "40": AGAIN,  # deadlocks, serialization failures
 }
@@ -64,6 +66,13 @@ HINTS = {
     "42703": "a column is not there: mend [stores.columns] in nwauth.toml",
     "55P03": "a row is locked by another",
     "57014": "a statement took too long",
+}
+# A connection that nobody asks on for a minute is tried by the system; a URL may say otherwise.
+KEEPALIVES: dict[str, Any] = {
+    "fallback_application_name": "nwauth",
+    "keepalives_idle": 60,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
 }
 SETTINGS = (
     "SET statement_timeout = {milliseconds}; SET lock_timeout = {lock};"
@@ -135,6 +144,7 @@ class PostgresqlDriver(Driver):
         ports *= len(self._hosts) // len(ports)
         places = [f"{host}:{port}" for host, port in zip(self._hosts, ports, strict=False)]
         self._place: Final = f"{','.join(places)}/{parts.get('dbname', '')}"
+        self._keepalives: Final = {key: value for key, value in KEEPALIVES.items() if key not in parts}
         self.has_several_hosts = len(self._hosts) > 1
 
     def place(self) -> str:
@@ -143,7 +153,7 @@ class PostgresqlDriver(Driver):
     def connect(self, until: float) -> Any:
         seconds = self._seconds_a_host()
         if until - monotonic() < min(seconds * len(self._hosts), self.limits.request - 0.5):
-            raise Late
+            raise Spent
         given: dict[str, Any] = {"target_session_attrs": "read-write"} if self._writable else {}
         extensions.set_wait_callback(None)  # libpq keeps the time of each host only when it connects by itself
         try:
@@ -152,10 +162,7 @@ class PostgresqlDriver(Driver):
                 connection_factory=Connection,
                 connect_timeout=seconds,
                 client_encoding="UTF8",
-                fallback_application_name="nwauth",
-                keepalives_idle=60,
-                keepalives_interval=5,
-                keepalives_count=3,
+                **self._keepalives,
                 **given,
             )
         finally:
@@ -163,7 +170,7 @@ class PostgresqlDriver(Driver):
         try:
             connection.autocommit = True
             extensions.register_type(PADDED, connection)
-            self._set_up(connection)
+            self._set_up(connection, until)
         except BaseException:
             connection.close()
             raise
@@ -174,8 +181,8 @@ class PostgresqlDriver(Driver):
         share = min(self.limits.connect, self.limits.request / len(self._hosts))
         return max(2, int(share))
 
-    def _set_up(self, connection: Connection) -> None:
-        connection.until = monotonic() + self.limits.connect
+    def _set_up(self, connection: Connection, until: float) -> None:
+        connection.until = min(until, monotonic() + self.limits.connect)
         milliseconds = int(self.limits.statement * 1000)
         lock, idle = int(milliseconds * LOCK_SHARE), int(self.limits.request * 1000)
         with connection.cursor() as cursor:
@@ -184,7 +191,7 @@ class PostgresqlDriver(Driver):
     def start(self, connection: Any, until: float) -> None:
         now = monotonic()
         if until <= now:
-            raise Late
+            raise Spent
         connection.until = min(until, now + self.limits.statement + 0.5)  # the server's own time-out comes first
 
     def quote(self, identifier: str) -> str:
@@ -202,6 +209,14 @@ class PostgresqlDriver(Driver):
             if error.pgcode != SAME_STATEMENT:  # a pooler's connection may have it already
                 raise
         return f"EXECUTE {name}({', '.join([self.mark] * (len(pieces) - 1))})"
+
+    def begin(self, cursor: Any, wait_seconds: float | None) -> None:
+        if wait_seconds is None:
+            cursor.execute("BEGIN")
+            return
+        # A login waits for it: neither for locks, nor for a standby to have it too.
+        milliseconds = max(1, int(wait_seconds * 1000))
+        cursor.execute(f"BEGIN; SET LOCAL lock_timeout = {milliseconds}; SET LOCAL synchronous_commit = local")
 
     def run(self, cursor: Any, prepared: str, parameters: Sequence[object]) -> object:
         """With the quoting of the usual name, which psycopg2 takes a tenth of the whole look-up for."""

@@ -75,7 +75,6 @@ class SqliteDriver(Driver):
             uri=True,
             isolation_level=None,
             timeout=self.limits.statement,
-            check_same_thread=False,
         )
         try:
             self._set_up(connection)
