@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -71,7 +72,7 @@ def copy(session: Session, *, source: str, target: str, pattern: str, replace: b
             replace=replace,
             rehearse=dry_run,
         )
-        with _logged(session, here, there, copying.tally, dry_run=dry_run):
+        with _logged(session, here, there, copying.tally, dry_run=dry_run), _without_collector():
             _copy(session, here, copying, pattern=pattern)
             compared = not dry_run and _compare(session, here, there, copying, pattern=pattern)
     finally:
@@ -186,6 +187,16 @@ def _logged(session: Session, here: Place, there: Place, tally: Tally, *, dry_ru
         if not dry_run:
             facts = {"from": here.name, "to": there.name, "copied": tally.copied, "replaced": tally.replaced}
             session.log.event(level, "copy", {**facts, **reason, "result": result})
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """A million users make no cycles, and looking for some takes a fifth of the time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 # --- telling ---------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from nwauth.commands.terminal import ask_yes, is_interactive
 from nwauth.config import FILE_NAME, FlatfileConfig, SqlConfig
 from nwauth.config.example import commented_example
 from nwauth.config.stores import located_url
-from nwauth.errors import Refused, Unavailable
+from nwauth.errors import ConfigError, Refused, Unavailable
 from nwauth.stores.flatfile import files
 
 if TYPE_CHECKING:
@@ -232,10 +232,13 @@ def _make_tables_first(folder: str, url: str) -> dict[str, object] | None:
     from nwauth.config.reading import parsed
 
     settings = os.path.join(folder, FILE_NAME)
-    config = parsed(commented_example(url=url).encode(), file=settings, folder=folder)
+    try:
+        config = parsed(commented_example(url=url).encode(), file=settings, folder=folder)
+        base = store(config, patient(config.stores[0]))
+    except ConfigError as error:
+        raise click.UsageError(f"--store: {str(error).rpartition('url: ')[2]}") from None
     if os.geteuid() == 0 and _owner(config.stores[0].path) != _owner(folder):
         return None  # root writes the settings as it is, and then takes the ids of the database file's owner
-    base = store(config, patient(config.stores[0]))
     try:
         return _made(base.place(), "the user base", there=not base.make())
     finally:

@@ -17,13 +17,15 @@ from nwauth.names import ENCODING, ERRORS
 from nwauth.options import Options
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from typing import Final
+    from collections.abc import Callable, Iterator, Sequence
+    from typing import Final, TypeVar
 
     from nwauth.commands.session import Session
     from nwauth.config import Config, StoreConfig
     from nwauth.model import User
     from nwauth.stores.base import Store
+
+    T = TypeVar("T")
 
 
 class Place:
@@ -48,10 +50,7 @@ class Located(Around):
         return shown_path(self._place) if os.path.isabs(self._place) else visible(self._place)
 
     def lookup(self, name: str) -> User | None:
-        try:
-            return self.inner.lookup(name)
-        except Unavailable as error:
-            raise self._told(error) from error
+        return self._asked(lambda: self.inner.lookup(name))
 
     def search(self, pattern: str = "") -> Iterator[User]:
         try:
@@ -59,21 +58,24 @@ class Located(Around):
         except Unavailable as error:
             raise self._told(error) from error
 
+    def put(self, user: User) -> bool:
+        return self._asked(lambda: self.inner.put(user))
+
     def put_all(self, users: Sequence[User]) -> list[User]:
-        try:
-            return self.inner.put_all(users)
-        except Unavailable as error:
-            raise self._told(error) from error
+        return self._asked(lambda: self.inner.put_all(users))
+
+    def replace(self, old: User, new: User, *, wait_seconds: float | None = None) -> bool:
+        return self._asked(lambda: self.inner.replace(old, new, wait_seconds=wait_seconds))
 
     def settle(self) -> None:
-        try:
-            self.inner.settle()
-        except Unavailable as error:
-            raise self._told(error) from error
+        self._asked(self.inner.settle)
 
     def make(self) -> bool:
+        return self._asked(self.inner.make)
+
+    def _asked(self, question: Callable[[], T]) -> T:
         try:
-            return self.inner.make()
+            return question()
         except Unavailable as error:
             raise self._told(error) from error
 

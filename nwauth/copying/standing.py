@@ -17,6 +17,7 @@ from nwauth.names import fold
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import IO
 
 BATCH_USERS = 5000
 
@@ -34,6 +35,7 @@ class Standing:
         self._asked = True  # for `_user`
         self._last = ""  # that was asked for
         self._in_order = True
+        self._aside: IO[str] | None = None  # a file without a name, where the rest of the listing waits
         self.ended = False
         self.alone = True
         self._advance()
@@ -56,15 +58,28 @@ class Standing:
         """Whether one of that folded name would have been met, if it stood there when the listing began."""
         return self.was_empty or (self._in_order and key.isascii() and key.isprintable())
 
+    def set_aside(self) -> None:
+        """Before the store is written: read the rest now.  A listing that is still open then can lock the store.
+
+        Raises OSError, and what the listing raises.
+        """
+        if self._aside is None and not self.ended:
+            self._aside = TemporaryFile("w+", encoding="ascii")  # noqa: SIM115, closed by `close`
+            _write(self._aside, self._users)
+            self._users = _read(self._aside)
+
     def finish(self) -> None:
         """Nobody else is asked for."""
+        if not self.ended:
+            self._advance()
         self.alone = self.alone and self.ended
         self.close()
 
     def close(self) -> None:
         """Give the listing back."""
-        self._users = iter(())
-        self.ended = True
+        self._users, self.ended = iter(()), True
+        if self._aside is not None:
+            self._aside.close()
 
     def _advance(self) -> None:
         """Go on to the next user whose place in the order is the same in all stores."""
@@ -79,27 +94,22 @@ class Standing:
         self._user, self._key, self.ended = None, "", True
 
 
-def set_aside(users: Iterator[User]) -> Iterator[User]:
-    """The same users, all read first: a listing that is still open when its store is written can lock it.
-
-    They wait in a file without a name, where the system keeps such files.  Raises OSError.
-    """
-    with TemporaryFile("w+", encoding="ascii") as file:
-        while batch := list(islice(users, BATCH_USERS)):
-            file.write(json.dumps([_fields(user) for user in batch]) + "\n")
-        file.seek(0)
-        for line in file:
-            for name, stored_password, info, drop_path, uid, ip_mask, store in json.loads(line):
-                yield User(
-                    name=name,
-                    stored_password=stored_password,
-                    info=Info(info),
-                    drop_path=drop_path,
-                    uid=uid,
-                    ip_mask=ip_mask,
-                    store=store,
-                )
+def _write(file: IO[str], users: Iterator[User]) -> None:
+    while batch := list(islice(users, BATCH_USERS)):
+        rows = [(u.name, u.stored_password, u.info.text, u.drop_path, u.uid, u.ip_mask, u.store) for u in batch]
+        file.write(json.dumps(rows) + "\n")
+    file.seek(0)
 
 
-def _fields(user: User) -> tuple[str, ...]:
-    return (user.name, user.stored_password, user.info.text, user.drop_path, user.uid, user.ip_mask, user.store)
+def _read(file: IO[str]) -> Iterator[User]:
+    for line in file:
+        for name, stored_password, info, drop_path, uid, ip_mask, store in json.loads(line):
+            yield User(
+                name=name,
+                stored_password=stored_password,
+                info=Info(info),
+                drop_path=drop_path,
+                uid=uid,
+                ip_mask=ip_mask,
+                store=store,
+            )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nwauth.copying.digest import Digest
 from nwauth.copying.reading import Source
-from nwauth.copying.standing import Standing, set_aside
+from nwauth.copying.standing import Standing
 from nwauth.errors import Refused
 from nwauth.model import Record
 from nwauth.names import fold
@@ -113,7 +113,7 @@ class Copying:
             NotSupported: the target takes no changes.
             Unavailable: one of the stores cannot tell now.
         """
-        self._standing = Standing(set_aside(self._target.search(self._pattern)))
+        self._standing = Standing(self._target.search(self._pattern))
         try:
             for batch in self._batches():
                 self._take(batch)
@@ -152,8 +152,11 @@ class Copying:
         return True
 
     def _add(self, users: list[User]) -> None:
-        if users:
-            (self._rehearse if self._rehearses else self._put)(users)
+        if users and self._rehearses:
+            self._rehearse(users)
+        elif users:
+            self._standing.set_aside()
+            self._put(users)
 
     def _put(self, users: Sequence[User]) -> None:
         """Add users; where one of them cannot be held, the others, in ever smaller batches."""
@@ -220,6 +223,7 @@ class Copying:
         if self._rehearses:
             self._fitting.must_fit(user, found)
             return True
+        self._standing.set_aside()
         return self._target.replace(found, user)
 
     def _leave(self, user: User, reason: str) -> None:

@@ -38,7 +38,7 @@ class ForeignTable(Table):
         conditions = {
             "near": f"{name} IN ({mark}, {mark})",
             "folded": f"lower({name}) = {mark}",
-            "like": f"lower({name}) LIKE {mark} ESCAPE '{LIKE_ESCAPE}'",
+            "like": f"{driver.folded(name)} LIKE {mark} ESCAPE '{LIKE_ESCAPE}'",
         }
         self._find = {kind: self.select_told(condition) for kind, condition in conditions.items()}
         self._lock = {kind: self.select(condition, end=driver.lock_rows) for kind, condition in conditions.items()}
@@ -66,11 +66,10 @@ class ForeignTable(Table):
 
     def _lookup(self, ask: Ask, name: str, statements: Mapping[str, str]) -> User | None:
         key = fold(name)
-        near: list[User] = []
-        if is_plain(name) and (name.isascii() or not self.driver.has_narrow_columns):
-            near = self._named(ask(statements["near"], (name, key)), key)
+        comparable = is_plain(name) and (name.isascii() or not self.driver.has_narrow_columns)
+        near = self._named(ask(statements["near"], (name, key)), key) if comparable else []
         exact = [user for user in near if user.name == name]
-        if not exact and not (self._ignores_case and key.isascii()):
+        if not exact and not (comparable and self._ignores_case and key.isascii()):
             near = self._candidates(ask, key, statements)
             exact = [user for user in near if user.name == name]
         found = exact or near
@@ -177,9 +176,8 @@ class ForeignTable(Table):
         return values
 
     def listing(self, pattern: str) -> Order:
+        condition = f"{self._name} <> ''"  # a row without a name is nobody's
+        if pattern:
+            condition += f" AND {self.driver.folded(self._name)} LIKE {self.driver.mark} ESCAPE '{LIKE_ESCAPE}'"
         order = f" ORDER BY {self.driver.folded_bytes(self._name)}"
-        if not pattern:
-            return self.select(f"{self._name} <> ''", end=order), ()  # a row without a name is nobody's
-        return self.select(f"lower({self._name}) LIKE {self.driver.mark} ESCAPE '{LIKE_ESCAPE}'", end=order), (
-            like(pattern),
-        )
+        return self.select(condition, end=order), (like(pattern),) if pattern else ()

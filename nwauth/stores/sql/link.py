@@ -111,6 +111,8 @@ class Link:
         """
         connection = None
         try:
+            if self._connection is not None:
+                self._is_usable()  # what the kept connection knows of the database holds for a new one
             connection = self._checked()
             self._must_be_whole(connection)
             yield from self._driver.stream(connection, *order)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from nwauth.errors import ConfigError, Unavailable
 from nwauth.model import Info, User
 from nwauth.names import fold
-from nwauth.stores.sql.octets import SUB, decode, encode
+from nwauth.stores.sql.octets import SUB, as_text, decode, encode
 from nwauth.stores.sql.table import LIKE_ESCAPE, Table, like
 
 TYPE_CHECKING = False
@@ -44,15 +44,34 @@ class OwnTable(Table):
         return int(rows[0][0]) if rows else None
 
     def lookup(self, ask: Ask, name: str) -> User | None:
-        rows = ask(self._find, (encode(fold(name)),))
-        return self.user(rows[0]) if rows else None
+        key = fold(name)
+        return self._only(ask(self._find, (encode(key),)), key)
 
     def lock(self, ask: Ask, name: str, *, at_once: bool = False) -> User | None:
-        rows = ask(self._lock_at_once if at_once else self._lock, (encode(fold(name)),))
-        return self.user(rows[0]) if rows else None
+        key = fold(name)
+        return self._only(ask(self._lock_at_once if at_once else self._lock, (encode(key),)), key)
+
+    def _only(self, rows: list[Row], key: str) -> User | None:
+        """The user of the row of a key.
+
+        Raises:
+            Unavailable: somebody has changed one of name and key without the other.
+        """
+        if not rows:
+            return None
+        user = self.user(rows[0])
+        if fold(user.name) != key:
+            raise Unavailable(
+                f"table {self.name}: the row of {KEY} {key!a} has the name {user.name!a}: mend one of them"
+            )
+        return user
 
     def user(self, row: Row) -> User:
-        if SUB in "".join(row):
+        try:
+            is_odd = SUB in "".join(row)
+        except TypeError:  # another program has written bytes, or NULL
+            row, is_odd = tuple(as_text(value) or "" for value in row), True
+        if is_odd:
             row = tuple(map(decode, row))
         name, stored_password, drop_path, uid, ip_mask, info = row
         return User(

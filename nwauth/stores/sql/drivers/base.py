@@ -170,9 +170,13 @@ class Driver(ABC):
         """`expression`, a column of text, as something that compares with regard to case."""
         return f"CAST({expression} AS text)"
 
-    def folded_bytes(self, expression: str) -> str:
-        """How to sort by the bytes of `expression` in lower case, as near to `nwauth.names.fold` as it can be told."""
+    def folded(self, expression: str) -> str:
+        """`expression` in lower case, as near to `nwauth.names.fold` as the database can; no index need know it."""
         return f"lower({expression})"
+
+    def folded_bytes(self, expression: str) -> str:
+        """How to sort by the bytes of what is `folded`."""
+        return self.folded(expression)
 
     def stream(self, connection: Any, statement: str, parameters: Sequence[object]) -> Iterator[Row]:
         """The rows of a long listing, in memory that does not grow with it, on a connection of its own."""

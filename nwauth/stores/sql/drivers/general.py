@@ -45,8 +45,12 @@ class GeneralDriver(Driver):
         try:
             parsed = make_url(url)
             self._engine = create_engine(parsed, poolclass=NullPool)
-        except (ArgumentError, NoSuchModuleError) as error:
-            raise ConfigError(f"found a URL that SQLAlchemy cannot use: {type(error).__name__}") from None
+        except NoSuchModuleError:
+            raise ConfigError(f"found {parsed.drivername}, which SQLAlchemy has no dialect for") from None
+        except (ArgumentError, ValueError, TypeError):  # their texts may hold a part of the password
+            raise ConfigError(
+                "found a URL that SQLAlchemy cannot read, wanted DIALECT://USER:PASSWORD@HOST/NAME"
+            ) from None
         except ImportError as error:
             raise ConfigError(f"{parsed.drivername} needs a library that is not there: {error}") from None
         sql = self._engine.dialect

@@ -166,9 +166,13 @@ class MysqlDriver(Driver):
 
     def trouble(self, error: Exception, connection: Any | None) -> Trouble | None:
         if isinstance(error, UnicodeError):
-            return Trouble(DOWN, f"{self.place()}: the table holds text that is no UTF-8", broken=True)
+            what = (
+                "its URL holds what cannot be sent" if connection is None else "the table holds text that is no UTF-8"
+            )
+            return Trouble(DOWN, f"{self.place()}: {what}", broken=True)
         if isinstance(error, OSError):
-            return Trouble(LOST, f"{self.place()}: {error.strerror or error}")
+            file = f"{error.filename}: " if error.filename else ""
+            return Trouble(LOST, f"{self.place()}: {file}{error.strerror or error}")
         if not isinstance(error, pymysql.Error):
             return None
         code = error.args[0] if error.args and isinstance(error.args[0], int) else 0

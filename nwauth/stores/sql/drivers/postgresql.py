@@ -61,6 +61,8 @@ KINDS = {
     "40": AGAIN,  # deadlocks, serialization failures
 }
 HINTS = {
+    "3F000": "the account may make no tables: GRANT CREATE ON SCHEMA public TO it",
+    "42501": "the account lacks a right to the table, or to make one",
     "25006": "it takes no changes: a replica, or read-only",
     "42P01": "the table is not there: run nwauth init, or mend [stores] in nwauth.toml",
     "42703": "a column is not there: mend [stores.columns] in nwauth.toml",
@@ -139,6 +141,8 @@ class PostgresqlDriver(Driver):
             raise ConfigError(f"found a URL that libpq cannot read, {wanted}") from None
         if any("@" in parts.get(word, "") for word in ("host", "port", "dbname")):
             raise ConfigError(f"found a URL with more than one @, {wanted}")
+        if not all(port.isdigit() or not port for port in parts.get("port", "").split(",")):
+            raise ConfigError(f"found a port that is no number, {wanted}")
         self._hosts: Final = parts.get("host", parts.get("hostaddr", "the local socket")).split(",")
         ports = parts.get("port", "5432").split(",")
         ports *= len(self._hosts) // len(ports)

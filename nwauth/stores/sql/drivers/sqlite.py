@@ -47,6 +47,13 @@ def _identity(path: str) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
+class Connection(sqlite3.Connection):
+    """A connection that knows which file, and which log, it was opened on."""
+
+    identity: tuple[int, int] | None = None
+    log: tuple[int, int] | None = None
+
+
 class SqliteDriver(Driver):
     """A file; it is never made by looking for it: a database that is gone is not an empty one."""
 
@@ -60,8 +67,6 @@ class SqliteDriver(Driver):
     def __init__(self, url: str, limits: Limits) -> None:
         self._path: Final = path_of(url)
         self.limits = limits
-        self._identity: tuple[int, int] | None = None
-        self._log: tuple[int, int] | None = None
         self._until = 0.0
 
     def place(self) -> str:
@@ -74,6 +79,7 @@ class SqliteDriver(Driver):
             f"file:{escaped}?mode=rw",
             uri=True,
             isolation_level=None,
+            factory=Connection,
             timeout=self.limits.statement,
         )
         try:
@@ -81,19 +87,19 @@ class SqliteDriver(Driver):
         except BaseException:
             connection.close()
             raise
-        self._identity = identity
+        connection.identity = identity
         return connection
 
-    def _set_up(self, connection: sqlite3.Connection) -> None:
+    def _set_up(self, connection: Connection) -> None:
         connection.create_function("nwauth_fold", 1, _folded, deterministic=True)
         connection.set_progress_handler(self._is_late, OPERATIONS)
         self._until = monotonic() + self.limits.request
         connection.execute("PRAGMA synchronous = FULL")  # a commit is durable: what was answered +OK stays
         connection.execute("SELECT count(*) FROM sqlite_master").fetchall()  # opens the log, which stays while we do
         try:
-            self._log = _identity(f"{self._path}-wal")
+            connection.log = _identity(f"{self._path}-wal")
         except FileNotFoundError:
-            self._log = None
+            connection.log = None
 
     def start(self, connection: Any, until: float) -> None:
         self._until = min(until, monotonic() + self.limits.statement)
@@ -119,13 +125,13 @@ class SqliteDriver(Driver):
             OSError: there is none any more.
             Overlaid: the old one's log would be read over it.
         """
-        if _identity(self._path) == self._identity:
+        if _identity(self._path) == connection.identity:
             return False
         try:
             log = _identity(f"{self._path}-wal")
         except FileNotFoundError:
             return True
-        if log == self._log:
+        if log == connection.log:
             raise Overlaid
         return True
 
@@ -149,7 +155,7 @@ class SqliteDriver(Driver):
     def exact(self, expression: str) -> str:
         return f"{expression} COLLATE BINARY"
 
-    def folded_bytes(self, expression: str) -> str:
+    def folded(self, expression: str) -> str:
         return f"nwauth_fold({expression})"  # SQLite's own lower() knows ASCII alone
 
     def stream(self, connection: Any, statement: str, parameters: Sequence[object]) -> Iterator[Row]:
