@@ -84,7 +84,7 @@ def test_the_reference_is_what_the_program_prints() -> None:
 def test_every_command_appears_in_the_reference() -> None:
     headings = re.findall(r"^### (nwauth.*)$", MANUAL.read_text(), re.MULTILINE)
     assert headings == [" ".join(path) for path in every_command(root, ("nwauth",))]
-    assert len(headings) == 21
+    assert len(headings) == 22
 
 
 def test_the_options_common_to_all_are_the_same_in_all() -> None:
@@ -216,6 +216,8 @@ TYPES = {
     "text": (str,),
     "text or null": (str, type(None)),
     "number": (int,),
+    "number or null": (int, type(None)),
+    "list": (list,),
     "true or false": (bool,),
     "object": (dict,),
 }
@@ -237,6 +239,10 @@ RECORDS = {
         "test bob@test.com --password-stdin --from 192.0.2.7 --service pop3 --at 2027-01-31 < wrong",
     ],
     "What init made": ["init", "init --dry-run"],
+    "A copy": [
+        "copy --from flatfile --to sqlite:///users.db --make --dry-run",
+        "copy --from flatfile --to sqlite:///users.db --make",
+    ],
     "A merge": ["merge", "merge --dry-run"],
     "A hash made": ["hash make --password-file file --format ndjson", "hash make --generate"],
     "A hash tried": ["hash test --password-stdin < two-lines", "hash test --password-stdin '*x' < file"],

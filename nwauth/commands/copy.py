@@ -14,8 +14,8 @@ from nwauth.commands.command import command, dry_run_option
 from nwauth.commands.places import two_places
 from nwauth.commands.table import visible
 from nwauth.commands.user import about_how_many
-from nwauth.config import FlatfileConfig
-from nwauth.copying import Copying, Differing, Source, Verification, fitting
+from nwauth.config import FlatfileConfig, SqlConfig
+from nwauth.copying import BATCH_USERS, Copying, Differing, Source, Verification, fitting
 from nwauth.errors import NwauthError, Unavailable
 from nwauth.stores.memory import MemoryStore
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from nwauth.copying import Fitting, Tally
     from nwauth.stores.base import Store
 
+FOREIGN_BATCH_USERS = 100
 AGAIN = "the same command, run again, goes on there"
 
 
@@ -71,6 +72,7 @@ def copy(session: Session, *, source: str, target: str, pattern: str, replace: b
             pattern=pattern,
             replace=replace,
             rehearse=dry_run,
+            batch_users=_batch_users(there),
         )
         with _logged(session, here, there, copying.tally, dry_run=dry_run), _without_collector():
             _copy(session, here, copying, pattern=pattern)
@@ -81,6 +83,12 @@ def copy(session: Session, *, source: str, target: str, pattern: str, replace: b
     record = {"from": here.name, "to": there.name, **_counts(copying.tally, way, compared=compared, dry_run=dry_run)}
     _tell(session, record, way)
     return 1 if copying.tally.problems else 0
+
+
+def _batch_users(there: Place) -> int:
+    """How many users to add at a time: in somebody else's table each takes four statements, and others wait for it."""
+    is_foreign = isinstance(there.settings, SqlConfig) and there.settings.columns is not None
+    return FOREIGN_BATCH_USERS if is_foreign else BATCH_USERS
 
 
 def _base(session: Session, there: Place, *, make: bool, dry_run: bool) -> Store:
@@ -173,16 +181,17 @@ def _compare(session: Session, here: Place, there: Place, copying: Copying, *, p
 @contextmanager
 def _logged(session: Session, here: Place, there: Place, tally: Tally, *, dry_run: bool) -> Iterator[None]:
     """What was copied leaves a line in the log; a dry run none."""
-    reason: dict[str, object] = {}
-    level, result = INFO, "ok"
+    reason: dict[str, object] = {"reason": "interrupted, or an internal fault"}
+    level, result = ERROR, "dead"
     try:
         yield
+        level, result, reason = INFO, "ok", {}
     except NwauthError as error:
-        level, result, reason = ERROR, "dead" if error.temporary else "no", {"reason": str(error)}
+        result, reason = "dead" if error.temporary else "no", {"reason": str(error)}
         raise
-    except KeyboardInterrupt:
-        result, reason = "dead", {"reason": "interrupted"}
-        raise
+    except OSError as error:
+        reason = {"reason": str(error)}
+        raise Unavailable(f"cannot put the users aside: {error}") from error
     finally:
         if not dry_run:
             facts = {"from": here.name, "to": there.name, "copied": tally.copied, "replaced": tally.replaced}

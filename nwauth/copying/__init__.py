@@ -17,6 +17,6 @@ from __future__ import annotations
 from nwauth.copying.fitting import Fitting, fitting
 from nwauth.copying.reading import Source
 from nwauth.copying.verifying import Differing, Verification
-from nwauth.copying.work import Copying, Problem, Tally
+from nwauth.copying.work import BATCH_USERS, Copying, Problem, Tally
 
-__all__ = ["Copying", "Differing", "Fitting", "Problem", "Source", "Tally", "Verification", "fitting"]
+__all__ = ["BATCH_USERS", "Copying", "Differing", "Fitting", "Problem", "Source", "Tally", "Verification", "fitting"]
