@@ -376,6 +376,32 @@ class WriteContract(ReadContract):
         assert store.lookup("ghost") is None
         store.close()
 
+    def test_a_rename_in_one_step_keeps_all_else_or_is_left_to_put_and_delete(self, tmp_path: Path) -> None:
+        store = self.new_store(tmp_path, [someone("Bob"), someone("eve")])
+        old = store.lookup("bob")
+        assert old is not None
+        new = old.changed(name="robert")
+        done = store.rename(old, new)
+        assert done in (True, None)
+        assert store.lookup("ROBERT") == (new if done else None)
+        assert store.lookup("bob") == (None if done else old)
+        assert store.lookup("eve") is not None
+        store.close()
+
+    def test_a_rename_takes_nobody_elses_name_and_overtakes_no_change(self, tmp_path: Path) -> None:
+        store = self.new_store(tmp_path, [someone("bob"), someone("eve")])
+        old, eve = store.lookup("bob"), store.lookup("eve")
+        assert old is not None
+        assert not store.rename(old, old.changed(name="EVE"))
+        newer = old.changed(stored_password=ssha("newer"))
+        assert store.replace(old, newer)
+        try:
+            assert store.rename(old, old.changed(name="robert")) is None
+        except Unavailable:
+            pass
+        assert (store.lookup("bob"), store.lookup("eve"), store.lookup("robert")) == (newer, eve, None)
+        store.close()
+
     def test_a_deleted_user_is_gone_and_the_others_stay(self, tmp_path: Path) -> None:
         store = self.new_store(tmp_path, [someone("bob"), someone("Bobby"), someone("alice")])
         assert store.delete("BOB")

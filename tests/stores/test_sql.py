@@ -1,4 +1,4 @@
-"""The contract on our own schema, in SQLite, PostgreSQL and MariaDB; on the latter two through a network that can fail."""
+"""The contract on our own schema, in SQLite, PostgreSQL and MariaDB; the latter two behind a network that can fail."""
 
 from __future__ import annotations
 
