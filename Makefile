@@ -10,8 +10,9 @@ SAMPLE := sample
 run: $(VENV)/installed $(SAMPLE)/nwauth.txt
 	@$(BIN)/nwauth -path $(SAMPLE)
 
+# Each worker starts servers of its own, so there are few.
 test: $(VENV)/installed-dev
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --maxprocesses 4
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

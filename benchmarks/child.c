@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -63,13 +65,29 @@ pid_t spawn(char *const argv[], int in, int out, int new_session)
     return pid;
 }
 
+static void attach(struct child *c, const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    c->pid = 0;
+    c->in = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (c->in < 0 || connect(c->in, (struct sockaddr *)&address, sizeof address))
+        die(path);
+    c->out = c->in;
+}
+
 void child_start(struct child *c, char *const argv[])
 {
     int to[2], from[2];
 
+    c->begin = c->end = 0;
+    if (strncmp(argv[0], "unix:", 5) == 0) {
+        attach(c, argv[0] + 5);
+        return;
+    }
     if (pipe2(to, O_CLOEXEC) || pipe2(from, O_CLOEXEC))
         die("pipe");
-    c->begin = c->end = 0;
     c->in = to[1];
     c->out = from[0];
     c->pid = spawn(argv, to[0], from[1], 0);
@@ -111,6 +129,19 @@ void child_fill(struct child *c)
     c->end += (size_t)n;
 }
 
+/* What is no final reply: a row of a listing, a line of Dovecot's greeting. */
+static int is_passed_over(const struct child *c, const char *line)
+{
+    static const char *const greeting[] = {"VERSION\t", "MECH\t", "SPID\t", "CUID\t", "COOKIE\t", "DONE"};
+
+    if (c->pid > 0)
+        return strncmp(line, "+DATA", 5) == 0;
+    for (size_t i = 0; i < sizeof greeting / sizeof *greeting; i++)
+        if (strncmp(line, greeting[i], strlen(greeting[i])) == 0)
+            return 1;
+    return 0;
+}
+
 char *child_reply_buffered(struct child *c)
 {
     for (;;) {
@@ -120,7 +151,7 @@ char *child_reply_buffered(struct child *c)
             return NULL;
         *end = '\0';
         c->begin = (size_t)(end + 1 - c->buffer);
-        if (strncmp(line, "+DATA", 5) != 0)
+        if (!is_passed_over(c, line))
             return line;
     }
 }
@@ -133,16 +164,30 @@ char *child_reply(struct child *c)
     return line;
 }
 
-void child_weigh(const struct child *c, struct memory *m)
+static FILE *open_proc(const struct child *c, const char *name)
 {
-    char path[64], line[256];
-    long kb;
-
-    memset(m, 0, sizeof *m);
-    snprintf(path, sizeof path, "/proc/%d/smaps_rollup", (int)c->pid);
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/%s", (int)c->pid, name);
     FILE *f = fopen(path, "re");
     if (!f)
         die(path);
+    return f;
+}
+
+void child_weigh(const struct child *c, struct memory *m)
+{
+    char line[256];
+    long kb;
+
+    memset(m, 0, sizeof *m);
+    if (c->pid == 0)
+        return;
+    FILE *f = open_proc(c, "status");
+    while (fgets(line, sizeof line, f))
+        if (sscanf(line, "VmHWM: %ld", &kb) == 1)
+            m->peak_kb = kb;
+    fclose(f);
+    f = open_proc(c, "smaps_rollup");
     while (fgets(line, sizeof line, f)) {
         if (sscanf(line, "Rss: %ld", &kb) == 1)
             m->rss_kb = kb;
@@ -159,6 +204,8 @@ void child_weigh(const struct child *c, struct memory *m)
 void child_end(struct child *c)
 {
     close(c->in);
+    if (c->pid == 0)
+        return;
     close(c->out);
     for (int waited_ms = 0; waited_ms < 5000; waited_ms++) {
         if (waitpid(c->pid, NULL, WNOHANG) != 0)

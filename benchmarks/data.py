@@ -63,7 +63,7 @@ def _salt(prefix: bytes, count: int) -> str:
     return found.decode() if found else prefix.decode()
 
 
-def _des_pool() -> list[str]:
+def des_pool() -> list[str]:
     return [_crypt(password(i), SALT_LETTERS[i % 64] + SALT_LETTERS[i // 64]) for i in range(POOL)]
 
 
@@ -123,7 +123,7 @@ def age(path: str) -> None:
 
 
 def _write(base: Base) -> None:
-    pool = _des_pool()
+    pool = des_pool()
     order = array("I", range(base.size))
     random.Random(base.size).shuffle(order)
     slow = [(slow_name(scheme), make(SLOW_PASSWORD)) for scheme, make in SLOW.items()]

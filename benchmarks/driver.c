@@ -1,6 +1,6 @@
 /* Spawns a helper, asks it requests, times each answer with the monotonic clock, prints JSON.
 
-   driver run      [options] -- COMMAND...                 wall time of a whole process
+   driver run      [options] -- COMMAND...                 wall time and peak memory of a whole process
    driver session  [options] -- COMMAND... [-- COMPANION]  one child, the requests in order
    driver parallel [options] -- COMMAND...                 --children N, the requests dealt out in turn
 
@@ -10,6 +10,7 @@
    --floor FILE      where a bare append + fdatasync goes
    --watch FILE      after the requests, wait until this file exists and rests
 
+   A command `unix:PATH` is no child but the socket of a running service: no memory is weighed.
    With a companion all requests but the first are repeated until it ends; it is not pinned, and has a session of its own. */
 #define _GNU_SOURCE
 #include "child.h"
@@ -53,7 +54,8 @@ static void on_alarm(int signal)
     static const char text[] = "driver: time is up\n";
     (void)signal;
     for (int i = 0; i < started; i++)
-        kill(children[i].pid, SIGKILL);
+        if (children[i].pid > 0)
+            kill(children[i].pid, SIGKILL);
     kill_other();
     (void)!write(2, text, sizeof text - 1);
     _exit(3);
@@ -224,8 +226,9 @@ static void session(char *argv[], char *companion[])
     if (opt.watch)
         printf("\"watch_us\": %.1f, ", watch(t));
     child_weigh(c, &m);
-    printf("\"memory\": {\"rss_kb\": %ld, \"pss_kb\": %ld, \"private_kb\": %ld, \"anonymous_kb\": %ld}, ", m.rss_kb,
-           m.pss_kb, m.private_kb, m.anonymous_kb);
+    printf("\"memory\": {\"rss_kb\": %ld, \"pss_kb\": %ld, \"private_kb\": %ld, \"anonymous_kb\": %ld, "
+           "\"peak_kb\": %ld}, ",
+           m.rss_kb, m.pss_kb, m.private_kb, m.anonymous_kb, m.peak_kb);
     script_report();
     printf("}\n");
     child_end(c);
@@ -284,13 +287,15 @@ static void parallel(char *argv[])
 
 static void run(char *argv[])
 {
+    struct rusage usage;
     int status;
     double t = now_us();
     other = spawn(argv, -1, -1, 0);
-    if (waitpid(other, &status, 0) != other)
-        die("waitpid");
+    if (wait4(other, &status, 0, &usage) != other)
+        die("wait4");
     other = 0;
-    printf("{\"wall_us\": %.2f, \"status\": %d}\n", now_us() - t, WIFEXITED(status) ? WEXITSTATUS(status) : -1);
+    printf("{\"wall_us\": %.2f, \"peak_kb\": %ld, \"status\": %d}\n", now_us() - t, usage.ru_maxrss,
+           WIFEXITED(status) ? WEXITSTATUS(status) : -1);
 }
 
 static void options(int argc, char *argv[])

@@ -65,6 +65,18 @@ class Measured:
         """Anonymous memory: what one more child adds; pages of files are shared through the page cache."""
         return float(self.report["memory"]["anonymous_kb"]) / 1024
 
+    def peak_mb(self) -> float:
+        """The largest resident set so far, pages of files included."""
+        return float(self.report["memory"]["peak_kb"]) / 1024
+
+
+@dataclass(frozen=True)
+class Process:
+    """What a process took from its start to its end."""
+
+    seconds: float
+    peak_mb: float
+
 
 @dataclass(frozen=True)
 class Driver:
@@ -76,10 +88,14 @@ class Driver:
 
     def run(self, command: Sequence[str]) -> float:
         """Milliseconds of a whole process."""
-        report = self._call("run", [], command, 60).report
+        return self.process(command).seconds * 1e3
+
+    def process(self, command: Sequence[str], *, timeout: int = 60) -> Process:
+        """A whole process, its output thrown away."""
+        report = self._call("run", [], command, timeout).report
         if report["status"] != 0:
             raise BenchError(f"{os.path.basename(command[0])} ended with status {report['status']}")
-        return float(report["wall_us"]) / 1e3
+        return Process(float(report["wall_us"]) / 1e6, float(report["peak_kb"]) / 1024)
 
     def session(
         self,

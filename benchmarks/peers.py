@@ -33,7 +33,7 @@ def basic_ncsa_auth(work: str) -> str | None:
     folder = os.path.join(work, "squid")
     unpacked = folder + INSTALLED
     if not os.path.exists(unpacked):
-        _unpack(folder)
+        unpack(folder, "squid")
     for path in (unpacked, INSTALLED):
         if _answers(path, work):
             return path
@@ -41,14 +41,15 @@ def basic_ncsa_auth(work: str) -> str | None:
     return None
 
 
-def _unpack(folder: str) -> None:
+def unpack(folder: str, *packages: str) -> None:
+    """Take Debian packages apart in `folder`: nothing is installed; what lacks then is told."""
     os.makedirs(folder, exist_ok=True)
     try:
-        subprocess.run(["apt-get", "-q", "download", "squid"], cwd=folder, check=True, capture_output=True)
-        for package in glob.glob(os.path.join(folder, "squid_*.deb")):
+        subprocess.run(["apt-get", "-q", "download", *packages], cwd=folder, check=True, capture_output=True)
+        for package in glob.glob(os.path.join(folder, "*.deb")):
             subprocess.run(["dpkg", "-x", package, folder], check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError) as error:
-        print(f"squid could not be fetched: {error}", file=sys.stderr)
+        print(f"{', '.join(packages)} could not be fetched: {error}", file=sys.stderr)
 
 
 def _answers(path: str, work: str) -> bool:

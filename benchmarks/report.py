@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
     from table import Row
 
-BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+MARKS = {
+    "flat": ("<!-- results: begin -->", "<!-- results: end -->"),
+    "sql": ("<!-- sql: begin -->", "<!-- sql: end -->"),
+}
 HEAD = ("what", "unit", "ours", "peer", "peer's", "ratio [span]", "budget (aim)", "met", "aim")
 
 
@@ -94,14 +97,15 @@ def write_json(path: str, rows: Sequence[Row], machine_line: str) -> None:
         f.write("\n")
 
 
-def write_readme(path: str, rows: Sequence[Row], machine_line: str) -> None:
-    """Replaces what stands between the two markers."""
+def write_readme(path: str, rows: Sequence[Row], machine_line: str, *, part: str = "flat") -> None:
+    """Replaces what stands between the two markers of a part."""
+    begin_mark, end_mark = MARKS[part]
     with open(path, encoding="utf-8") as f:
         text = f.read()
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    before, begin, rest = text.partition(begin_mark)
+    _, end, after = rest.partition(end_mark)
     if not (begin and end):
         raise ValueError(f"{os.path.basename(path)} lacks its two result markers")
     with open(path + ".part", "w", encoding="utf-8") as f:
-        f.write(f"{before}{BEGIN}\n\n{as_markdown(rows, machine_line)}\n{END}{after}")
+        f.write(f"{before}{begin}\n\n{as_markdown(rows, machine_line)}\n{end}{after}")
     os.rename(path + ".part", path)

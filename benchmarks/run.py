@@ -1,4 +1,4 @@
-"""`make bench`: nwauth beside basic_ncsa_auth and an echo child, in one run.
+"""`make bench`: nwauth beside basic_ncsa_auth and an echo child, and over SQL beside the bare drivers, in one run.
 
 usage: run.py [--sizes 1k,100k,1M] [--rounds 5] [--only start,serving] [--write] [--nwauth COMMAND]
 """
@@ -18,6 +18,9 @@ import hashes
 import peers
 import report
 import serving
+import sql
+import sql_loads
+import sql_serving
 from bench import Bench, say
 from driver import BenchError, Driver
 from table import Row
@@ -34,8 +37,17 @@ GROUPS = {
     "visible": changes.visible,
     "set": changes.durable,
     "merge": changes.merge,
+    "sql-serving": sql_serving.serving,
+    "sql-search": sql_loads.search,
+    "sql-bulk": sql_loads.bulk,
 }
-ALSO = {**dict.fromkeys(("latency", "pipelined", "memory", "growth"), "serving"), "memo": "hashes"}
+SQL_GROUPS = [name for name in GROUPS if name.startswith("sql")]
+ALSO = {
+    **{name: ["serving"] for name in ("latency", "pipelined", "memory", "growth")},
+    "memo": ["hashes"],
+    "sql-start": ["sql-serving"],
+    "sql": SQL_GROUPS,
+}
 
 
 def size(text: str) -> int:
@@ -51,7 +63,7 @@ def sizes(text: str) -> list[int]:
 
 
 def group_names(text: str) -> list[str]:
-    names = list(dict.fromkeys(ALSO.get(word, word) for word in text.split(",")))
+    names = list(dict.fromkeys(name for word in text.split(",") for name in ALSO.get(word, [word])))
     if unknown := set(names) - set(GROUPS):
         raise ValueError(unknown)
     return names
@@ -68,15 +80,15 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="run.py", description="nwauth beside basic_ncsa_auth and an echo child.")
     parser.add_argument("--sizes", type=sizes, default=sizes("1k,100k,1M"), help="users: 1k,100k,1M (default), 10M")
     parser.add_argument("--rounds", type=rounds, default=5, help="rounds after the warm-up round (default 5)")
-    parser.add_argument("--only", type=group_names, help=f"of {','.join(GROUPS)}")
+    parser.add_argument("--only", type=group_names, help=f"of {','.join(GROUPS)}; sql: the last three")
     parser.add_argument("--write", action="store_true", help="put the table into benchmarks/README.md")
     parser.add_argument("--nwauth", default=INSTALLED, help="the command to measure (default: the installed one)")
     parser.add_argument("--python", default=sys.executable, help="the interpreter of that command")
     parser.add_argument("--index", default="nwauth.idx", help="the name of its index file in the folder")
     parser.add_argument("--core", type=int, default=max(os.sched_getaffinity(0)), help="for driver and child; -1: none")
     options = parser.parse_args()
-    if options.write and options.only:
-        parser.error("--write wants the whole table, without --only")
+    if options.write and options.only not in (None, SQL_GROUPS):
+        parser.error("--write wants a whole table, without --only or with --only sql")
     return options
 
 
@@ -126,11 +138,15 @@ def main() -> int:
     measure(bench, options.only or list(GROUPS))
     rows = bench.table.rows
     machine = report.machine(options.rounds, version(options.python))
-    print(machine)
-    print(report.as_text(rows))
+    parts = {"flat": [row for row in rows if not row.group.startswith("sql")]}
+    parts["sql"] = [row for row in rows if row not in parts["flat"]]
+    for part, members in parts.items():
+        if members:
+            line = machine if part == "flat" else f"{machine}; {sql.of(bench).describe()}"
+            print(f"{line}\n{report.as_text(members)}")
+            if options.write:
+                report.write_readme(os.path.join(HERE, "README.md"), members, line, part=part)
     report.write_json(os.path.join(WORK, "results.json"), rows, machine)
-    if options.write:
-        report.write_readme(os.path.join(HERE, "README.md"), rows, machine)
     missed = sum(row.met is False for row in rows)
     failed = sum(bool(row.failed) for row in rows)
     print(f"\n{len(rows)} rows, {missed} budgets missed, {failed} not measured")

@@ -71,6 +71,8 @@ void script_load(struct script *s, const char *path)
             r->append_len++;
             ((char *)data)[r->text + r->text_len - data] = '\n';
         }
+        for (char *p = (char *)r->text; p < r->text + r->text_len; p++)
+            *p = *p == '\x1f' ? '\t' : *p == '\x1e' ? '\n' : *p;
         if (r->text_len)
             r->text_len++;
     }

@@ -3,7 +3,8 @@
    A script is a file of lines `tag TAB expected TAB request [TAB line]`. `expected` is what the reply must begin
    with. Requests of one tag form a section and are counted together. A tag that begins with `=` is sent pipelined.
    With a fourth column the line is appended to a file by the driver and the request repeated until it is answered as
-   expected; an empty request with a fourth column is a bare durable append of the driver's own. */
+   expected; an empty request with a fourth column is a bare durable append of the driver's own.  In a request US (0x1f)
+   stands for a tab and RS (0x1e) for a line end. */
 #ifndef SCRIPT_H
 #define SCRIPT_H
 

@@ -450,7 +450,11 @@ UNKNOWN = (
             'found "2" (a string), wanted a number from 0.1 to 7.5',
         ),
         ("connect_timeout_seconds", SQL + "connect_timeout_seconds = 61", "found 61, wanted a number from 0.1 to 7.5"),
-        ("statement_timeout_seconds", SQL + "statement_timeout_seconds = 0", "found 0, wanted a number from 0.1 to 7.5"),
+        (
+            "statement_timeout_seconds",
+            SQL + "statement_timeout_seconds = 0",
+            "found 0, wanted a number from 0.1 to 7.5",
+        ),
         (
             "statement_timeout_seconds",
             SQL + "statement_timeout_seconds = nan",

@@ -35,7 +35,6 @@ ONE_WAY = (
         "nwauth init --path /var/lib/nwauth",
         "nwauth init --path /usr/local/dmail --shared",
         "nwauth init --path /var/lib/nwauth --store sqlite:///users.db",
-        "nwauth init --path /etc/nwauth --store 'postgresql://mail:${PGPASS}@db.test.com/mail'",
     ),
 )
 @click.option("--shared", is_flag=True, help="NWAuth, SurgeMail or others go on reading this folder.")

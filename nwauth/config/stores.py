@@ -114,7 +114,7 @@ def _url(table: Options, key: str, url: str) -> str:
 def located_url(url: str, folder: str) -> str:
     """A database's URL; a relative SQLite file is taken from `folder`."""
     head, slashes, path = url.partition(":///")
-    if head.lower() == "sqlite" and slashes and path:
+    if head.lower() in ("sqlite", "sqlite+pysqlite") and slashes and path:
         return f"sqlite:///{os.path.abspath(os.path.join(folder, path))}"
     return url
 

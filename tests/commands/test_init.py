@@ -11,9 +11,15 @@ import pytest
 
 from nwauth.config.example import commented_example
 from tests.commands.common import BOB, COMMAND, Terminal, contents, run
+from tests.databases import shared_mariadb, shared_postgres
+from tests.databases.server import PASSWORD
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from tests.databases.mariadb import MariaDb
+    from tests.databases.postgres import Postgres
 
 
 @pytest.fixture
@@ -120,3 +126,112 @@ def test_settings_that_cannot_be_read_are_told_and_kept(empty: str) -> None:
     assert (done.status, done.out) == (75, "")
     assert f"{empty}/nwauth.toml" in done.err
     assert os.listdir(empty) == ["nwauth.toml"] or sorted(os.listdir(empty)) == ["nwauth.log", "nwauth.toml"]
+
+
+# --- a database -------------------------------------------------------------------------------------------------------
+
+
+def test_a_database_of_sqlite_is_made_in_the_folder_for_its_owner_alone(empty: str) -> None:
+    done = run(empty, "init", "--store", "sqlite:///users.db")
+    assert (done.status, rows(done.out)) == (
+        0,
+        [("mail", "made"), ("nwauth.toml", "made"), ("users.db, table accounts", "made")],
+    )
+    assert f"authent_process {COMMAND[0]} -path {empty}\n" in done.err
+    found = contents(empty)
+    assert found["nwauth.toml"][0].decode() == commented_example(url="sqlite:///users.db")
+    assert {stat.S_IMODE(mode) for name, (_, mode, _) in found.items() if name} == {0o600}
+    assert run(empty, "user", "add", "bob", "--generate", "--quiet").status == 0
+    for words in (
+        ("init", "--store", "sqlite:///users.db"),
+        ("init", "--store", f"sqlite:///{empty}/users.db"),
+        ("init",),
+    ):
+        again = run(empty, *words)
+        assert (again.status, [change for _, change in rows(again.out)]) == (0, ["kept"] * 3)
+    assert run(empty, "user", "list").err == "1 of 1 users\n"
+
+
+def test_a_dry_run_for_a_database_makes_nothing_and_shows_no_password(empty: str) -> None:
+    for url in (
+        "sqlite:///users.db",
+        "postgresql://mail:sesame@db/mail",
+        "postgresql://db/mail?user=m&password=sesame",
+    ):
+        done = run(empty, "init", "--dry-run", "--store", url)
+        assert (done.status, done.err) == (0, "")
+        assert [change for _, change in rows(done.out)] == ["made"] * 3
+        assert "sesame" not in done.out
+        assert not os.path.exists(empty)
+
+
+def test_settings_that_name_another_store_are_kept_and_that_is_said(empty: str) -> None:
+    run(empty, "init", "--quiet", "--store", "sqlite:///users.db")
+    before = contents(empty)
+    text = f"nwauth: {empty}/nwauth.toml is kept, and names another store: change it there, or take another --path\n"
+    assert run(empty, "init", "--store", "sqlite:///other.db") == (1, "", text)
+    assert run(empty, "init", "--store", "postgresql://mail:sesame@db/mail") == (1, "", text)
+    assert contents(empty) == before
+    flat = f"{empty}.flat"
+    run(flat, "init", "--quiet")
+    before = contents(flat)
+    assert run(flat, "init", "--store", "sqlite:///users.db") == (1, "", text.replace(empty, flat))
+    assert contents(flat) == before
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (("--store", "users"), "--store: found 'users', wanted a database's URL, such as sqlite:///users.db"),
+        (
+            ("--shared", "--store", "sqlite:///users.db"),
+            "--shared is about flat files, --store URL about a database: wanted one of them",
+        ),
+    ],
+)
+def test_a_word_that_is_no_url_makes_nothing(empty: str, words: tuple[str, ...], error: str) -> None:
+    assert run(empty, "init", *words) == (2, "", f"nwauth: {error} (nwauth init --help tells more)\n")
+    assert not os.path.exists(empty)
+
+
+def test_a_password_in_the_environment_stays_there(empty: str) -> None:
+    server = shared_postgres()
+    url = server.url().replace(PASSWORD, "${PGPASS}")
+    for change in ("made", "kept"):
+        done = run(empty, "init", "--store", url, PGPASS=PASSWORD)
+        assert (done.status, rows(done.out)[1][1]) == (0, change)
+        assert PASSWORD not in done.out + done.err
+    with open(os.path.join(empty, "nwauth.toml"), encoding="ascii") as file:
+        assert f'url = "{url}"' in file.read()
+    assert run(empty, "user", "list", PGPASS=PASSWORD).status == 0
+
+
+@pytest.mark.parametrize("server", [shared_postgres, shared_mariadb])
+def test_the_password_of_a_database_is_in_no_output_and_no_log(
+    empty: str, server: Callable[[], Postgres | MariaDb]
+) -> None:
+    secret = "s3same&;'0pen"
+    url = server().url(password=secret)
+    toml = f'[[stores]]\nkind = "sql"\nurl = "{url}"\n[log]\nlevel = "debug"\n'
+    os.mkdir(empty)
+    with open(os.path.join(empty, "nwauth.toml"), "w", encoding="ascii") as file:
+        file.write(toml)
+    told = ""
+    for words in (
+        ("init",),
+        ("init", "--dry-run"),
+        ("user", "list"),
+        ("user", "show", "bob"),
+        ("user", "del", "bob", "--yes"),
+    ):
+        done = run(empty, *words)
+        assert done.status == 75, words
+        assert "Traceback" not in done.err
+        told += done.out + done.err
+    done = run(empty, "-path", empty, "-lookup", "bob")
+    assert (done.status, done.out[:6]) == (75, "-DEAD ")
+    with open(os.path.join(empty, "nwauth.log"), encoding="ascii") as log:
+        told += done.out + done.err + log.read()
+    assert "mail" in told
+    assert "s3same" not in told
+    assert "0pen" not in told

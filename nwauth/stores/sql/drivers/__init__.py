@@ -8,6 +8,7 @@ if TYPE_CHECKING:
 
 FAMILIES = {
     "sqlite": "sqlite",
+    "sqlite+pysqlite": "sqlite",
     "postgresql": "postgresql",
     "postgres": "postgresql",
     "postgresql+psycopg2": "postgresql",
