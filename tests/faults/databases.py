@@ -12,7 +12,10 @@ import time
 from collections import Counter
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
+import psycopg2
+import pymysql
 import pytest
 
 from nwauth.audit import parse_line
@@ -23,7 +26,7 @@ from tests.databases import shared_mariadb, unique
 from tests.databases.mariadb import MariaDb
 from tests.databases.postgres import Postgres
 from tests.databases.processes import wait_until
-from tests.databases.server import USER
+from tests.databases.server import PASSWORD, USER
 from tests.serving import COMMAND, Child
 
 if TYPE_CHECKING:
@@ -272,3 +275,19 @@ def fill(path: Path) -> None:
     """Take all the room that is left on a disk."""
     with path.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space"):
         file.writelines(itertools.repeat(bytes(1024)))
+
+
+def with_bob(folder: Folder) -> Folder:
+    with folder.child() as child:
+        assert child.ask(b"set bob secret").startswith(b"+OK")
+    return folder
+
+
+def connected(url: str) -> Any:
+    """Another program's connection, as the user of the database."""
+    parts = urlsplit(url)
+    if url.startswith("postgresql:"):
+        return psycopg2.connect(url)
+    return pymysql.connect(
+        host=parts.hostname, port=parts.port or 0, user=USER, password=PASSWORD, database=parts.path[1:]
+    )

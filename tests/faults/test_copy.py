@@ -13,8 +13,6 @@ import time
 from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-import psycopg2
-import pymysql
 import pytest
 
 from nwauth.model import Info, User
@@ -24,7 +22,7 @@ from tests.databases import shared_mariadb, shared_postgres, unique
 from tests.databases.mariadb import MariaDb
 from tests.databases.postgres import Postgres
 from tests.databases.processes import wait_until
-from tests.databases.server import DATABASE, HOST, PASSWORD, USER
+from tests.faults import databases
 from tests.serving import IN_CI
 from tests.stores.folders import opened, ssha
 
@@ -198,10 +196,7 @@ def connected(url: str) -> Any:
     """Another program's connection."""
     if url.startswith("sqlite:"):
         return sqlite3.connect(url.removeprefix("sqlite:///"), timeout=0, isolation_level=None)
-    if url.startswith("postgresql:"):
-        return psycopg2.connect(url)
-    port = int(url.rpartition(":")[2].partition("/")[0])
-    return pymysql.connect(host=HOST, port=port, user=USER, password=PASSWORD, database=DATABASE)
+    return databases.connected(url)
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from tests.faults.databases import (
     initialise,
     new_database,
     seconds_until,
+    with_bob,
 )
 
 if TYPE_CHECKING:
@@ -39,11 +40,6 @@ OLD = "{ssha}jBSRvdLP2O1v9NRaM+TM7nZndzFhYmNk"  # "old"
 MOST_MESSAGES = 30
 
 
-@pytest.fixture(params=["postgres", "mariadb"])
-def server(request: pytest.FixtureRequest) -> Database:
-    return breakable(request.param)
-
-
 @pytest.fixture
 def proxy(server: Database) -> Iterator[CuttingProxy]:
     with CuttingProxy(server.port) as proxy:
@@ -53,10 +49,7 @@ def proxy(server: Database) -> Iterator[CuttingProxy]:
 @pytest.fixture
 def folder(server: Database, proxy: Proxy, tmp_path: Path) -> Folder:
     """Served through the proxy; it holds bob."""
-    folder = Folder(tmp_path / "users", server.url(new_database(server), port=proxy.port), **SHORT)
-    with folder.child() as child:
-        assert child.ask(b"set bob secret").startswith(b"+OK")
-    return folder
+    return with_bob(Folder(tmp_path / "users", server.url(new_database(server), port=proxy.port), **SHORT))
 
 
 def database_of(folder: Folder) -> str:

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
-import psycopg2
-import pymysql
 import pytest
 
 from nwauth.stores.sql import link
 from tests.databases.postgres import Postgres
 from tests.databases.proxy import Proxy
-from tests.databases.server import PASSWORD, USER
 from tests.faults.databases import (
     ALL,
     AT_ONCE_SECONDS,
@@ -27,45 +23,12 @@ from tests.faults.databases import (
     assert_dead,
     assert_ends_well,
     assert_resumes,
-    breakable,
-    new_database,
     seconds_until,
+    with_bob,
 )
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-@pytest.fixture(params=["postgres", "mariadb"])
-def server(request: pytest.FixtureRequest) -> Database:
-    return breakable(request.param)
-
-
-@pytest.fixture
-def database(server: Database) -> str:
-    return new_database(server)
-
-
-@pytest.fixture
-def folder(server: Database, database: str, tmp_path: Path) -> Folder:
-    """Served with short time-outs; it holds bob."""
-    return with_bob(Folder(tmp_path / "users", server.url(database), **SHORT))
-
-
-def with_bob(folder: Folder) -> Folder:
-    with folder.child() as child:
-        assert child.ask(b"set bob secret").startswith(b"+OK")
-    return folder
-
-
-def connected(url: str) -> Any:
-    """Another program's connection, as the user of the database."""
-    parts = urlsplit(url)
-    if url.startswith("postgresql:"):
-        return psycopg2.connect(url)
-    return pymysql.connect(
-        host=parts.hostname, port=parts.port or 0, user=USER, password=PASSWORD, database=parts.path[1:]
-    )
 
 
 # Not there, or not answering.

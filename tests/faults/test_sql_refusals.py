@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import psycopg2
 import pymysql
@@ -26,7 +25,7 @@ from tests.faults.databases import (
     assert_dead,
     assert_ends_well,
     assert_resumes,
-    breakable,
+    connected,
     end_connections,
     fill,
     initialise,
@@ -37,38 +36,6 @@ from tests.faults.databases import (
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-@pytest.fixture(params=["postgres", "mariadb"])
-def server(request: pytest.FixtureRequest) -> Database:
-    return breakable(request.param)
-
-
-@pytest.fixture
-def database(server: Database) -> str:
-    return new_database(server)
-
-
-@pytest.fixture
-def folder(server: Database, database: str, tmp_path: Path) -> Folder:
-    """Served with short time-outs; it holds bob."""
-    return with_bob(Folder(tmp_path / "users", server.url(database), **SHORT))
-
-
-def with_bob(folder: Folder) -> Folder:
-    with folder.child() as child:
-        assert child.ask(b"set bob secret").startswith(b"+OK")
-    return folder
-
-
-def connected(url: str) -> Any:
-    """Another program's connection, as the user of the database."""
-    parts = urlsplit(url)
-    if url.startswith("postgresql:"):
-        return psycopg2.connect(url)
-    return pymysql.connect(
-        host=parts.hostname, port=parts.port or 0, user=USER, password=PASSWORD, database=parts.path[1:]
-    )
 
 
 # There, but not for us.

@@ -16,8 +16,6 @@ from tests.faults.databases import (
     ask_all,
     assert_dead,
     assert_ends_well,
-    breakable,
-    new_database,
 )
 
 if TYPE_CHECKING:
@@ -27,16 +25,6 @@ if TYPE_CHECKING:
     Sql = Callable[[str], object]
 
 COLUMNS = {"name": "login", "password": "secret", "info_text": "info"}
-
-
-@pytest.fixture(params=["postgres", "mariadb"])
-def server(request: pytest.FixtureRequest) -> Database:
-    return breakable(request.param)
-
-
-@pytest.fixture
-def database(server: Database) -> str:
-    return new_database(server)
 
 
 @pytest.fixture
