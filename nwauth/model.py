@@ -195,6 +195,24 @@ class User(Record):
         self.store: Final = store
         self.ip_mask: Final = ip_mask
 
+    @classmethod
+    def of(cls, held: tuple[str, ...], *, store: str) -> User:
+        """The user of whom a store keeps `held`: the reverse of `held`."""
+        name, stored_password, drop_path, uid, ip_mask, info = held
+        return cls(
+            name=name,
+            stored_password=stored_password,
+            info=Info(info),
+            drop_path=drop_path,
+            uid=uid,
+            ip_mask=ip_mask,
+            store=store,
+        )
+
+    def held(self) -> tuple[str, ...]:
+        """What a store keeps of the user, as text; two stores hold the same user where it is equal."""
+        return self.name, self.stored_password, self.drop_path, self.uid, self.ip_mask, self.info.text
+
     def changed(
         self,
         *,

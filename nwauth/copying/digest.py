@@ -25,11 +25,7 @@ class Digest:
     def add(self, users: Sequence[User]) -> None:
         """Take in users; many at a time cost less."""
         # No store of ours holds a NUL or a line end there, but for the info of a database.
-        texts = [
-            f"{user.name}\0{user.stored_password}\0{user.drop_path}\0{user.uid}\0{user.ip_mask}\0{user.info.text}\n"
-            for user in users
-        ]
-        self._hash.update("".join(texts).encode(ENCODING, ERRORS))
+        self._hash.update("".join(["\0".join(user.held()) + "\n" for user in users]).encode(ENCODING, ERRORS))
         self.count += len(users)
 
     def hex(self) -> str:

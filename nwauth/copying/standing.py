@@ -12,7 +12,7 @@ from itertools import islice
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
-from nwauth.model import Info, User
+from nwauth.model import User
 from nwauth.names import fold
 
 if TYPE_CHECKING:
@@ -96,20 +96,12 @@ class Standing:
 
 def _write(file: IO[str], users: Iterator[User]) -> None:
     while batch := list(islice(users, BATCH_USERS)):
-        rows = [(u.name, u.stored_password, u.info.text, u.drop_path, u.uid, u.ip_mask, u.store) for u in batch]
+        rows = [(*user.held(), user.store) for user in batch]
         file.write(json.dumps(rows) + "\n")
     file.seek(0)
 
 
 def _read(file: IO[str]) -> Iterator[User]:
     for line in file:
-        for name, stored_password, info, drop_path, uid, ip_mask, store in json.loads(line):
-            yield User(
-                name=name,
-                stored_password=stored_password,
-                info=Info(info),
-                drop_path=drop_path,
-                uid=uid,
-                ip_mask=ip_mask,
-                store=store,
-            )
+        for *held, store in json.loads(line):
+            yield User.of(tuple(held), store=store)

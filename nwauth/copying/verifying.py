@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from nwauth.copying.digest import Digest
 from nwauth.copying.standing import Standing
-from nwauth.copying.work import are_equal
 from nwauth.names import fold, matcher
 
 if TYPE_CHECKING:
@@ -83,7 +82,7 @@ class Verification:
             for key, user in self._source.users(lambda *_: None):
                 self.read += 1
                 there = standing.find(key) or self._target.lookup(user.name)
-                if there is not None and are_equal(there, user):
+                if there is not None and there.held() == user.held():
                     yield there
                 elif user.name not in self._tally.left_out:
                     self._lack(user)

@@ -145,7 +145,7 @@ class Copying:
         found = self._standing.find(key)
         if found is None:
             return False
-        if are_equal(found, user):
+        if found.held() == user.held():
             self.tally.already_there += 1
         else:
             self._meet(user, found)
@@ -209,7 +209,7 @@ class Copying:
             if not self._target.put(user):
                 return False
             self.tally.copied += 1
-        elif are_equal(found, user):
+        elif found.held() == user.held():
             self.tally.already_there += 1
         elif not self._replaces:
             self._leave(user, f"there with {difference(found, user)}")
@@ -233,18 +233,6 @@ class Copying:
     def _refuse(self, user: User, reason: str) -> None:
         self._left_out.add(id(user))
         self.tally.refuse(user, reason)
-
-
-def are_equal(one: User, other: User) -> bool:
-    """Whether two stores hold the same user."""
-    return (
-        one.name == other.name
-        and one.stored_password == other.stored_password
-        and one.info.text == other.info.text
-        and one.drop_path == other.drop_path
-        and one.uid == other.uid
-        and one.ip_mask == other.ip_mask
-    )
 
 
 def difference(there: User, wanted: User) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nwauth.errors import ConfigError, Unavailable
-from nwauth.model import Info, User
+from nwauth.model import User
 from nwauth.names import fold
 from nwauth.stores.sql.octets import SUB, as_text, decode, encode
 from nwauth.stores.sql.table import LIKE_ESCAPE, Table, like
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 VERSION = 1  # of the schema; `schema` brings an older one here
 VERSIONS_TABLE = "nwauth_schema"
 KEY = "name_key"
-COLUMNS = ("name", "stored_password", "drop_path", "uid", "ip_mask", "info")
+COLUMNS = ("name", "stored_password", "drop_path", "uid", "ip_mask", "info")  # in the order of `User.held`
 
 
 class OwnTable(Table):
@@ -73,16 +73,7 @@ class OwnTable(Table):
             row, is_odd = tuple(as_text(value) or "" for value in row), True
         if is_odd:
             row = tuple(map(decode, row))
-        name, stored_password, drop_path, uid, ip_mask, info = row
-        return User(
-            name=name,
-            stored_password=stored_password,
-            info=Info(info),
-            drop_path=drop_path,
-            uid=uid,
-            ip_mask=ip_mask,
-            store=self.store,
-        )
+        return User.of(row, store=self.store)
 
     def values(self, user: User) -> Values:
         return dict(zip((KEY, *COLUMNS), self.row(user), strict=True))
@@ -104,7 +95,7 @@ class OwnTable(Table):
 
     def row(self, user: User) -> tuple[str, ...]:
         """What the columns hold for a user; for many at a time."""
-        row = (fold(user.name), user.name, user.stored_password, user.drop_path, user.uid, user.ip_mask, user.info.text)
+        row = (fold(user.name), *user.held())
         return row if "".join(row).isprintable() else tuple(map(encode, row))
 
     def keys_among(self, count: int) -> str:
