@@ -14,7 +14,7 @@ from nwauth.commands.table import visible
 from nwauth.commands.terminal import ask_yes, is_interactive
 from nwauth.config import FILE_NAME, FlatfileConfig, SqlConfig
 from nwauth.config.example import commented_example
-from nwauth.config.stores import located_url
+from nwauth.config.stores import url_of_word
 from nwauth.errors import ConfigError, Refused, Unavailable
 from nwauth.stores.flatfile import files
 
@@ -55,8 +55,9 @@ def init(session: Session, *, shared: bool, dry_run: bool) -> int:
     rows = [_make_folder(folder, dry_run=dry_run)]
     take_ids(folder)
     # A URL is tried before it is written down: what cannot be used is typed once more, not mended in a file.
-    first = url is not None and not dry_run and not _has_settings(folder)
-    tables = _make_tables_first(folder, url) if first and url is not None else None
+    tables = None
+    if url is not None and not dry_run and not _has_settings(folder):
+        tables = _make_tables_first(folder, url)
     rows.append(_make_configuration(session, folder, shared=shared, url=url, dry_run=dry_run))
     rows.append(tables or _make_base(session, folder, url=url, dry_run=dry_run))
     for row in rows:
@@ -124,8 +125,7 @@ def _make_configuration(
     if url is not None:
         there = False if dry_run else not write_new(path, commented_example(url=url).encode())
         return _made(path, "settings of a database", there=there)
-    holds_base = any(files.identify(os.path.join(folder, name)) for name in ("nwauth.txt", "nwauth.add"))
-    if holds_base and not shared and not dry_run:
+    if _holds_base(folder) and not shared and not dry_run:
         _confirm_one_way(session, folder)
     what = "settings, shared = true" if shared else "settings, shared = false"
     there = False if dry_run else not write_new(path, commented_example(shared=shared).encode())
@@ -144,16 +144,9 @@ def _must_agree(session: Session, path: str, *, shared: bool, url: str | None) -
             session.note(f"note: {shown_path(path)} is kept: it says shared = false; change it there if you mean it")
         same = url is None
     else:
-        same = url is None or _expanded(url, path) == stands.url
+        same = url is None or url_of_word(url, file=path, folder=os.path.dirname(path)) == stands.url
     if not same:
         raise Refused(f"{shown_path(path)} is kept, and names another store: change it there, or take another --path")
-
-
-def _expanded(url: str, file: str) -> str:
-    """A URL as the settings in `file` would mean it."""
-    from nwauth.options import Options
-
-    return located_url(Options({"url": url}, file=file).required("url", secret=True), os.path.dirname(file))
 
 
 def _confirm_one_way(session: Session, folder: str) -> None:
@@ -200,7 +193,7 @@ def write_new(path: str, content: bytes) -> bool:
 def _make_base(session: Session, folder: str, *, url: str | None, dry_run: bool) -> dict[str, object]:
     """The empty user base, unless there is one."""
     if dry_run and not _has_settings(folder):
-        there = any(files.identify(os.path.join(folder, name)) for name in ("nwauth.txt", "nwauth.add"))
+        there = _holds_base(folder)
         place = os.path.join(folder, "nwauth.txt") if url is None else url.rpartition("@")[2].partition("?")[0]
         return _made(place, "the user base", there=there and url is None)
     store, settings = session.service.store, session.store_config
@@ -208,9 +201,7 @@ def _make_base(session: Session, folder: str, *, url: str | None, dry_run: bool)
         session.place = None
         return _made(store.place(), "the user base", there=_make_tables(session, dry_run=dry_run))
     path = os.path.join(store.place(), "nwauth.txt")
-    there = any(files.identify(os.path.join(store.place(), name)) for name in ("nwauth.txt", "nwauth.add"))
-    if not dry_run:
-        there = _make_tables(session, dry_run=False)
+    there = _holds_base(store.place()) if dry_run else _make_tables(session, dry_run=False)
     return _made(path, "the user base", there=there)
 
 
@@ -219,6 +210,11 @@ def _owner(folder: str) -> int | None:
         return os.stat(folder).st_uid
     except OSError:
         return None  # who makes the database says so
+
+
+def _holds_base(folder: str) -> bool:
+    """Whether there are flat files."""
+    return any(files.identify(os.path.join(folder, name)) for name in ("nwauth.txt", "nwauth.add"))
 
 
 def _has_settings(folder: str) -> bool:

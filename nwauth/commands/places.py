@@ -11,10 +11,9 @@ from nwauth.commands.session import patient, shown_path, take_ids
 from nwauth.commands.table import visible
 from nwauth.commands.witness import Around
 from nwauth.config import FlatfileConfig, SqlConfig, read
-from nwauth.config.stores import located_url
+from nwauth.config.stores import folder_of, url_of_word
 from nwauth.errors import ConfigError, Refused, Unavailable
 from nwauth.names import ENCODING, ERRORS
-from nwauth.options import Options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -126,12 +125,10 @@ def _settings(config: Config, word: str, option: str) -> tuple[StoreConfig, bool
 def _of_url(config: Config, word: str, option: str) -> SqlConfig:
     """A database with tables of nwauth's; ``${NAME}`` takes an environment variable, as in nwauth.toml."""
     try:
-        url = Options({"url": word}, file=option).required("url", secret=True)
+        url = url_of_word(word, file=option, folder=os.path.abspath(config.folder))
     except ConfigError as error:
         raise click.UsageError(str(error)) from None
-    url = located_url(url, os.path.abspath(config.folder))
-    is_file = url.startswith("sqlite:")
-    return SqlConfig(path=os.path.dirname(url.partition("///")[2]) if is_file else config.folder, url=url)
+    return SqlConfig(path=folder_of(url, config.folder), url=url)
 
 
 def _of_folder(path: str) -> FlatfileConfig:

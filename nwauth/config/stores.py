@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from nwauth.config.values import MAX_SECONDS, SHARED_SCHEME, FlatfileConfig, SqlConfig
+from nwauth.options import Options
 from nwauth.passwords.values import SCHEMES_KEPT, SCHEMES_MADE
 
 TYPE_CHECKING = False
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar
 
     from nwauth.config.values import StoreConfig
-    from nwauth.options import Options
     from nwauth.passwords.values import Settings
     from nwauth.stores.sql.columns import Columns
 
@@ -74,7 +74,7 @@ def _sql(table: Options, passwords: Settings) -> SqlConfig:
     given = SqlConfig(path="", url="")
     connect, statement = _time_outs(table, given)
     return SqlConfig(
-        path=os.path.dirname(url.partition("///")[2]) if url.startswith("sqlite:") else table.folder,
+        path=folder_of(url, table.folder),
         url=url,
         name=table.text("name", given.name, wanted="a name") or given.name,
         read_url=None if read_url is None else _url(table, "read_url", read_url),
@@ -117,6 +117,20 @@ def located_url(url: str, folder: str) -> str:
     if head.lower() in ("sqlite", "sqlite+pysqlite") and slashes and path:
         return f"sqlite:///{os.path.abspath(os.path.join(folder, path))}"
     return url
+
+
+def url_of_word(word: str, *, file: str, folder: str) -> str:
+    """The URL that a word of the command line is, as ``nwauth.toml`` in `folder` would mean it; errors name `file`.
+
+    Raises:
+        ConfigError: it names an environment variable that is not set.
+    """
+    return located_url(Options({"url": word}, file=file).required("url", secret=True), folder)
+
+
+def folder_of(url: str, folder: str) -> str:
+    """The folder whose owner root becomes for a located URL: that of SQLite's file, else that of the settings."""
+    return os.path.dirname(url.partition("///")[2]) if url.startswith("sqlite:") else folder
 
 
 def _sql_passwords(table: Options, passwords: Settings, *, foreign: bool, read_only: bool) -> dict[str, Any]:
