@@ -139,9 +139,7 @@ class SqlStore(Store):
         except Taken as error:
             if table.is_ours or self._ask_writer(user.name, self._writer.until) is not None:
                 return False
-            raise Refused(
-                f"table {table.name} does not take it, another user has the same: {error}", public=NOT_TAKEN
-            ) from error
+            raise _not_unique(table, error) from error
 
     def put_all(self, users: Sequence[User]) -> list[User]:
         return put_all(self._writer.table, users, self._change)
@@ -162,9 +160,7 @@ class SqlStore(Store):
         try:
             return tolerant(swap, table=table)
         except Taken as error:
-            raise Refused(
-                f"table {table.name} does not take it, another user has the same: {error}", public=NOT_TAKEN
-            ) from error
+            raise _not_unique(table, error) from error
 
     def rename(self, old: User, new: User) -> bool | None:
         table = self._writer.table
@@ -228,6 +224,11 @@ class SqlStore(Store):
     def close(self) -> None:
         self._reader.close()
         self._writer.close()
+
+
+def _not_unique(table: Table, error: Taken) -> Refused:
+    """What to raise where another row has a value, not the name, that the table takes once only."""
+    return Refused(f"table {table.name} does not take it, another user has the same: {error}", public=NOT_TAKEN)
 
 
 def _table(table: str, driver: Driver, columns: Columns | None, *, store: str, password_format: str) -> Table:

@@ -27,6 +27,9 @@ DOWN = "down"  # cannot tell now
 
 # MariaDB and MySQL have a number there, MariaDB from 12 on a word (its MDEV-36425).
 MYSQL_IS_REPLICA = "CAST(@@global.read_only AS CHAR) NOT IN ('0', 'OFF')"
+# A column of text as something that compares with regard to case: see `Driver.exact`.
+MYSQL_EXACT = "CONVERT({} USING utf8mb4) COLLATE utf8mb4_bin"
+SQLITE_EXACT = "{} COLLATE BINARY"
 LOCK_SHARE = 0.9  # of a statement's time is for locks: so it is the lock that is told of
 SPARE_SECONDS = 2.0  # for a second try, and a second statement: by default all of a request takes less than 8 s
 CHECK_SECONDS = 1.0
@@ -82,6 +85,7 @@ class Driver(ABC):
     lock_rows = " FOR UPDATE"
     lock_rows_at_once = " FOR UPDATE NOWAIT"
     first_rows = " LIMIT 20"
+    exact_form = "CAST({} AS text)"
     has_narrow_columns = False  # a column may be unable to be compared with text that it cannot hold
     trusted_seconds: float | None = None  # how long a look at the database's place is good for; None: there is none
     finds_on_replica = False  # a transaction that would change rows can begin on a replica, and find none
@@ -168,7 +172,7 @@ class Driver(ABC):
 
     def exact(self, expression: str) -> str:
         """`expression`, a column of text, as something that compares with regard to case."""
-        return f"CAST({expression} AS text)"
+        return self.exact_form.format(expression)
 
     def folded(self, expression: str) -> str:
         """`expression` in lower case, as near to `nwauth.names.fold` as the database can; no index need know it."""

@@ -7,7 +7,17 @@ its URL has to say it (``?connect_timeout=2``), and a server that freezes holds 
 from __future__ import annotations
 
 from nwauth.errors import ConfigError
-from nwauth.stores.sql.drivers.base import DOWN, LOST, MYSQL_IS_REPLICA, TAKEN, UNFIT, Driver, Trouble
+from nwauth.stores.sql.drivers.base import (
+    DOWN,
+    LOST,
+    MYSQL_EXACT,
+    MYSQL_IS_REPLICA,
+    SQLITE_EXACT,
+    TAKEN,
+    UNFIT,
+    Driver,
+    Trouble,
+)
 
 try:
     from sqlalchemy import create_engine
@@ -30,10 +40,18 @@ IS_REPLICA = {
     "mysql": MYSQL_IS_REPLICA,
     "mariadb": MYSQL_IS_REPLICA,
 }
+EXACT = {
+    "postgresql": Driver.exact_form,
+    "cockroachdb": Driver.exact_form,
+    "mysql": MYSQL_EXACT,
+    "mariadb": MYSQL_EXACT,
+    "sqlite": SQLITE_EXACT,
+}
+MYSQL_SETTINGS = "SET SESSION innodb_lock_wait_timeout = {seconds}, lock_wait_timeout = {seconds}, time_zone = '+00:00'"
 SETTINGS = {
     "postgresql": "SET statement_timeout = {milliseconds}; SET lock_timeout = {milliseconds}",
-    "mariadb": "SET SESSION innodb_lock_wait_timeout = {seconds}, lock_wait_timeout = {seconds}, time_zone = '+00:00'",
-    "mysql": "SET SESSION innodb_lock_wait_timeout = {seconds}, lock_wait_timeout = {seconds}, time_zone = '+00:00'",
+    "mysql": MYSQL_SETTINGS,
+    "mariadb": MYSQL_SETTINGS,
 }
 
 
@@ -61,6 +79,7 @@ class GeneralDriver(Driver):
         self.dialect = parsed.drivername
         self.mark = MARKS[sql.paramstyle]
         self.is_replica = IS_REPLICA.get(sql.name)
+        self.exact_form = EXACT.get(sql.name, "{}")
         self.finds_on_replica = self.is_replica == MYSQL_IS_REPLICA
         if sql.name == "sqlite":
             self.lock_rows = self.lock_rows_at_once = ""
@@ -97,17 +116,6 @@ class GeneralDriver(Driver):
 
     def begin(self, cursor: Any, wait_seconds: float | None) -> None:
         cursor.execute("BEGIN IMMEDIATE" if self._sql.name == "sqlite" else "BEGIN")
-
-    def exact(self, expression: str) -> str:
-        match self._sql.name:
-            case "mysql" | "mariadb":
-                return f"CONVERT({expression} USING utf8mb4) COLLATE utf8mb4_bin"
-            case "sqlite":
-                return f"{expression} COLLATE BINARY"
-            case "postgresql" | "cockroachdb":
-                return super().exact(expression)
-            case _:
-                return expression
 
     def folded_bytes(self, expression: str) -> str:
         return f'lower({expression}) COLLATE "C"' if self._sql.name == "postgresql" else f"lower({expression})"

@@ -12,6 +12,7 @@ from nwauth.stores.sql.drivers.base import (
     FETCHED_ROWS,
     LOCK_SHARE,
     LOST,
+    MYSQL_EXACT,
     MYSQL_IS_REPLICA,
     READER_SECONDS,
     TAKEN,
@@ -62,6 +63,7 @@ class MysqlDriver(Driver):
     dialect = "mysql+pymysql"
     is_replica = MYSQL_IS_REPLICA
     finds_on_replica = True
+    exact_form = MYSQL_EXACT
     has_narrow_columns = True
 
     def __init__(self, url: str, limits: Limits) -> None:
@@ -143,9 +145,6 @@ class MysqlDriver(Driver):
                 cursor.execute("SELECT RELEASE_LOCK(%s)", (claimed,))
             except (pymysql.Error, OSError):
                 return
-
-    def exact(self, expression: str) -> str:
-        return f"CONVERT({expression} USING utf8mb4) COLLATE utf8mb4_bin"
 
     def folded_bytes(self, expression: str) -> str:
         return f"CAST(lower({expression}) AS BINARY)"

@@ -9,7 +9,7 @@ from time import monotonic
 
 from nwauth.errors import ConfigError
 from nwauth.names import fold
-from nwauth.stores.sql.drivers.base import DOWN, EMPTY, LOST, TAKEN, UNFIT, Driver, Trouble
+from nwauth.stores.sql.drivers.base import DOWN, EMPTY, LOST, SQLITE_EXACT, TAKEN, UNFIT, Driver, Trouble
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ class SqliteDriver(Driver):
     dialect = "sqlite"
     mark = "?"
     lower_is_ascii = True
+    exact_form = SQLITE_EXACT
     trusted_seconds = 0.002  # a look at the file takes as long as a look-up; requests that come together share it
     run = staticmethod(sqlite3.Cursor.execute)  # type: ignore[assignment]  # itself: no call more
     lock_rows = lock_rows_at_once = ""  # the transaction itself keeps writers out
@@ -151,9 +152,6 @@ class SqliteDriver(Driver):
     def rollback(self, cursor: Any) -> None:
         if cursor.connection.in_transaction:  # a full disk has undone it already
             super().rollback(cursor)
-
-    def exact(self, expression: str) -> str:
-        return f"{expression} COLLATE BINARY"
 
     def folded(self, expression: str) -> str:
         return f"nwauth_fold({expression})"  # SQLite's own lower() knows ASCII alone
