@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from typing import TYPE_CHECKING, NamedTuple, Self
 
@@ -149,6 +150,32 @@ def test_when_the_primary_dies_under_load_the_replica_answers_and_after_promotio
     assert load.replies[lookup].count(b"+OK bob config 0\n") >= len(load.replies[lookup]) - 2
     told = [line["reason"] for line in served.log() if line["command"] != "store"]
     assert all("it may be stored or not" in reason for reason in told), told  # a commit under way at the death
+
+
+def hangs_up(listener: socket.socket) -> None:
+    """What a proxy with nothing behind it does: it takes each connection, and ends it."""
+    while True:
+        try:
+            listener.accept()[0].close()
+        except OSError:
+            return
+
+
+def test_a_host_that_takes_the_connection_and_hangs_up_is_passed_over(pair: Pair, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=hangs_up, args=[listener], daemon=True).start()
+        own = f"127.0.0.1:{listener.getsockname()[1]}"
+        for url in (
+            pair.primary.url(pair.database).replace("127.0.0.1", f"{own},127.0.0.1"),
+            hosts(pair.primary, pair.replica, database=pair.database).replace("127.0.0.1", f"{own},127.0.0.1", 1),
+        ):
+            served = Folder(tmp_path / f"users{url.count(',')}", url, made=False, **SHORT)
+            with served.child() as child:
+                assert child.ask(b"lookup bob").startswith(b"+OK bob ")
+                assert child.ask(b"check bob wrong").startswith(b"-ERR ")
+                assert child.ask(b"set carl secret").startswith(b"+OK ")
+                assert_ends_well(child)
+        listener.shutdown(socket.SHUT_RDWR)
 
 
 def test_every_write_acknowledged_before_it_was_replayed_is_there_after_promotion_and_never_denied(

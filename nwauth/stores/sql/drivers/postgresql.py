@@ -146,6 +146,8 @@ class PostgresqlDriver(Driver):
         self._hosts: Final = parts.get("host", parts.get("hostaddr", "the local socket")).split(",")
         ports = parts.get("port", "5432").split(",")
         ports *= len(self._hosts) // len(ports)
+        self._ports: Final = ports
+        self._skips_hosts: Final = "hostaddr" not in parts
         places = [f"{host}:{port}" for host, port in zip(self._hosts, ports, strict=False)]
         self._place: Final = f"{','.join(places)}/{parts.get('dbname', '')}"
         self._keepalives: Final = {key: value for key, value in KEEPALIVES.items() if key not in parts}
@@ -158,17 +160,9 @@ class PostgresqlDriver(Driver):
         seconds = self._seconds_a_host()
         if until - monotonic() < min(seconds * len(self._hosts), self.limits.request - 0.5):
             raise Spent
-        given: dict[str, Any] = {"target_session_attrs": "read-write"} if self._writable else {}
         extensions.set_wait_callback(None)  # libpq keeps the time of each host only when it connects by itself
         try:
-            connection = psycopg2.connect(
-                self._dsn,
-                connection_factory=Connection,
-                connect_timeout=seconds,
-                client_encoding="UTF8",
-                **self._keepalives,
-                **given,
-            )
+            connection = self._connected(seconds, until)
         finally:
             extensions.set_wait_callback(_wait)
         try:
@@ -179,6 +173,37 @@ class PostgresqlDriver(Driver):
             connection.close()
             raise
         return connection
+
+    def _connected(self, seconds: int, until: float) -> Any:
+        """A connection to the first host that gives one.
+
+        libpq goes on to the next host from one that refuses or is silent, but stops at one that takes the connection
+        and hangs up: a server that dies just now, a proxy without one behind it.  Then it is given the hosts after it.
+        """
+        try:
+            return self._connection(seconds)
+        except psycopg2.OperationalError:
+            for passed in range(1, len(self._hosts) if self._skips_hosts else 1):
+                if until - monotonic() < seconds:
+                    break
+                try:
+                    hosts, ports = ",".join(self._hosts[passed:]), ",".join(self._ports[passed:])
+                    return self._connection(seconds, host=hosts, port=ports)
+                except psycopg2.OperationalError:
+                    pass  # what the first try met is what is told
+            raise
+
+    def _connection(self, seconds: int, **given: Any) -> Any:
+        if self._writable:
+            given["target_session_attrs"] = "read-write"
+        return psycopg2.connect(
+            self._dsn,
+            connection_factory=Connection,
+            connect_timeout=seconds,
+            client_encoding="UTF8",
+            **self._keepalives,
+            **given,
+        )
 
     def _seconds_a_host(self) -> int:
         """Whole seconds, 2 at least: libpq knows no less; several hosts share what a request has."""
