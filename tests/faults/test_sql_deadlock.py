@@ -50,6 +50,7 @@ def test_a_change_that_is_undone_to_end_a_deadlock_is_done_again(server: Any) ->
     for thread in threads:
         thread.join(PATIENCE_SECONDS)
     assert done == [True, True]
-    assert len(tries) == 3
+    assert sorted(tries[:2]) == ["alice", "bob"]
+    assert len(tries) >= 3  # both may be undone, where each finds the deadlock at the same moment
     for store in stores:
         store.close()
