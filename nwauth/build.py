@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from nwauth.config import Config, StoreConfig
     from nwauth.stores.base import Store
-    from nwauth.stores.sql.health import Notice
+    from nwauth.stores.health import Notice
 
 
 def build(config: Config, *, notice: Notice | None = None) -> Service:

@@ -53,18 +53,26 @@ NO_SUCH_USER = Refusal("", "no such user")
 class StoreRules(Record):
     """How a store keeps passwords: the scheme of new ones, the one to upgrade to, whether ``*text`` is clear text.
 
-    `keep`: a changed password keeps the scheme of the field it replaces: another program reads it too.
+    `keep`: a changed password keeps the scheme of the field it replaces: another program reads it too.  `migrate_to` is
+    the name of the store to which a user is copied who logs in.
     """
 
-    __slots__ = ("keep", "scheme", "star_is_clear", "upgrade_to")
+    __slots__ = ("keep", "migrate_to", "scheme", "star_is_clear", "upgrade_to")
 
     def __init__(
-        self, *, scheme: str, upgrade_to: str | None = None, star_is_clear: bool = False, keep: bool = False
+        self,
+        *,
+        scheme: str,
+        upgrade_to: str | None = None,
+        star_is_clear: bool = False,
+        keep: bool = False,
+        migrate_to: str | None = None,
     ) -> None:
         self.scheme: Final = scheme
         self.upgrade_to: Final = upgrade_to
         self.star_is_clear: Final = star_is_clear
         self.keep: Final = keep
+        self.migrate_to: Final = migrate_to
 
 
 class Listing:
@@ -105,7 +113,7 @@ def silent(_key: str, _value: object) -> None:
 
 
 class Service:
-    """The five operations over one store.
+    """The five operations over one store, which may be made of several.
 
     Every operation may raise `Unavailable` ("cannot tell now"); a plain `Refused` is a "no" with its reason.
     """
@@ -123,6 +131,7 @@ class Service:
     ) -> None:
         self.store: Final = store
         self.passwords: Final = passwords
+        self._looking, self._checking, self._setting = store.at("lookup"), store.at("check"), store.at("set")
         self._rules = rules
         self._names = names
         self._now = now
@@ -147,7 +156,7 @@ class Service:
 
     def lookup(self, name: str, report: Report = silent) -> User | None:
         """The user, or None when definitely absent.  No policy, suspension or throttle ever changes this answer."""
-        user = self.store.lookup(self._full(name) if self._default_domain else name)
+        user = self._looking.lookup(self._full(name) if self._default_domain else name)
         report("store", self.store.name if user is None else user.store)
         return user
 
@@ -156,7 +165,7 @@ class Service:
 
         `address` is the client's, in text; None: unknown.
         """
-        user = self.store.lookup(self._full(name) if self._default_domain else name)
+        user = self._checking.lookup(self._full(name) if self._default_domain else name)
         if user is None:
             self.passwords.burn(password)
             report("store", self.store.name)
@@ -165,12 +174,14 @@ class Service:
         report("store", user.store)
         refusal = self._refusal(user, password, address, report)
         if refusal is None:
-            return user
-        known = self.store.confirm(user)
-        if known is not user and known != user:
-            refusal = NO_SUCH_USER if known is None else self._refusal(known, password, address, report)
+            return self._welcomed(user, password, report)
+        known = self._checking.confirm(user)
+        if known is None:
+            refusal = NO_SUCH_USER
+        elif known is not user and known != user:
+            refusal = self._refusal(known, password, address, report)
             if refusal is None:
-                return known
+                return self._welcomed(known, password, report)
         if refusal.rule:
             report("rule", refusal.rule)
         report("reason", refusal.reason)
@@ -188,8 +199,8 @@ class Service:
         account.check_dates(fields)
         made: dict[tuple[str, str | None], str] = {}  # a hash is slow, and others may overtake us
 
-        def field(password: bytes, old: User | None) -> str:
-            way = self._way_for(old)
+        def field(password: bytes, user: User) -> str:
+            way = self._way_for(user)
             if way not in made:
                 made[way] = self._stored(password, way)
             return made[way]
@@ -200,16 +211,19 @@ class Service:
                 return old.changed(stored_password=stored, info=old.info.updated(fields))
             if password is None:
                 raise NoSuchUser("does not exist")
-            return self._new_user(self._full(name), field(password, None), Info().updated(fields))
+            new = self._new_user(self._full(name), "", Info().updated(fields))
+            return new.changed(stored_password=field(password, new))
 
         return self._change(name, wanted, report)
 
-    def field_for(self, password: bytes, user: User | None = None) -> str:
-        """The field that a password gets: a new user's, or in the place of what `user` has.
+    def field_for(self, password: bytes, user: User | str) -> str:
+        """The field that a password gets: in the place of what a user has, or that of a new user of this name.
 
         Raises:
             Refused: a password that cannot be stored.
         """
+        if isinstance(user, str):
+            user = self._new_user(self._full(user), "", Info())
         return self._stored(password, self._way_for(user))
 
     def set_field(self, name: str, stored_password: str, report: Report = silent) -> User:
@@ -227,23 +241,24 @@ class Service:
         account.check_dates(fields)
         if password is None:
             raise NoSuchUser("does not exist")
-        self.passwords.must_be_makeable(password, self._rules_of(self.store.name).scheme)
-        self._new_user(self._full(name), "", Info())
+        new = self._new_user(self._full(name), "", Info())
+        self.passwords.must_be_makeable(password, self._rules_of(new).scheme)
 
     def add(self, user: User, report: Report = silent) -> bool:
         """Add a user whose stored password is made already; False when the name is taken."""
         self._must_write()
         account.check_dates(user.info.fields())
-        new = user.changed(name=self._allowed(self._full(user.name)), store=self.store.name)
-        report("store", self.store.name)
-        return self.store.put(new)
+        name = self._allowed(self._full(user.name))
+        new = user.changed(name=name, store=self._setting.taker(name))
+        report("store", new.store)
+        return self._setting.put(new)
 
     def clear_text(self, user: User) -> str | None:
         """The password that a user's field holds in the clear, behind a star or a tag; None where it is a hash.
 
         None too where it is no login, or where another program reads the field: it must stay as it is.
         """
-        rules, field = self._rules_of(user.store), user.stored_password
+        rules, field = self._rules_of(user), user.stored_password
         if field[:1] not in ("*", "{") or rules.keep:
             return None
         identity = self.passwords.identify(field, star_is_clear=rules.star_is_clear)
@@ -257,7 +272,7 @@ class Service:
         clear = self.clear_text(user)
         if clear is None:
             return False
-        hashed = self.passwords.hash(clear.encode(ENCODING, ERRORS), self._rules_of(user.store).scheme)
+        hashed = self.passwords.hash(clear.encode(ENCODING, ERRORS), self._rules_of(user).scheme)
         return self.store.replace(user, user.changed(stored_password=hashed))
 
     def rename(self, name: str, new_name: str, report: Report = silent) -> bool:
@@ -300,13 +315,14 @@ class Service:
         """Delete the user; False when there is none.  Durable when it returns."""
         self._must_write()
         report("store", self.store.name)
-        return self.store.delete(self._full(name))
+        return self.store.at("del").delete(self._full(name))
 
     def search(self, pattern: str, *, skip: int = 0, limit: int | None = None, report: Report = silent) -> Listing:
         """The users that match, by folded name."""
         report("store", self.store.name)
-        count = self.store.count if pattern else lambda: None  # all are given: they are counted on the way
-        return Listing(self.store.search(pattern), count=count, matches=matcher(pattern), skip=skip, limit=limit)
+        store = self.store.at("search")
+        count = store.count if pattern else lambda: None  # all are given: they are counted on the way
+        return Listing(store.search(pattern), count=count, matches=matcher(pattern), skip=skip, limit=limit)
 
     def tend(self) -> None:
         """Between two requests: whatever the store wants to do while nobody waits."""
@@ -335,13 +351,13 @@ class Service:
 
     def _known(self, name: str) -> User | None:
         """The user as the authority knows it: what is to be changed must not come from a replica."""
-        user = self.store.lookup(name)
-        return None if user is None else self.store.confirm(user)
+        user = self._setting.lookup(name)
+        return None if user is None else self._setting.confirm(user)
 
-    def _way_for(self, user: User | None) -> tuple[str, str | None]:
+    def _way_for(self, user: User) -> tuple[str, str | None]:
         """How a password of the user is stored: the scheme, and the field to make it like, where that is to be kept."""
-        rules = self._rules_of(self.store.name if user is None else user.store)
-        return rules.scheme, user.stored_password if user is not None and rules.keep else None
+        rules = self._rules_of(user)
+        return rules.scheme, (user.stored_password or None) if rules.keep else None
 
     def _stored(self, password: bytes, way: tuple[str, str | None]) -> str:
         scheme, like = way
@@ -358,8 +374,8 @@ class Service:
         if self._read_only:
             raise NotSupported
 
-    def _rules_of(self, store: str) -> StoreRules:
-        return self._rules.get(store) or self._rules[self.store.name]
+    def _rules_of(self, user: User) -> StoreRules:
+        return self._rules.get(user.store) or self._rules[self.store.name]
 
     def _allowed(self, name: str) -> str:
         """A name that may be added.  Raises BadName."""
@@ -369,7 +385,8 @@ class Service:
         return name
 
     def _new_user(self, name: str, stored_password: str, info: Info) -> User:
-        return User(name=self._allowed(name), stored_password=stored_password, info=info, store=self.store.name)
+        taker = self._setting.taker(self._allowed(name))
+        return User(name=name, stored_password=stored_password, info=info, store=taker)
 
     def _refusal(self, user: User, password: bytes, address: str | None, report: Report) -> Refusal | None:
         """Why this user may not log in; None: the password is right, and so is all else.
@@ -377,9 +394,13 @@ class Service:
         A right password may be stored again in a better scheme.
         """
         # A NUL is wrong without asking anybody's C library, which would stop reading there.
-        own = None if b"\0" in password else self.store.verify(user, password)
+        try:
+            own = None if b"\0" in password else self._checking.verify(user, password, address=address)
+        except Refused as error:  # the store knows that this account may not log in, and why
+            report("scheme", user.store)
+            return Refusal("", str(error))
         if own is None:
-            rules = self._rules_of(user.store)
+            rules = self._rules_of(user)
             verdict = self.passwords.verify(
                 user.stored_password,
                 password,
@@ -411,6 +432,26 @@ class Service:
             report("upgrade", f"failed: {error}")
         else:
             report("upgrade", "done" if done else "overtaken by a change")
+
+    def _welcomed(self, user: User, password: bytes, report: Report) -> User:
+        """The user, who has logged in; where users of its store move to another, it is copied there.
+
+        The login succeeds whatever comes of it.
+        """
+        rules = self._rules_of(user)
+        if rules.migrate_to is None or self._read_only:
+            return user
+        field = user.stored_password
+        try:
+            identity = self.passwords.identify(field, star_is_clear=rules.star_is_clear)
+            if not identity.login or identity.name == "clear":  # a store that verifies by itself has no field to give
+                field = self.passwords.hash(password, self._rules[rules.migrate_to].scheme)
+            done = self.store.migrate(user.changed(stored_password=field, store=rules.migrate_to))
+        except NwauthError as error:
+            report("migration", f"failed: {error}")
+        else:
+            report("migration", "done" if done else "there already")
+        return user
 
 
 def _there(user: User | None) -> User:

@@ -146,7 +146,7 @@ def test_an_unknown_user_costs_a_verification_and_a_known_one_no_second() -> Non
 
 def test_a_password_holding_nul_is_wrong_without_asking_the_store() -> None:
     class Naive(MemoryStore):
-        def verify(self, _user: User, password: bytes) -> bool | None:
+        def verify(self, _user: User, password: bytes, *, address: str | None = None) -> bool | None:  # noqa: ARG002
             assert b"\0" not in password, "a C library would stop reading there"
             return password == b"secret"
 
@@ -158,7 +158,7 @@ def test_a_password_holding_nul_is_wrong_without_asking_the_store() -> None:
 
 def test_a_store_that_verifies_itself_is_believed_both_ways() -> None:
     class Own(MemoryStore):
-        def verify(self, _user: User, password: bytes) -> bool | None:
+        def verify(self, _user: User, password: bytes, *, address: str | None = None) -> bool | None:  # noqa: ARG002
             return password == b"the bind's"
 
     service = make(Own([person()]), upgrade_to="argon2id")
@@ -704,6 +704,94 @@ def test_a_change_begins_at_what_the_authority_knows() -> None:
     assert [(user.name, user.stored_password[:4]) for user in primary.search()] == [("carol", "*new"), ("gone", "{ssh")]
 
 
+# --- an account that the store itself keeps out ----------------------------------------------------------------------
+
+
+def test_what_a_store_refuses_by_itself_is_a_no_with_its_reason_and_learns_the_clients_address() -> None:
+    class Expired(MemoryStore):
+        def verify(self, _user: User, _password: bytes, *, address: str | None = None) -> bool | None:
+            raise Refused(f"expired, from {address}")
+
+    service = make(Expired([person()]))
+    steps: dict[str, object] = {}
+    assert service.check("bob", b"secret", steps.__setitem__, address="10.0.0.7") is None
+    assert steps["reason"] == "expired, from 10.0.0.7"
+
+
+# --- users who move to another store when they log in ----------------------------------------------------------------
+
+
+class Moving(MemoryStore):
+    """Keeps whom it was told to move, and answers for their move."""
+
+    def __init__(self, users: list[User], *, outcome: bool | NwauthError = True, own: bool | None = None) -> None:
+        super().__init__(users)
+        self.moved: list[User] = []
+        self.outcome, self.own = outcome, own
+
+    def verify(self, _user: User, password: bytes, *, address: str | None = None) -> bool | None:  # noqa: ARG002
+        return None if self.own is None else password == b"secret"
+
+    def migrate(self, user: User) -> bool:
+        if isinstance(self.outcome, NwauthError):
+            raise self.outcome
+        self.moved.append(user)
+        return self.outcome
+
+
+def moving(store: Moving, *, read_only: bool = False) -> Service:
+    rules = {
+        "memory": StoreRules(scheme="ssha", star_is_clear=True, migrate_to="files"),
+        "files": StoreRules(scheme="sha512-crypt"),
+    }
+    return Service(store, Passwords(CHEAP), rules=rules, names=NameRules(), now=lambda: NOON, read_only=read_only)
+
+
+@pytest.mark.parametrize(
+    ("stored", "own", "expected"),
+    [
+        ("{SSHA}BuFLjIFUUSy1IltX3AuN420qV2ZFU7EL", None, "{SSHA}BuFLjIFUUSy1IltX3AuN420qV2ZFU7EL"),
+        ("*qwerty", None, "$6$"),
+        ("{CLEAR}qwerty", None, "$6$"),
+        ("", True, "$6$"),
+    ],
+)
+def test_a_right_password_takes_the_user_along_in_a_field_that_the_other_store_can_hold(
+    stored: str,
+    own: bool | None,  # noqa: FBT001
+    expected: str,
+) -> None:
+    store = Moving([person(stored=stored)], own=own)
+    steps: dict[str, object] = {}
+    assert moving(store).check("bob", b"qwerty" if own is None else b"secret", steps.__setitem__) == person(
+        stored=stored
+    )
+    assert [user.stored_password[: len(expected)] for user in store.moved] == [expected]
+    assert [user.store for user in store.moved] == ["files"]
+    assert steps["migration"] == "done"
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_nobody_moves_with_a_wrong_password_nor_where_nothing_is_written(read_only: bool) -> None:  # noqa: FBT001
+    store = Moving([person()])
+    service = moving(store, read_only=read_only)
+    assert (service.check("bob", b"secret" if read_only else b"wrong") is not None) == read_only
+    assert store.moved == []
+
+
+@pytest.mark.parametrize(
+    ("outcome", "told"),
+    [(False, "there already"), (Unavailable("disk full"), "failed: disk full"), (Refused("no"), "failed: no")],
+)
+def test_a_login_succeeds_whatever_comes_of_the_move(
+    outcome: bool | NwauthError,  # noqa: FBT001
+    told: str,
+) -> None:
+    steps: dict[str, object] = {}
+    assert moving(Moving([person()], outcome=outcome)).check("bob", b"secret", steps.__setitem__) is not None
+    assert steps["migration"] == told
+
+
 # --- passwords that another program reads too ------------------------------------------------------------------------
 
 
@@ -731,7 +819,7 @@ def test_a_changed_password_keeps_the_scheme_of_the_field_it_replaces() -> None:
     assert service.set("bob", None, {"q": "1"}).stored_password == "*new like $1$x$y or ssha"
     assert service.set("eve", b"pw", {}).stored_password.startswith("{ssha}")
     assert service.field_for(b"pw", person(stored="!")) == "*pw like ! or ssha"
-    assert service.field_for(b"pw").startswith("{ssha}")
+    assert service.field_for(b"pw", "eve").startswith("{ssha}")
     assert make(store).field_for(b"pw", person(stored="$1$x$y")).startswith("{ssha}")
 
 

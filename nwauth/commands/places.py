@@ -9,11 +9,11 @@ import click
 
 from nwauth.commands.session import patient, shown_path, take_ids
 from nwauth.commands.table import visible
-from nwauth.commands.witness import Around
 from nwauth.config import FlatfileConfig, SqlConfig, read
 from nwauth.config.stores import folder_of, url_of_word
 from nwauth.errors import ConfigError, Refused, Unavailable
 from nwauth.names import ENCODING, ERRORS
+from nwauth.stores.around import Around
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -103,8 +103,8 @@ def password_options(*, ready: bool) -> Callable[[Callable[..., Any]], Callable[
     return decorate
 
 
-def get_secret(session: Session, source: Source, *, scheme: str | None = None, user: User | None = None) -> Secret:
-    """The field to store, in `scheme`; without one as the store has it: for a new user, or in place of what `user` has.
+def get_secret(session: Session, source: Source, *, scheme: str | None = None, user: User | str = "") -> Secret:
+    """The field to store, in `scheme`; without one as the store has it: in place of what `user` has, or a new one's.
 
     Raises:
         Refused: nobody may have this password, or the hash is none.

@@ -47,7 +47,7 @@ def add(session: Session, *, name: str, fields: tuple[str, ...], source: Source,
         )
         if work.service.lookup(name) is not None:
             raise exists
-        secret = get_secret(session, source)
+        secret = get_secret(session, source, user=name)
         if not work.service.add(User(name=name, stored_password=secret.field, info=info), work.facts.__setitem__):
             raise exists
         work.facts["scheme"] = secret.scheme

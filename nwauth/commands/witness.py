@@ -8,69 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nwauth.names import fold
-from nwauth.stores.base import Store
+from nwauth.stores.around import Around
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from typing import Final
 
     from nwauth.model import User
-
-
-class Around(Store):
-    """A store around another one, which does the work."""
-
-    def __init__(self, inner: Store) -> None:
-        self.inner: Final = inner
-        self.name = inner.name
-
-    def begin(self) -> None:
-        self.inner.begin()
-
-    def end(self) -> None:
-        self.inner.end()
-
-    def lookup(self, name: str) -> User | None:
-        return self.inner.lookup(name)
-
-    def verify(self, user: User, password: bytes) -> bool | None:
-        return self.inner.verify(user, password)
-
-    def confirm(self, user: User) -> User | None:
-        return self.inner.confirm(user)
-
-    def search(self, pattern: str = "") -> Iterator[User]:
-        return self.inner.search(pattern)
-
-    def count(self) -> int | None:
-        return self.inner.count()
-
-    def put(self, user: User) -> bool:
-        return self.inner.put(user)
-
-    def put_all(self, users: Sequence[User]) -> list[User]:
-        return self.inner.put_all(users)
-
-    def settle(self) -> None:
-        self.inner.settle()
-
-    def replace(self, old: User, new: User, *, wait_seconds: float | None = None) -> bool:
-        return self.inner.replace(old, new, wait_seconds=wait_seconds)
-
-    def rename(self, old: User, new: User) -> bool | None:
-        return self.inner.rename(old, new)
-
-    def delete(self, name: str, *, only: User | None = None) -> bool:
-        return self.inner.delete(name, only=only)
-
-    def place(self) -> str:
-        return self.inner.place()
-
-    def tend(self) -> None:
-        self.inner.tend()
-
-    def close(self) -> None:
-        self.inner.close()
+    from nwauth.stores.base import Store
 
 
 class Rehearsal(Around):

@@ -26,8 +26,15 @@ class Store(ABC):
             Unavailable: the store cannot tell now.
         """
 
-    def verify(self, user: User, password: bytes) -> bool | None:
-        """Whether the password is right, by the store's own means; None: compare with ``user.stored_password``."""
+    def verify(self, user: User, password: bytes, *, address: str | None = None) -> bool | None:
+        """Whether the password is right, by the store's own means; None: compare with ``user.stored_password``.
+
+        `address` is that of the client, None where it is unknown: a store's own means may have rules for it.
+
+        Raises:
+            Refused: this user may not log in, whatever the password; the text says why, for the log.
+            Unavailable: the store cannot tell now.
+        """
         return None
 
     def confirm(self, user: User) -> User | None:
@@ -62,6 +69,18 @@ class Store(ABC):
             Unavailable: the store cannot tell now.
         """
         return None
+
+    def at(self, command: str) -> Store:
+        """The users as one command (lookup, check, set, del, search) sees them; routes may differ by command."""
+        return self
+
+    def taker(self, name: str) -> str:
+        """The name of the store that takes a new user of this name: `put` wants it in ``user.store``.
+
+        Raises:
+            NotSupported: none does.
+        """
+        return self.name
 
     def put(self, user: User) -> bool:
         """Add a user, durably; False when one of that folded name is there already."""
@@ -102,6 +121,15 @@ class Store(ABC):
             Unavailable: the store no longer holds `old` exactly as given.
         """
         return None
+
+    def migrate(self, user: User) -> bool:
+        """Add a user of a later store to the earlier one that ``user.store`` names; False when it is there already.
+
+        Raises:
+            Refused: that store cannot hold it.
+            Unavailable: it cannot be done now.
+        """
+        raise NotSupported
 
     def delete(self, name: str, *, only: User | None = None) -> bool:
         """Delete a user, durably; False when there is none.

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nwauth.commands.witness import Around, Rehearsal, Witness
+from nwauth.commands.witness import Rehearsal, Witness
 from nwauth.errors import Unavailable
+from nwauth.stores.around import Around
 from nwauth.stores.memory import MemoryStore
 from tests.stores.contract import WriteContract, someone
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from time import monotonic
 
 from nwauth.errors import NwauthError, Refused, Unavailable
+from nwauth.stores.health import NOT_TAKEN, PUBLIC, Health
 from nwauth.stores.sql.drivers import base
 from nwauth.stores.sql.drivers.base import FORGOTTEN, LOST, Spent
-from nwauth.stores.sql.health import NOT_TAKEN, PUBLIC, Health
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import Any, Final
 
+    from nwauth.stores.health import Notice
     from nwauth.stores.sql.drivers.base import Driver
-    from nwauth.stores.sql.health import Notice
     from nwauth.stores.sql.table import Ask, Order, Row, Table
 
 IDLE_SECONDS = 20.0  # a connection is tried that long after it was last: firewalls forget those that are idle

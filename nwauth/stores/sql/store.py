@@ -6,10 +6,10 @@ from time import monotonic
 
 from nwauth.errors import ConfigError, NotSupported, Refused, Unavailable
 from nwauth.stores.base import Store
+from nwauth.stores.health import NOT_TAKEN
 from nwauth.stores.sql.adding import add, change, must_be_one, put_all, tolerant
 from nwauth.stores.sql.drivers import open_driver
 from nwauth.stores.sql.drivers.base import Limits
-from nwauth.stores.sql.health import NOT_TAKEN
 from nwauth.stores.sql.link import RETRY_SECONDS, Link, Taken
 
 TYPE_CHECKING = False
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from typing import Any, Final
 
     from nwauth.model import User
+    from nwauth.stores.health import Notice
     from nwauth.stores.sql.columns import Columns
     from nwauth.stores.sql.drivers.base import Driver
-    from nwauth.stores.sql.health import Notice
     from nwauth.stores.sql.table import Ask, Emptied, Table
 
 

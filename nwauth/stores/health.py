@@ -1,4 +1,4 @@
-"""Whether a database works; when it does not, that is told once, and not in the log line of every request."""
+"""Whether something works that a store leans on; when not, that is told once, not in the log line of every request."""
 
 from __future__ import annotations
 
