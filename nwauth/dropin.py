@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Final
 
     from nwauth.audit import Log
-    from nwauth.config import Config, StoreConfig
+    from nwauth.config import Config
     from nwauth.server import Conversation, Stop
     from nwauth.service import Service
 
@@ -162,7 +162,7 @@ def configured(options: Options) -> tuple[Config, ConfigError | None]:
     except ConfigError as error:
         config, failure = Config(folder=options.folder), error
     log, names = config.log, config.names
-    store: StoreConfig = config.stores[0]
+    stores = config.stores
     if options.has("-log"):
         log = log.changed(level="info")
     if options.has("-debug"):
@@ -175,11 +175,14 @@ def configured(options: Options) -> tuple[Config, ConfigError | None]:
         badchar=options.word("-badchar", names.badchar),
         badchar_localpart=options.word("-badchar_localpart", names.badchar_localpart),
     )
-    if options.has("-size") and isinstance(store, FlatfileConfig):
-        store = store.changed(max_journal_bytes=options.number("-size"))
+    if options.has("-size"):
+        size = options.number("-size")
+        stores = tuple(
+            one.changed(max_journal_bytes=size) if isinstance(one, FlatfileConfig) else one for one in stores
+        )
     if options.has("-readonly"):
-        store = store.changed(read_only=True)
-    return config.changed(log=log, names=names, stores=(store, *config.stores[1:])), failure
+        stores = tuple(one.as_read_only() for one in stores)
+    return config.changed(log=log, names=names, stores=stores), failure
 
 
 def open_log(config: Config) -> Log:

@@ -30,7 +30,7 @@ class NotSupported(NwauthError):
     """This store never can do what was asked (a read-only folder's `set`)."""
 
     def __init__(self, text: str = "not supported here") -> None:
-        super().__init__(text)
+        super().__init__(text, public="not supported here")
 
 
 class Unavailable(NwauthError):

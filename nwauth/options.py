@@ -157,6 +157,19 @@ class Options:
             raise self._mistyped(key, value, "true or false")
         return value
 
+    def boolean_or(self, key: str, default: T, words: tuple[str, ...]) -> bool | str | T:
+        """``true``, ``false``, or one of the strings `words`.
+
+        Raises:
+            ConfigError: it is something else.
+        """
+        value = self._take(key)
+        if value is None:
+            return default
+        if isinstance(value, bool) or (isinstance(value, str) and value in words):
+            return value
+        raise self._mistyped(key, value, " or ".join(["true, false", *(f'"{word}"' for word in words)]))
+
     def choice(self, key: str, default: T, choices: tuple[str, ...]) -> str | T:
         """One of the strings `choices`.
 
@@ -188,8 +201,8 @@ class Options:
             raise self._mistyped(key, value, wanted)
         return value
 
-    def texts(self, key: str, default: T) -> tuple[str, ...] | T:
-        """An array of strings.
+    def texts(self, key: str, default: T, *, or_one: bool = False) -> tuple[str, ...] | T:
+        """An array of strings; with `or_one`, a string stands for an array of it.
 
         Raises:
             ConfigError: it is something else.
@@ -197,6 +210,8 @@ class Options:
         value = self._take(key)
         if value is None:
             return default
+        if or_one and isinstance(value, str):
+            return (self._expanded(key, value),)
         if not isinstance(value, list):
             raise self._mistyped(key, value, "an array of strings")
         return tuple(self._expanded(f"{key}[{i}]", item) for i, item in enumerate(value))
@@ -353,7 +368,7 @@ def _advice(key: str, known: list[str]) -> str:
     """What was probably meant by the unknown `key`."""
     from difflib import get_close_matches  # costs a start 10 ms, so only in an error
 
-    near = get_close_matches(key.lower(), known, n=1, cutoff=0.6)
+    near = get_close_matches(key.lower(), known, n=1, cutoff=0.7)
     if near:
         return f"did you mean {near[0]}?"
     return f"wanted one of {', '.join(known)}" if known else "wanted none here"

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nwauth.build import build
-from nwauth.config import Config, FlatfileConfig, LogConfig, NamesConfig, ServerConfig, SqlConfig, read
+from nwauth.config import Config, FlatfileConfig, LogConfig, NamesConfig, ServerConfig, read
 from nwauth.config.example import commented_example
-from nwauth.config.stores import KINDS
+from nwauth.config.kinds import KINDS
+from nwauth.config.kinds.sql import SqlConfig
 from nwauth.errors import ConfigError
 from nwauth.passwords import Settings
 from nwauth.stores.sql.columns import Columns
@@ -174,7 +175,10 @@ def test_no_constructor_makes_a_shared_store_upgrade() -> None:
         ("[passwords.argon2id]\nmemory = 1", "passwords.argon2id.memory: unknown key, did you mean memory_kib?"),
         (OURS + "pth = '.'", "stores[0].pth: unknown key, did you mean path?"),
         ("[stores]\nkind = 'flatfile'", "stores: found a table, wanted tables, each under its own [[stores]]"),
-        ("[[stores]]\nkind = 'ldap'", 'stores[0].kind: found "ldap", wanted one of flatfile, sql'),
+        (
+            "[[stores]]\nkind = 'odbc'",
+            'stores[0].kind: found "odbc", wanted one of flatfile, sql, passwd, system, ldap, process',
+        ),
         (
             OURS + OURS,
             'stores[1].name: found "flatfile" a second time, wanted a name for each of the [[stores]]',
@@ -304,7 +308,7 @@ def test_the_example_has_one_active_block() -> None:
 
 
 def test_the_kinds_known_are_the_ones_that_can_be_read() -> None:
-    assert list(KINDS) == ["flatfile", "sql"]
+    assert KINDS == ("flatfile", "sql", "passwd", "system", "ldap", "process")
 
 
 def test_a_start_without_a_file_loads_no_parser(tmp_path: Path) -> None:
@@ -425,8 +429,10 @@ WANTED_FORMAT = (
     " sha512-crypt, bcrypt, des-crypt, argon2id, yescrypt"
 )
 UNKNOWN = (
-    "unknown key, wanted one of connect_timeout_seconds, kind, name, password_format, read_only, read_url, scheme,"
-    " statement_timeout_seconds, table, upgrade, url"
+    "unknown key, wanted one of connect_timeout_seconds, do_check, do_del, do_lookup, do_search, do_set,"
+    " fall_through_when_down, kind, match, match_check, match_del, match_lookup, match_search, match_set, migrate_to,"
+    " name, password_format, read_only, read_url, scheme, statement_timeout_seconds, strip_prefix, strip_suffix, table,"
+    " upgrade, url"
 )
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nwauth.config import FlatfileConfig, SqlConfig
+from nwauth.config import FlatfileConfig
+from nwauth.config.kinds.sql import SqlConfig
 from nwauth.copying import Copying, Differing, Fitting, Source, Verification, fitting
 from nwauth.copying.digest import Digest
 from nwauth.copying.standing import Standing

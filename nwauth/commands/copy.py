@@ -14,7 +14,8 @@ from nwauth.commands.command import command, dry_run_option
 from nwauth.commands.places import two_places
 from nwauth.commands.table import visible
 from nwauth.commands.user import about_how_many
-from nwauth.config import FlatfileConfig, SqlConfig
+from nwauth.config import FlatfileConfig
+from nwauth.config.kinds.sql import SqlConfig
 from nwauth.copying import BATCH_USERS, Copying, Differing, Source, Verification, fitting
 from nwauth.errors import NwauthError, Unavailable
 from nwauth.stores.memory import MemoryStore

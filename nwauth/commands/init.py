@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 from nwauth.commands.command import command, dry_run_option
-from nwauth.commands.session import as_text, patient, shown_path, take_ids
+from nwauth.commands.session import PATIENT_SECONDS, as_text, shown_path, take_ids
 from nwauth.commands.table import visible
 from nwauth.commands.terminal import ask_yes, is_interactive
-from nwauth.config import FILE_NAME, FlatfileConfig, SqlConfig
+from nwauth.config import FILE_NAME, FlatfileConfig
 from nwauth.config.example import commented_example
-from nwauth.config.stores import url_of_word
+from nwauth.config.kinds.sql import SqlConfig, url_of_word
 from nwauth.errors import ConfigError, Refused, Unavailable
 from nwauth.stores.flatfile import files
 
@@ -144,7 +144,9 @@ def _must_agree(session: Session, path: str, *, shared: bool, url: str | None) -
             session.note(f"note: {shown_path(path)} is kept: it says shared = false; change it there if you mean it")
         same = url is None
     else:
-        same = url is None or url_of_word(url, file=path, folder=os.path.dirname(path)) == stands.url
+        same = url is None or (
+            isinstance(stands, SqlConfig) and url_of_word(url, file=path, folder=os.path.dirname(path)) == stands.url
+        )
     if not same:
         raise Refused(f"{shown_path(path)} is kept, and names another store: change it there, or take another --path")
 
@@ -196,7 +198,7 @@ def _make_base(session: Session, folder: str, *, url: str | None, dry_run: bool)
         there = _holds_base(folder)
         place = os.path.join(folder, "nwauth.txt") if url is None else url.rpartition("@")[2].partition("?")[0]
         return _made(place, "the user base", there=there and url is None)
-    store, settings = session.service.store, session.store_config
+    store, settings = session.store, session.store_config
     if isinstance(settings, SqlConfig):
         session.place = None
         return _made(store.place(), "the user base", there=_make_tables(session, dry_run=dry_run))
@@ -229,7 +231,7 @@ def _make_tables_first(folder: str, url: str) -> dict[str, object] | None:
     settings = os.path.join(folder, FILE_NAME)
     try:
         config = parsed(commented_example(url=url).encode(), file=settings, folder=folder)
-        base = store(config, patient(config.stores[0]))
+        base = store(config, config.stores[0].patient(PATIENT_SECONDS))
     except ConfigError as error:
         raise click.UsageError(f"--store: {str(error).rpartition('url: ')[2]}") from None
     if os.geteuid() == 0 and _owner(config.stores[0].path) != _owner(folder):
@@ -242,7 +244,7 @@ def _make_tables_first(folder: str, url: str) -> dict[str, object] | None:
 
 def _make_tables(session: Session, *, dry_run: bool) -> bool:
     """Whether all was there already."""
-    store = session.service.store
+    store = session.store
     if dry_run:
         try:
             store.lookup("")

@@ -23,9 +23,9 @@ def merge(session: Session, *, dry_run: bool) -> int:
     there is no need to do it on a schedule.  Lines that are nobody's, and the older of two spellings of one name, go to
     nwauth.rejected.
     """
-    store = session.service.store
+    store = session.store
     if not isinstance(store, FlatfileStore):
-        raise Refused(f"store {store.name} has no journal to merge")
+        raise Refused(f"store {store.name} has no journal to merge (--store NAME names another)")
     if dry_run:
         store.lookup("")  # says whether there is a base
         journal = files.identify(store.folder.add)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nwauth.commands.session import patient, shown_path, take_ids
+from nwauth.commands.session import PATIENT_SECONDS, shown_path, take_ids
 from nwauth.commands.table import visible
-from nwauth.config import FlatfileConfig, SqlConfig, read
-from nwauth.config.stores import folder_of, url_of_word
+from nwauth.config import FlatfileConfig, read
+from nwauth.config.kinds.sql import SqlConfig, folder_of, url_of_word
 from nwauth.errors import ConfigError, Refused, Unavailable
 from nwauth.names import ENCODING, ERRORS
 from nwauth.stores.around import Around
@@ -33,7 +33,7 @@ class Place:
     def __init__(self, config: Config, settings: StoreConfig, *, named: bool) -> None:
         from nwauth.build import store
 
-        self.settings: Final = patient(settings)
+        self.settings: Final = settings.patient(PATIENT_SECONDS)
         self.store: Final = Located(store(config, self.settings))
         self.name: Final = settings.name if named else self.store.place()
 

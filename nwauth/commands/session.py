@@ -34,8 +34,9 @@ if TYPE_CHECKING:
     from nwauth.config import Config, StoreConfig
     from nwauth.passwords import Identity, Passwords
     from nwauth.service import Service
+    from nwauth.stores.base import Store
 
-PATIENT_SECONDS = 60.0
+PATIENT_SECONDS = 60.0  # nobody waits behind a command: a statement may take its time
 
 # What the commands import on use: read in before root's ids are given up (see nwauth.owner).
 ON_USE = (
@@ -97,7 +98,10 @@ class Session:
 
     @cached_property
     def config(self) -> Config:
-        """The folder's configuration; from here on root is the folder's owner, or else the owner of its user base's."""
+        """The folder's configuration, with ``--store`` of that store alone; it is taken as it is, without its route.
+
+        From here on root is the folder's owner, or else the first owner of a store's folder that is another.
+        """
         from nwauth import config
 
         take_ids(self.folder)
@@ -106,15 +110,24 @@ class Session:
         names = [store.name for store in found.stores]
         if wanted is not None and wanted not in names:
             raise click.UsageError(f"--store: found {wanted!r}, wanted {' or '.join(map(repr, names))}")
-        writable = [store for store in found.stores if not store.read_only] or list(found.stores)
-        one = writable[0] if wanted is None else found.stores[names.index(wanted)]
-        take_ids(one.path)
-        return found.changed(stores=(patient(one),))
+        if wanted is not None:
+            found = found.changed(stores=(found.stores[names.index(wanted)],), routes={})
+        for store in found.stores:
+            take_ids(store.path)
+        return found.changed(stores=tuple(store.patient(PATIENT_SECONDS) for store in found.stores))
 
     @property
     def store_config(self) -> StoreConfig:
-        """The settings of the store that the command works on."""
-        return self.config.stores[0]
+        """The settings of the store that the command works on; of several, of the first that can be written."""
+        stores = self.config.stores
+        return next((store for store in stores if not store.read_only), stores[0])
+
+    @cached_property
+    def store(self) -> Store:
+        """The store of `store_config`, without its route."""
+        from nwauth.build import store
+
+        return self.service.store if self.config.is_plain() else store(self.config, self.store_config)
 
     @cached_property
     def _built(self) -> Service:
@@ -125,7 +138,7 @@ class Session:
     @cached_property
     def service(self) -> Service:
         """The service that the configuration describes."""
-        if isinstance(self.store_config, FlatfileConfig):  # a database's own words name it
+        if self.config.is_plain() and isinstance(self.store_config, FlatfileConfig):  # a database's words name it
             self.place = self.store_config.path
         return self._built
 
@@ -153,10 +166,10 @@ class Session:
         """See `terminal.progress`."""
         return progress(doing, count, total, quiet=self.choices.quiet)
 
-    def identify(self, stored_password: str) -> Identity:
-        """What a stored field is, in the folder's store: in flat files a star begins clear text."""
-        star_is_clear = isinstance(self.store_config, FlatfileConfig)
-        return self.passwords.identify(stored_password, star_is_clear=star_is_clear)
+    def identify(self, stored_password: str, *, store: str = "") -> Identity:
+        """What a stored field is, in the store of that name, else in the one the command works on."""
+        kept = next((one for one in self.config.stores if one.name == store), self.store_config)
+        return self.passwords.identify(stored_password, star_is_clear=kept.star_is_clear)
 
     @contextmanager
     def logged(self, command: str, **facts: object) -> Iterator[dict[str, object]]:
@@ -194,24 +207,21 @@ class Session:
     def _read_only_told(self) -> Iterator[None]:
         try:
             yield
-        except NotSupported:
-            raise Refused(f"{self._shown_store()} takes no changes (read_only = true in nwauth.toml)") from None
+        except NotSupported as error:
+            if not self.config.is_plain():
+                raise Refused(f"{error}: nwauth.toml says what each of its stores takes") from None
+            why = " (read_only = true in nwauth.toml)" if "read_only" in self.store_config.__slots__ else ""
+            raise Refused(f"{self._shown_store()} takes no changes{why}") from None
 
     def no_such_user(self, name: str) -> Refused:
         """The error for an absent user."""
         return Refused(f"{visible(name)}: no such user in {self._shown_store()}")
 
     def _shown_store(self) -> str:
+        if not self.config.is_plain():
+            return f"the stores of {shown_path(self.folder)}: {', '.join(one.name for one in self.config.stores)}"
         place = self.service.store.place()
         return f"store {self.store_config.name} of {shown_path(place) if os.path.isabs(place) else place}"
-
-
-def patient(store: StoreConfig) -> StoreConfig:
-    """The settings of a store for commands: nobody waits behind them, so a statement may take its time."""
-    if isinstance(store, FlatfileConfig):
-        return store
-    seconds = max(store.statement_timeout_seconds, PATIENT_SECONDS)
-    return store.changed(statement_timeout_seconds=seconds)
 
 
 def take_ids(folder: str) -> None:

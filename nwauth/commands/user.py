@@ -118,7 +118,7 @@ def _records(session: Session, found: Listing, *, show_hash: bool) -> Iterator[R
 
 def _record(session: Session, one: User, *, show_hash: bool) -> Row:
     """A user as it is printed: these keys are a promise."""
-    identity = session.identify(one.stored_password)
+    identity = session.identify(one.stored_password, store=one.store)
     record: dict[str, object] = {
         "user": one.name,
         "scheme": identity.name,

@@ -143,7 +143,7 @@ def change_record(
         "user": name if user is None else user.name,
         "change": "none" if old == new else verb,
         "dry_run": work.dry_run,
-        "store": work.service.store.name,
+        "store": work.service.store.name if user is None else user.store,
         "scheme": None if secret is None else secret.scheme,
         "fields": _changed_fields(old, new),
     }

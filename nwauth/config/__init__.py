@@ -1,7 +1,8 @@
 """The configuration: frozen values, and the reader of ``nwauth.toml`` (spec: every key typed, unknown keys refused).
 
 - `values`: what can be said, and the defaults
-- `reading`: from TOML to values; `stores`: the same for ``[[stores]]``, one function a kind in `KINDS`
+- `reading`: from TOML to values; `stores`: the same for ``[[stores]]``, `routes` for how they go together
+- `kinds`: one module a kind of store, its settings and how they are read; `part`: what they have in common
 - `example`: the commented file that ``nwauth init`` writes
 
 A folder without that file is served as NWAuth left it; then nothing is parsed and no parser imported.
@@ -13,16 +14,9 @@ import errno
 import os
 from stat import S_ISREG
 
-from nwauth.config.values import (
-    FILE_NAME,
-    Config,
-    FlatfileConfig,
-    LogConfig,
-    NamesConfig,
-    ServerConfig,
-    SqlConfig,
-    StoreConfig,
-)
+from nwauth.config.kinds.flatfile import FlatfileConfig
+from nwauth.config.part import StoreConfig
+from nwauth.config.values import FILE_NAME, Config, LogConfig, NamesConfig, ServerConfig
 from nwauth.errors import ConfigError
 
 TYPE_CHECKING = False
@@ -36,7 +30,6 @@ __all__ = [
     "LogConfig",
     "NamesConfig",
     "ServerConfig",
-    "SqlConfig",
     "StoreConfig",
     "read",
 ]

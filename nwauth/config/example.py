@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from nwauth.config.values import SHARED_SCHEME
+from nwauth.config.part import SHARED_SCHEME
 
 
-def commented_example(*, shared: bool = False, url: str | None = None) -> str:
+def commented_example(
+    *, shared: bool = False, url: str | None = None, stores: str | None = None, default_domain: str = ""
+) -> str:
     """What ``nwauth init`` writes: every setting with its default, behind a ``#``; prose stands behind ``# ``.
 
-    `url` is that of a database; None: flat files, which `shared` is about.
+    `stores` is the text of the stores; None: one, the database of `url`, or else flat files, which `shared` is about.
     """
-    flatfile = _FLATFILE.format(
+    if stores is None:
+        stores = flatfile_example(shared=shared) if url is None else _SQL.format(url=quoted(url))
+    domain = f"default_domain = {quoted(default_domain)}" if default_domain else '#default_domain = ""'
+    return _EXAMPLE.format(stores=stores, default_domain=domain)
+
+
+def flatfile_example(*, shared: bool, path: str = ".") -> str:
+    """A store of flat files in the folder `path`, with every setting."""
+    return _FLATFILE.format(
+        path=quoted(path),
         shared="true " if shared else "false",
         scheme=SHARED_SCHEME if shared else "argon2id",
         upgrade="false" if shared else "true",
     )
-    return _EXAMPLE.format(stores=flatfile if url is None else _SQL.format(url=_quoted(url)))
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """A string as TOML writes it."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return '"' + "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in escaped) + '"'
@@ -35,7 +45,7 @@ _EXAMPLE = """\
 
 [names]
 # Added to a name that has no domain.
-#default_domain = ""
+{default_domain}
 # May a name that is added hold more than one @, bytes above 126, these characters, these before the @?
 #allow_ats = false
 #allow_high_ascii = false
@@ -70,7 +80,7 @@ _EXAMPLE = """\
 _FLATFILE = """\
 [[stores]]
 kind = "flatfile"
-path = "."                        # folder of nwauth.txt and nwauth.add
+path = {path:<26} # folder of nwauth.txt and nwauth.add
 # true: NWAuth, SurgeMail or others still read this folder; new passwords are {{ssha}} and none is upgraded.
 # false: ours alone. This is one-way: they cannot read the passwords that are written from then on.
 shared = {shared}

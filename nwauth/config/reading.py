@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nwauth.config.part import MAX_SECONDS
 from nwauth.config.stores import read_stores
 from nwauth.config.values import (
     ADDRESSES,
@@ -9,7 +10,6 @@ from nwauth.config.values import (
     LEVELS,
     LOG_NAME,
     LOG_WORDS,
-    MAX_SECONDS,
     Config,
     LogConfig,
     NamesConfig,
@@ -79,10 +79,12 @@ def _config(options: Options, folder: str) -> Config:
     if "policy" in options:
         raise options.error("policy", "access rules are not built yet: take this table out")
     passwords = _passwords(options.table("passwords"))
+    stores, routes = read_stores(options, passwords)
     return Config(
         folder=folder,
         file=options.file,
-        stores=read_stores(options, passwords),
+        stores=stores,
+        routes=routes,
         server=ServerConfig(address=options.table("server").choice("address", "auto", ADDRESSES)),
         names=_names(options.table("names")),
         passwords=passwords,

@@ -1,233 +1,34 @@
-"""``[[stores]]``: one function a kind of store, in `KINDS`."""
+"""``[[stores]]``: the stores in their order, each with its route."""
 
 from __future__ import annotations
 
-import os
-
-from nwauth.config.values import MAX_SECONDS, SHARED_SCHEME, FlatfileConfig, SqlConfig
-from nwauth.options import Options
-from nwauth.passwords.values import SCHEMES_KEPT, SCHEMES_MADE
+from nwauth.config import kinds
+from nwauth.config.routes import Route, read_route
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any, TypeVar
-
-    from nwauth.config.values import StoreConfig
+    from nwauth.config.part import StoreConfig
+    from nwauth.options import Options
     from nwauth.passwords.values import Settings
-    from nwauth.stores.sql.columns import Columns
-
-    T = TypeVar("T")
-
-MAX_BYTES = 2**40
-MAX_WAIT_SECONDS = 7.5  # two seconds more are for a second try; the mail server waits for 10
-WANTED_URL = "a database's URL, as sqlite:///users.db"
 
 
-def read_stores(options: Options, passwords: Settings) -> tuple[StoreConfig, ...] | None:
-    """Every ``[[stores]]`` of the file; None where there is none.
+def read_stores(options: Options, passwords: Settings) -> tuple[tuple[StoreConfig, ...], dict[str, Route]]:
+    """Every ``[[stores]]`` of the file, and the routes of those that have one, by name.
 
     Raises:
-        ConfigError: one cannot be used, or two have the same name.
+        ConfigError: one cannot be used, two have the same name, or they do not go together.
     """
-    tables = options.tables("stores")
     found: list[StoreConfig] = []
-    for table in tables:
-        one = KINDS[table.choice("kind", "flatfile", tuple(KINDS))](table, passwords)
+    routes: dict[str, Route] = {}
+    takers: list[str] = []
+    for table in options.tables("stores"):
+        one = kinds.read(table.choice("kind", "flatfile", kinds.KINDS), table, passwords)
         if any(one.name == other.name for other in found):
             raise table.error("name", f'found "{one.name}" a second time, wanted a name for each of the [[stores]]')
+        route = read_route(table, takers=takers)
         found.append(one)
-    return tuple(found)
-
-
-def _flatfile(table: Options, passwords: Settings) -> FlatfileConfig:
-    given = FlatfileConfig(path="")
-    shared = table.boolean("shared", given.shared)
-    read_only = table.boolean("read_only", given.read_only)
-    upgrade = table.boolean("upgrade", None)
-    scheme = table.choice("scheme", None, SCHEMES_MADE)
-    if shared and upgrade:
-        raise table.error(
-            "upgrade", "found true with shared = true, wanted false: what shares the folder reads only ssha"
-        )
-    if shared and scheme not in {None, SHARED_SCHEME}:
-        raise table.error("scheme", f'found "{scheme}" with shared = true, wanted "{SHARED_SCHEME}" or shared = false')
-    if read_only and upgrade:
-        raise table.error("upgrade", "found true with read_only = true, wanted false: an upgrade is a write")
-    return FlatfileConfig(
-        path=table.path("path", "."),
-        name=table.text("name", given.name, wanted="a name") or given.name,
-        shared=shared,
-        settle_seconds=table.number("settle_seconds", given.settle_seconds, minimum=0, maximum=MAX_SECONDS),
-        max_journal_bytes=table.integer("max_journal_bytes", None, minimum=1, maximum=MAX_BYTES, or_word="auto"),
-        new_scheme=scheme or passwords.scheme,
-        upgrade=passwords.upgrade if upgrade is None else upgrade,
-        read_only=read_only,
-    )
-
-
-def _sql(table: Options, passwords: Settings) -> SqlConfig:
-    url = _url(table, "url", table.required("url", secret=True, wanted=WANTED_URL))
-    read_url = table.text("read_url", None, secret=True)
-    columns = _columns(table.table("columns")) if "columns" in table else None
-    read_only = table.boolean("read_only", False)
-    given = SqlConfig(path="", url="")
-    connect, statement = _time_outs(table, given)
-    return SqlConfig(
-        path=folder_of(url, table.folder),
-        url=url,
-        name=table.text("name", given.name, wanted="a name") or given.name,
-        read_url=None if read_url is None else _url(table, "read_url", read_url),
-        table=_table_name(table, given.table),
-        columns=columns,
-        connect_timeout_seconds=connect,
-        statement_timeout_seconds=statement,
-        read_only=read_only,
-        **_sql_passwords(table, passwords, foreign=columns is not None, read_only=read_only),
-    )
-
-
-def _time_outs(table: Options, given: SqlConfig) -> tuple[float, float]:
-    """How long to wait for a connection, and for a statement; both, and a second try, within the mail server's wait."""
-    connect = table.number(
-        "connect_timeout_seconds", given.connect_timeout_seconds, minimum=0.1, maximum=MAX_WAIT_SECONDS
-    )
-    statement = table.number(
-        "statement_timeout_seconds", given.statement_timeout_seconds, minimum=0.1, maximum=MAX_WAIT_SECONDS
-    )
-    if connect + statement > MAX_WAIT_SECONDS:
-        raise table.error(
-            "statement_timeout_seconds",
-            f"found {connect:g} + {statement:g} s with connect_timeout_seconds, wanted {MAX_WAIT_SECONDS:g} s at most:"
-            " the mail server waits for 10",
-        )
-    return connect, statement
-
-
-def _url(table: Options, key: str, url: str) -> str:
-    scheme, colon, rest = url.partition(":")
-    if not colon or not rest.startswith("//") or not scheme.replace("+", "").replace("_", "").isalnum():
-        raise table.error(key, f"found a string that is no URL, wanted {WANTED_URL}")
-    return located_url(url, table.folder)
-
-
-def located_url(url: str, folder: str) -> str:
-    """A database's URL; a relative SQLite file is taken from `folder`."""
-    head, slashes, path = url.partition(":///")
-    if head.lower() in ("sqlite", "sqlite+pysqlite") and slashes and path:
-        return f"sqlite:///{os.path.abspath(os.path.join(folder, path))}"
-    return url
-
-
-def url_of_word(word: str, *, file: str, folder: str) -> str:
-    """The URL that a word of the command line is, as ``nwauth.toml`` in `folder` would mean it; errors name `file`.
-
-    Raises:
-        ConfigError: it names an environment variable that is not set.
-    """
-    return located_url(Options({"url": word}, file=file).required("url", secret=True), folder)
-
-
-def folder_of(url: str, folder: str) -> str:
-    """The folder whose owner root becomes for a located URL: that of SQLite's file, else that of the settings."""
-    return os.path.dirname(url.partition("///")[2]) if url.startswith("sqlite:") else folder
-
-
-def _sql_passwords(table: Options, passwords: Settings, *, foreign: bool, read_only: bool) -> dict[str, Any]:
-    """How the table keeps passwords: in somebody else's, a field keeps its scheme unless a scheme is given."""
-    from nwauth.stores.sql.format import FORMATS
-
-    form = table.choice("password_format", "auto", FORMATS)
-    scheme = table.choice("scheme", None, SCHEMES_MADE + SCHEMES_KEPT if foreign else SCHEMES_MADE)
-    upgrade = table.boolean("upgrade", None)
-    if form != "auto" and not foreign:
-        raise table.error("password_format", f'found "{form}", wanted "auto" where there are no [stores.columns]')
-    if form != "auto" and scheme not in {None, form}:
-        raise table.error("scheme", f'found "{scheme}" with password_format = "{form}", wanted the same or none')
-    if read_only and upgrade:
-        raise table.error("upgrade", "found true with read_only = true, wanted false: an upgrade is a write")
-    if foreign and upgrade and scheme is None:
-        raise table.error(
-            "upgrade", "found true, wanted a scheme beside it: which can the table's other programs read?"
-        )
-    return {
-        "password_format": form,
-        "new_scheme": scheme or (passwords.scheme if form == "auto" else form),
-        "keep": foreign and scheme is None,
-        "upgrade": (not foreign and passwords.upgrade) if upgrade is None else upgrade,
-    }
-
-
-def _table_name(table: Options, default: str) -> str:
-    found = table.text("table", default, wanted="a name")
-    _must_be_identifier(table, "table", found)
-    return found
-
-
-def _must_be_identifier(table: Options, key: str, found: str) -> None:
-    """Raises ConfigError for a name that not every database's statements can hold safely."""
-    if not found or not found.isprintable() or any(character in '%`"' for character in found):
-        raise table.error(key, f"found {found!a}, wanted the name of a table or column, without %, ` and quotes")
-
-
-class _Mapping:
-    """``[stores.columns]`` as it is read: each column once, each info field once; neither has case here."""
-
-    def __init__(self, table: Options) -> None:
-        self._table = table
-        self._taken: dict[str, str] = {}
-        self.fields: dict[str, str] = {}
-
-    def column(self, key: str) -> str | None:
-        """The column of an optional key."""
-        found = self._table.text(key, None, wanted="a name")
-        return None if found is None else self.checked(key, found)
-
-    def checked(self, key: str, column: str) -> str:
-        """A column that no other key has."""
-        _must_be_identifier(self._table, key, column)
-        other = self._taken.setdefault(column.lower(), key)
-        if other != key:
-            raise self._table.error(key, f'found "{column}", which {other} has, wanted each column once')
-        return column
-
-    def field(self, key: str, field: str, column: str | None) -> None:
-        """An info field, where it has a column."""
-        if column is None:
-            return
-        if field.lower() in map(str.lower, self.fields):
-            raise self._table.error(key, f"found it beside info.{field}, wanted one column for the field {field}")
-        self.fields[field] = self.checked(key, column)
-
-
-def _columns(table: Options) -> Columns:
-    from nwauth.stores.sql.columns import Columns
-
-    mapping = _Mapping(table)
-    name = mapping.checked("name", table.required("name", wanted="the column of user names"))
-    password = mapping.checked("password", table.required("password", wanted="the column of passwords"))
-    for field, column in table.mapping("info").items():
-        if not field or not field.isprintable() or any(character in ' "=' for character in field):
-            raise table.error(f"info.{ascii(field)[1:-1]}", "wanted the name of an info field: no blanks, quotes or =")
-        mapping.field(f"info.{field}", field, column)
-    mapping.field("forward", "fwd", table.text("forward", None, wanted="a name"))
-    mapping.field("quota", "quota", table.text("quota", None, wanted="a name"))
-    found = Columns(
-        name=name,
-        password=password,
-        drop_path=mapping.column("drop_path"),
-        uid=mapping.column("uid"),
-        ip_mask=mapping.column("ip_mask"),
-        info=mapping.fields,
-        info_text=mapping.column("info_text"),
-        read_only=table.texts("read_only", ()),
-    )
-    for column in found.read_only:
-        if column not in found.mapped():
-            raise table.error(
-                "read_only", f'found "{column}", wanted one of the mapped columns: {", ".join(found.mapped())}'
-            )
-    return found
-
-
-KINDS: dict[str, Callable[[Options, Settings], StoreConfig]] = {"flatfile": _flatfile, "sql": _sql}
+        if route != Route():
+            routes[one.name] = route
+        if route.sets == "new" and not one.read_only:
+            takers.append(one.name)
+    return tuple(found), routes

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nwauth.config import FlatfileConfig
+from nwauth.config.kinds.sql import SqlConfig
 from nwauth.errors import Refused
 from nwauth.passwords import Passwords
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Final
 
-    from nwauth.config import SqlConfig, StoreConfig
+    from nwauth.config import StoreConfig
     from nwauth.model import User
 
     Settle = Callable[[User], User]
@@ -88,11 +89,11 @@ def fitting(source: StoreConfig, target: StoreConfig) -> Fitting:
     must_fit: MustFit | None = None
     if isinstance(target, FlatfileConfig):
         settle, must_fit = _bare, _must_be_a_line
-    elif target.columns is not None:
+    elif isinstance(target, SqlConfig) and target.columns is not None:
         settle, must_fit = _of_columns(target)
     return Fitting(
-        star_was_clear=isinstance(source, FlatfileConfig),
-        star_is_clear=isinstance(target, FlatfileConfig),
+        star_was_clear=source.star_is_clear,
+        star_is_clear=target.star_is_clear,
         settle=settle,
         must_fit=must_fit,
     )

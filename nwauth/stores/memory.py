@@ -19,11 +19,14 @@ class MemoryStore(Store):
     def __init__(self, users: Iterable[User] = (), *, name: str = "memory") -> None:
         self.name = name
         self.down: str | None = None
-        self._users = {fold(user.name): user for user in users}
+        self._users = {fold(user.name): self._own(user) for user in users}
 
     def _must_be_up(self) -> None:
         if self.down is not None:
             raise Unavailable(self.down)
+
+    def _own(self, user: User) -> User:
+        return user if user.store == self.name else user.changed(store=self.name)
 
     def lookup(self, name: str) -> User | None:
         self._must_be_up()
@@ -37,14 +40,14 @@ class MemoryStore(Store):
         self._must_be_up()
         if fold(user.name) in self._users:
             return False
-        self._users[fold(user.name)] = user
+        self._users[fold(user.name)] = self._own(user)
         return True
 
     def replace(self, old: User, new: User, *, wait_seconds: float | None = None) -> bool:
         self._must_be_up()
         if self._users.get(fold(old.name)) != old:
             return False
-        self._users[fold(old.name)] = new
+        self._users[fold(old.name)] = self._own(new)
         return True
 
     def delete(self, name: str, *, only: User | None = None) -> bool:

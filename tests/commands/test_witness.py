@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nwauth.commands.witness import Rehearsal, Witness
-from nwauth.errors import Unavailable
+from nwauth.errors import NotSupported, Unavailable
 from nwauth.stores.around import Around
+from nwauth.stores.combined import Member, RoutedStore
 from nwauth.stores.memory import MemoryStore
 from tests.stores.contract import WriteContract, someone
 
@@ -37,12 +38,8 @@ class TestWitness(WriteContract):
         assert isinstance(store.inner, MemoryStore)
         store.inner.down = None
 
-    def of_store(self, store: Store, user: User) -> User:
-        assert store.name == "memory"
-        return user
 
-
-BOB, EVE = someone("bob"), someone("eve")
+BOB, EVE = someone("bob").changed(store="memory"), someone("eve").changed(store="memory")
 NEWER = BOB.changed(stored_password="*new")
 
 CHANGES: list[Callable[[Store], object]] = [
@@ -102,3 +99,24 @@ def test_a_store_around_another_asks_it_everything() -> None:
     assert list(around.search("ev")) == [EVE]
     assert around.count() == 77
     assert around.place() == "somewhere"
+
+
+def test_what_a_command_sees_is_watched_by_the_same_witness() -> None:
+    mail, logins = MemoryStore([BOB], name="mail"), MemoryStore([EVE], name="logins")
+    routes = RoutedStore([Member(mail, match={"set": ()}), Member(logins, match={"lookup": ()})])
+    witness = Witness(Rehearsal(routes))
+    setting = witness.at("set")
+    assert isinstance(setting, Witness)
+    assert setting.lookup("bob") is None
+    eve = setting.lookup("eve")
+    assert eve is not None
+    assert setting.replace(eve, eve.changed(stored_password="*new"))
+    assert setting.taker("new") == "logins"
+    assert witness.changes == [(eve, eve.changed(stored_password="*new"))]
+    assert logins.lookup("eve") == eve
+    assert witness.lookup("bob") is not None
+    plain = Witness(MemoryStore())
+    assert plain.at("set") is plain
+    with pytest.raises(NotSupported):
+        plain.migrate(BOB)
+    assert Witness(routes).migrate(BOB.changed(store="logins"))

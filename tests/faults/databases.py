@@ -20,7 +20,7 @@ import pytest
 
 from nwauth.audit import parse_line
 from nwauth.config.example import commented_example
-from nwauth.config.stores import located_url
+from nwauth.config.kinds.sql import located_url
 from nwauth.stores.sql import SqlStore
 from tests.databases import shared_mariadb, unique
 from tests.databases.mariadb import MariaDb

@@ -170,7 +170,7 @@ class ReadContract(ABC):
         store = self.new_store(tmp_path, [someone("bob")])
         found = store.lookup("bob")
         assert found is not None
-        assert found.store in ("", store.name)
+        assert found.store == self.of_store(store, someone("bob")).store
         store.close()
 
     def test_a_stored_password_is_not_shown_by_repr(self, tmp_path: Path) -> None:

@@ -25,7 +25,3 @@ class TestMemoryStore(WriteContract):
     def bring_back(self, store: Store) -> None:
         assert isinstance(store, MemoryStore)
         store.down = None
-
-    def of_store(self, store: Store, user: User) -> User:  # it gives out what it was given
-        assert store.name == "memory"
-        return user

@@ -1,0 +1,81 @@
+"""What every part of the configuration is made of, and what every kind of store can say."""
+
+from __future__ import annotations
+
+from nwauth.model import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Self
+
+SHARED_SCHEME = "ssha"  # the one that NWAuth and SurgeMail read: spec/stores.md section 1
+MAX_SECONDS = 86_400
+
+
+class Part(Record):
+    """A part of the configuration: its ``__slots__`` are the arguments of its constructor."""
+
+    __slots__ = ()
+
+    def changed(self, **changes: Any) -> Self:
+        """A copy with what is given in place of what is: how options of the command line take precedence."""
+        fields: tuple[str, ...] = self.__slots__
+        return type(self)(**{field: getattr(self, field) for field in fields} | changes)
+
+
+class StoreConfig(Part):
+    """A store: every kind has a class of its own, in `nwauth.config.kinds`, and says here what it does not share.
+
+    `path` is the folder whose owner root becomes.
+    """
+
+    __slots__ = ()
+
+    @property
+    def kind(self) -> str:
+        """The word in ``nwauth.toml``."""
+        raise NotImplementedError
+
+    @property
+    def name(self) -> str:
+        """What the log calls it; by default the kind."""
+        return self.kind
+
+    @property
+    def path(self) -> str:
+        """The folder of its files, or that of the settings."""
+        raise NotImplementedError
+
+    @property
+    def read_only(self) -> bool:
+        """Whether it takes no changes."""
+        return True
+
+    @property
+    def new_scheme(self) -> str:
+        """The scheme of new passwords."""
+        return "argon2id"
+
+    @property
+    def upgrade(self) -> bool:
+        """Whether old passwords are stored again in that scheme at login."""
+        return False
+
+    @property
+    def keep(self) -> bool:
+        """Whether a changed password keeps the scheme of the field that it replaces: another program reads it too."""
+        return False
+
+    @property
+    def star_is_clear(self) -> bool:
+        """Whether a star begins a clear-text password: in flat files only."""
+        return False
+
+    def as_read_only(self) -> Self:
+        """A copy that takes no changes."""
+        return self if self.read_only else self.changed(read_only=True)
+
+    def patient(self, seconds: float) -> Self:
+        """A copy for a command, which nobody waits behind: a statement may take so long."""
+        del seconds
+        return self

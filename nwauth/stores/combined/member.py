@@ -1,0 +1,80 @@
+"""One of several stores: the names it is asked for, by command, and what it takes."""
+
+from __future__ import annotations
+
+from nwauth.names import fold, matcher
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Final
+
+    from nwauth.stores.base import Store
+
+    Covers = Callable[[str], bool]
+
+COMMANDS = ("lookup", "check", "set", "del", "search")
+
+
+class Member:
+    """A store among others.
+
+    `match` holds patterns of names by command; a command without any is not asked here, and one that is not named is
+    asked for every name.  `falls_through`: the stores behind it hold other people, and may be asked while it is down.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        match: Mapping[str, tuple[str, ...]] | None = None,
+        takes_new: bool = True,
+        takes_changes: bool = True,
+        takes_deletions: bool = True,
+        falls_through: bool = False,
+    ) -> None:
+        given = match or {}
+        self.store: Final = store
+        self.covers: Final = {command: covering(given.get(command, ("*",))) for command in COMMANDS}
+        self.takes_new: Final = takes_new
+        self.takes_changes: Final = takes_changes
+        self.takes_deletions: Final = takes_deletions
+        self.falls_through: Final = falls_through
+
+    def may_know(self, key: str) -> bool:
+        """Whether it is asked for this folded name when mail comes or somebody logs in."""
+        return self.covers["lookup"](key) or self.covers["check"](key)
+
+
+def everybody(_key: str) -> bool:
+    """Covers every name."""
+    return True
+
+
+def nobody(_key: str) -> bool:
+    """Covers no name."""
+    return False
+
+
+def covering(patterns: tuple[str, ...]) -> Covers:
+    """A test of folded names: ``*`` and ``?`` stand for letters, and a pattern without them for one name."""
+    tests = [_one(pattern) for pattern in patterns]
+    if everybody in tests:
+        return everybody
+    if len(tests) > 1:
+        return lambda key: any(test(key) for test in tests)
+    return tests[0] if tests else nobody
+
+
+def _one(pattern: str) -> Covers:
+    wanted = fold(pattern)
+    bare = wanted.strip("*")
+    if not bare:
+        return everybody
+    if "*" not in wanted and "?" not in wanted:
+        return lambda key: key == wanted
+    if not bare.isascii() or "*" in bare or "?" in bare or wanted[0] == wanted[-1] == "*":
+        return matcher(pattern)
+    if wanted[0] == "*":
+        return lambda key: key.endswith(bare)
+    return lambda key: key.startswith(bare)

@@ -1,0 +1,181 @@
+"""Several stores as one: each is asked for the names that its patterns cover, in their order."""
+
+from __future__ import annotations
+
+from nwauth.errors import NotSupported, NwauthError, Refused
+from nwauth.names import fold
+from nwauth.stores.base import Store
+from nwauth.stores.combined.member import nobody
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import Final
+
+    from nwauth.model import User
+    from nwauth.stores.combined.member import Member
+
+
+class RoutedStore(Store):
+    """The users of all `members`; of two of one name, the one of the earlier member counts.
+
+    "Absent" needs the word of every member that is asked.  One that is down and covers the name makes the answer
+    "cannot tell", even if a later one knows it: that may hold an old password, or lead to another drop file.  `command`
+    is the one whose patterns look-ups go by.
+    """
+
+    name = "routes"
+
+    def __init__(
+        self, members: Iterable[Member], *, command: str = "lookup", views: dict[str, RoutedStore] | None = None
+    ) -> None:
+        self._members: Final = tuple(members)
+        self._by_name: Final = {member.store.name: member for member in self._members}
+        self._asked: Final = tuple((member.covers[command], member) for member in self._members)
+        self._views: Final = {} if views is None else views
+
+    def at(self, command: str) -> RoutedStore:
+        if command not in self._views:
+            self._views[command] = RoutedStore(self._members, command=command, views=self._views)
+        return self._views[command]
+
+    # --- questions ------------------------------------------------------------------------------------------------
+
+    def lookup(self, name: str) -> User | None:
+        return self.first(name)
+
+    def first(self, name: str, *, left_out: Member | None = None) -> User | None:
+        """The user of the first member that has the name; `left_out` is not asked.
+
+        Raises:
+            Unavailable: one that may have it cannot tell.
+        """
+        key, failure = fold(name), None
+        for covers, member in self._asked:
+            if member is left_out or not covers(key):
+                continue
+            try:
+                user = member.store.lookup(name)
+            except NwauthError as error:
+                if not (error.temporary and member.falls_through):
+                    raise
+                failure = failure or error
+            else:
+                if user is not None:
+                    return user
+        if failure is not None:  # nobody else knows the name, and the one who may cannot tell
+            raise failure
+        return None
+
+    def verify(self, user: User, password: bytes, *, address: str | None = None) -> bool | None:
+        return self._of(user).store.verify(user, password, address=address)
+
+    def confirm(self, user: User) -> User | None:
+        holder = self._of(user)
+        known = holder.store.confirm(user)
+        return self.first(user.name, left_out=holder) if known is None else known
+
+    def search(self, pattern: str = "") -> Iterator[User]:
+        from heapq import merge
+
+        del pattern  # who is hidden by an earlier member of the same name can be told from whole listings only
+        listings = (_listed(at, member) for at, member in enumerate(self._members))
+        last = None
+        for key, _, user in merge(*listings, key=_by_name_and_member):
+            if key != last:
+                yield user
+            last = key
+
+    # --- changes --------------------------------------------------------------------------------------------------
+
+    def taker(self, name: str) -> str:
+        key = fold(name)
+        for member in self._members:
+            if member.takes_new and member.covers["set"](key):
+                return member.store.name
+        raise NotSupported(f"no store takes a new user of the name {name!a}")
+
+    def put(self, user: User) -> bool:
+        taker = self._of(user)
+        if self.at("lookup").first(user.name, left_out=taker) is not None:
+            return False
+        return taker.store.put(user)
+
+    def migrate(self, user: User) -> bool:
+        return self._of(user).store.put(user)
+
+    def replace(self, old: User, new: User, *, wait_seconds: float | None = None) -> bool:
+        return self._changeable(old).store.replace(old, new, wait_seconds=wait_seconds)
+
+    def rename(self, old: User, new: User) -> bool | None:
+        holder = self._changeable(old)
+        if not holder.may_know(fold(new.name)):
+            raise Refused(f"store {holder.store.name}, which has the user, is not asked for the name {new.name!a}")
+        if self.at("lookup").first(new.name, left_out=holder) is not None:
+            return False
+        return holder.store.rename(old, new)
+
+    def delete(self, name: str, *, only: User | None = None) -> bool:
+        if only is not None:
+            return self._of(only).store.delete(name, only=only)
+        key = fold(name)
+        holders = [member for member in self._members if member.may_know(key) or member.covers["del"](key)]
+        holders = [member for member in holders if member.store.lookup(name) is not None]
+        for member in holders:
+            if not (member.takes_deletions and member.covers["del"](key)):
+                raise Refused(f"store {member.store.name} has the user, and takes no deletions: nothing is deleted")
+        # The first, which counts, goes last: an old password behind it must not come to life in between.
+        return bool([member for member in reversed(holders) if member.store.delete(name)])
+
+    def settle(self) -> None:
+        for member in self._members:
+            if member.takes_new:
+                member.store.settle()
+
+    def make(self) -> bool:
+        return any([member.store.make() for member in self._members if member.takes_new])  # noqa: C419, all are made
+
+    def _changeable(self, user: User) -> Member:
+        holder = self._of(user)
+        if not holder.takes_changes:
+            raise NotSupported(f"store {holder.store.name}, which has the user, takes no changes")
+        return holder
+
+    # --- all of them ----------------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        for member in self._members:
+            member.store.begin()
+
+    def end(self) -> None:
+        for member in self._members:
+            member.store.end()
+
+    def place(self) -> str:
+        return ", ".join(member.store.place() for member in self._members)
+
+    def tend(self) -> None:
+        for member in self._members:
+            member.store.tend()
+
+    def close(self) -> None:
+        for member in self._members:
+            member.store.close()
+
+    def _of(self, user: User) -> Member:
+        """The member that has the user, or is to have it."""
+        return self._by_name.get(user.store) or self._by_name[self.taker(user.name)]
+
+
+def _listed(at: int, member: Member) -> Iterator[tuple[str, int, User]]:
+    covers = member.covers["search"]
+    if covers is nobody:
+        return
+    for user in member.store.search():
+        key = fold(user.name)
+        if covers(key):
+            yield key, at, user
+
+
+def _by_name_and_member(entry: tuple[str, int, User]) -> tuple[str, int]:
+    return entry[:2]
