@@ -256,4 +256,5 @@ def serve(conversation: Conversation, service: Service, log: Log, stop: Stop, *,
         server.tend(service, log)
 
     server.serve(server.read_lines(0, stop, idle), writer, conversation)
+    service.store.close()  # what is behind it may want a word of its own
     return 0

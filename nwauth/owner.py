@@ -38,6 +38,7 @@ ON_USE = (
     "itertools",
     "json",
     "linecache",
+    "marshal",
     "operator",
     "passlib.exc",
     "passlib.hash",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
+from nwauth.commands import init_dmail
 from nwauth.commands.command import command, dry_run_option
+from nwauth.commands.dmail_option import dmail_conf_option
+from nwauth.commands.next_steps import note_next_steps
 from nwauth.commands.session import PATIENT_SECONDS, as_text, shown_path, take_ids
 from nwauth.commands.table import visible
 from nwauth.commands.terminal import ask_yes, is_interactive
@@ -20,6 +22,8 @@ from nwauth.stores.flatfile import files
 
 if TYPE_CHECKING:
     from nwauth.commands.session import Session
+    from nwauth.dmail.matching import Plan
+    from nwauth.dmail.values import DmailConf
 
 COLUMNS = ("path", "what", "change", "dry_run")
 ONE_WAY = (
@@ -35,37 +39,52 @@ ONE_WAY = (
         "nwauth init --path /var/lib/nwauth",
         "nwauth init --path /usr/local/dmail --shared",
         "nwauth init --path /var/lib/nwauth --store sqlite:///users.db",
+        "nwauth init --path /var/lib/nwauth --dmail-conf dmail.conf",
     ),
 )
 @click.option("--shared", is_flag=True, help="NWAuth, SurgeMail or others go on reading this folder.")
+@dmail_conf_option(looked_for=False, text=init_dmail.HELP)
 @dry_run_option
-def init(session: Session, *, shared: bool, dry_run: bool) -> int:
+def init(session: Session, *, shared: bool, dmail: DmailConf | None, dry_run: bool) -> int:
     """Make the folder, an empty user base, and nwauth.toml in the folder, which explains every setting.
 
     The base is flat files in the folder; with --store URL it is a database, in which its tables are made, or brought to
     the form that this version wants: sqlite:///FILE (from the folder), postgresql://USER:PASSWORD@HOST/DATABASE,
     mysql://USER:PASSWORD@HOST/DATABASE. The database of a server must be there.
 
+    With --dmail-conf the settings match those of DMail: a store for each password file of a domain, the system's users
+    where the servers use them, the folder or the module that they start.
+
     What is there already is kept; so the command can be run again at any time. A base that NWAuth has left is served as
     it is; that others can no longer read what is then written is said, and asked about. Ends with the lines that the
     mail server needs.
     """
     url = _url(session, shared=shared)
+    if url is not None and dmail is not None:
+        raise click.UsageError("--store URL and --dmail-conf each say where the users are: wanted one of them")
     session.place = folder = os.path.abspath(session.folder)
+    plan = None if dmail is None else init_dmail.plan_for(session, dmail, folder, shared=shared)
+    if plan is not None and plan.folder != folder and not dry_run and not _has_settings(folder):
+        _confirm_one_way(session, plan.folder, shared=shared)
     rows = [_make_folder(folder, dry_run=dry_run)]
     take_ids(folder)
     # A URL is tried before it is written down: what cannot be used is typed once more, not mended in a file.
     tables = None
     if url is not None and not dry_run and not _has_settings(folder):
         tables = _make_tables_first(folder, url)
-    rows.append(_make_configuration(session, folder, shared=shared, url=url, dry_run=dry_run))
-    rows.append(tables or _make_base(session, folder, url=url, dry_run=dry_run))
+    rows.append(_make_configuration(session, folder, shared=shared, url=url, plan=plan, dry_run=dry_run))
+    flat = folder if plan is None else plan.folder
+    base = tables or _make_base(session, folder, url=url, flat=flat, dry_run=dry_run)
+    if base is not None:
+        rows.append(base)
     for row in rows:
         row["dry_run"] = dry_run
     if dry_run or not session.choices.quiet:
         session.results.records(COLUMNS, rows, _told)
     if not dry_run:
-        _note_next_steps(session, folder)
+        note_next_steps(session, folder)
+    if plan is not None:
+        init_dmail.note_plan(session, plan)
     return 0
 
 
@@ -115,20 +134,25 @@ def _make_folder(folder: str, *, dry_run: bool) -> dict[str, object]:
 
 
 def _make_configuration(
-    session: Session, folder: str, *, shared: bool, url: str | None, dry_run: bool
+    session: Session, folder: str, *, shared: bool, url: str | None, plan: Plan | None, dry_run: bool
 ) -> dict[str, object]:
     """``nwauth.toml``, unless there is one; before the base, so that what is begun here is finished by the next run."""
     path = os.path.join(folder, FILE_NAME)
     if os.path.lexists(path):
         _must_agree(session, path, shared=shared, url=url)
+        if plan is not None:
+            init_dmail.note_difference(session, path, plan)
         return _made(path, "settings", there=True)
     if url is not None:
         there = False if dry_run else not write_new(path, commented_example(url=url).encode())
         return _made(path, "settings of a database", there=there)
-    if _holds_base(folder) and not shared and not dry_run:
-        _confirm_one_way(session, folder)
+    if not dry_run and (plan is None or plan.folder == folder):
+        _confirm_one_way(session, folder, shared=shared)
     what = "settings, shared = true" if shared else "settings, shared = false"
-    there = False if dry_run else not write_new(path, commented_example(shared=shared).encode())
+    if plan is not None:
+        what = f"settings that match {visible(as_text(plan.file))}" + (", shared = true" if shared else "")
+    text = commented_example(shared=shared) if plan is None else init_dmail.settings_text(plan)
+    there = False if dry_run else not write_new(path, text.encode())
     return _made(path, what, there=there)
 
 
@@ -151,13 +175,15 @@ def _must_agree(session: Session, path: str, *, shared: bool, url: str | None) -
         raise Refused(f"{shown_path(path)} is kept, and names another store: change it there, or take another --path")
 
 
-def _confirm_one_way(session: Session, folder: str) -> None:
-    """Say what shared = false means for a base of NWAuth's, and ask.
+def _confirm_one_way(session: Session, folder: str | None, *, shared: bool) -> None:
+    """If there is a base of NWAuth's: say what shared = false means for it, and ask.
 
     Raises:
         Refused: the answer is no.
         click.UsageError: there is nobody to ask.
     """
+    if shared or folder is None or not _holds_base(folder):
+        return
     text = ONE_WAY.format(folder=shown_path(folder))
     if session.choices.yes:
         session.note(f"note: {text}")
@@ -192,13 +218,23 @@ def write_new(path: str, content: bytes) -> bool:
     return True
 
 
-def _make_base(session: Session, folder: str, *, url: str | None, dry_run: bool) -> dict[str, object]:
-    """The empty user base, unless there is one."""
+def _make_base(
+    session: Session, folder: str, *, url: str | None, flat: str | None, dry_run: bool
+) -> dict[str, object] | None:
+    """The empty user base, unless there is one; `flat` is the folder of flat files to be.
+
+    None: the users are where this command makes nothing, as in password files.
+    """
     if dry_run and not _has_settings(folder):
-        there = _holds_base(folder)
-        place = os.path.join(folder, "nwauth.txt") if url is None else url.rpartition("@")[2].partition("?")[0]
-        return _made(place, "the user base", there=there and url is None)
-    store, settings = session.store, session.store_config
+        if url is not None:
+            return _made(url.rpartition("@")[2].partition("?")[0], "the user base", there=False)
+        if flat is None:
+            return None
+        return _made(os.path.join(flat, "nwauth.txt"), "the user base", there=_holds_base(flat))
+    settings = session.store_config
+    if not isinstance(settings, FlatfileConfig | SqlConfig):
+        return None
+    store = session.store
     if isinstance(settings, SqlConfig):
         session.place = None
         return _made(store.place(), "the user base", there=_make_tables(session, dry_run=dry_run))
@@ -257,28 +293,3 @@ def _make_tables(session: Session, *, dry_run: bool) -> bool:
         there = not store.make()
         facts["change"] = "none" if there else "made"
     return there
-
-
-def _note_next_steps(session: Session, folder: str) -> None:
-    """What to tell the mail server, and what else to see to."""
-    line = f"{_this_command()} -path {as_text(folder)}"
-    session.note(
-        "\nIn dmail.conf:\n"
-        "    authent_method external\n"
-        f"    authent_process {visible(line)}\n"
-        "In surgemail.ini:\n"
-        f'    g_authent_process "{visible(line)}"'
-    )
-    if os.stat(folder).st_uid == 0:
-        session.note(f"{shown_path(folder)} belongs to root: chown -R it to the account that the mail server runs as")
-
-
-def _this_command() -> str:
-    """How to call this program, whatever the folder one is in."""
-    import shutil
-
-    called = sys.argv[0]
-    if os.path.basename(called) == "__main__.py":
-        return as_text(f"{sys.executable} -m nwauth")
-    found = called if os.sep in called else shutil.which(called) or called
-    return as_text(os.path.abspath(found))

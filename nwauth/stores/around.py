@@ -45,10 +45,8 @@ class Around(Store):
 
     def _around(self, inner: Store) -> Store:
         """The same around another store."""
-        from copy import copy
-
-        other = copy(self)
-        other.inner = inner
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__, inner=inner)
         return other
 
     def taker(self, name: str) -> str:

@@ -19,7 +19,7 @@ from tests.commands.common import BOB, SETTINGS, Run, base, contents, run
 SSHA = "{ssha}EAzXAXBVz5BjxQcv2+AC12kT02SICcXf"  # "secret"
 
 
-BEE = User(name="bee", stored_password="old", info=Info())
+BEE = User(name="bee", stored_password="old", info=Info()).changed(store="memory")
 
 
 class Busy(MemoryStore):
