@@ -87,7 +87,8 @@ def _print_users(session: Session, found: Listing, *, show_hash: bool) -> int:
         first = next(rows, None)  # an error comes before a table's head
         clear()
         every = rows if first is None else itertools.chain([first], _clearing(rows, clear))
-        session.results.rows(COLUMNS + hidden, every, shown=SHOWN + hidden)
+        where = () if session.config.is_plain() else ("store",)
+        session.results.rows(COLUMNS + hidden, every, shown=SHOWN + where + hidden)
     session.note(f"{found.found:,} of {found.total:,} users")
     return 0
 
