@@ -17,6 +17,7 @@ import changes
 import hashes
 import peers
 import report
+import routes
 import serving
 import sql
 import sql_loads
@@ -34,6 +35,7 @@ GROUPS = {
     "serving": serving.serving,
     "log": serving.log,
     "hashes": hashes.hashes,
+    "routes": routes.routes,
     "visible": changes.visible,
     "set": changes.durable,
     "merge": changes.merge,

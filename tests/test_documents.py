@@ -15,6 +15,7 @@ from nwauth.passwords import Passwords
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND = Path(sys.executable).with_name("nwauth")
+DOCS = sorted((ROOT / "docs").glob("*.md"))
 
 
 @pytest.fixture
@@ -53,7 +54,8 @@ def test_every_sample_user_is_found_and_has_the_password_that_the_example_says(s
 
 
 @pytest.mark.parametrize(
-    "document", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "DECISIONS.md", "docs/operations.md", "docs/sql.md"]
+    "document",
+    ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "DECISIONS.md", *(f"docs/{path.name}" for path in DOCS)],
 )
 def test_links_between_the_documents_lead_somewhere(document: str) -> None:
     for target in re.findall(r"\]\(([^)#:]+)\)", (ROOT / document).read_text()):
@@ -64,8 +66,8 @@ def shell_blocks(document: str) -> list[str]:
     return re.findall(r"^```sh\n(.*?)^```", (ROOT / document).read_text(), re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("block", shell_blocks("docs/sql.md"))
-def test_the_commands_of_the_database_page_answer_as_it_says(block: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("block", [block for name in ("routes", "sql") for block in shell_blocks(f"docs/{name}.md")])
+def test_the_commands_of_a_page_answer_as_it_says(block: str, tmp_path: Path) -> None:
     path = f"{COMMAND.parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         ["sh", "-e"],
@@ -100,7 +102,7 @@ def test_the_rooms_that_contributing_lists_are_there_and_none_is_missing() -> No
         for name in re.findall(r"`([\w./]+)`", row)
     }
     there = {path.name for path in (ROOT / "nwauth").iterdir() if not path.name.startswith("_")}
-    assert named - {"base.py", "flatfile", "sql"} == there
+    assert named - {"base.py", "kinds"} == there
 
 
 def test_the_rooms_of_the_flat_file_store_are_listed_and_none_is_missing() -> None:

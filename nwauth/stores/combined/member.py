@@ -58,23 +58,29 @@ def nobody(_key: str) -> bool:
 
 def covering(patterns: tuple[str, ...]) -> Covers:
     """A test of folded names: ``*`` and ``?`` stand for letters, and a pattern without them for one name."""
-    tests = [_one(pattern) for pattern in patterns]
-    if everybody in tests:
-        return everybody
-    if len(tests) > 1:
-        return lambda key: any(test(key) for test in tests)
-    return tests[0] if tests else nobody
+    if not patterns:
+        return nobody
+    suffixes: tuple[str, ...] = ()
+    prefixes: tuple[str, ...] = ()
+    names: set[str] = set()
+    others: list[Covers] = []
+    for pattern in patterns:
+        wanted = fold(pattern)
+        bare = wanted.strip("*")
+        if not bare:
+            return everybody
+        if "*" not in wanted and "?" not in wanted:
+            names.add(wanted)
+        elif not bare.isascii() or "*" in bare or "?" in bare or wanted[0] == wanted[-1]:
+            others.append(matcher(pattern))
+        elif wanted[0] == "*":
+            suffixes += (bare,)
+        else:
+            prefixes += (bare,)
+    if not names and not others:  # the usual patterns, at the cost of a C call or two
+        return lambda key: key.endswith(suffixes) or key.startswith(prefixes)
+    return lambda key: key in names or key.endswith(suffixes) or key.startswith(prefixes) or _any(others, key)
 
 
-def _one(pattern: str) -> Covers:
-    wanted = fold(pattern)
-    bare = wanted.strip("*")
-    if not bare:
-        return everybody
-    if "*" not in wanted and "?" not in wanted:
-        return lambda key: key == wanted
-    if not bare.isascii() or "*" in bare or "?" in bare or wanted[0] == wanted[-1] == "*":
-        return matcher(pattern)
-    if wanted[0] == "*":
-        return lambda key: key.endswith(bare)
-    return lambda key: key.startswith(bare)
+def _any(tests: list[Covers], key: str) -> bool:
+    return any(test(key) for test in tests)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from nwauth.errors import NotSupported, NwauthError, Refused
 from nwauth.names import fold
 from nwauth.stores.base import Store
-from nwauth.stores.combined.member import nobody
+from nwauth.stores.combined.member import everybody, nobody
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class RoutedStore(Store):
     ) -> None:
         self._members: Final = tuple(members)
         self._by_name: Final = {member.store.name: member for member in self._members}
-        self._asked: Final = tuple((member.covers[command], member) for member in self._members)
+        self._asked: Final = tuple((member.covers[command], member.store.lookup, member) for member in self._members)
         self._views: Final = {} if views is None else views
 
     def at(self, command: str) -> RoutedStore:
@@ -41,21 +41,14 @@ class RoutedStore(Store):
 
     # --- questions ------------------------------------------------------------------------------------------------
 
-    def lookup(self, name: str) -> User | None:
-        return self.first(name)
-
-    def first(self, name: str, *, left_out: Member | None = None) -> User | None:
-        """The user of the first member that has the name; `left_out` is not asked.
-
-        Raises:
-            Unavailable: one that may have it cannot tell.
-        """
+    def lookup(self, name: str, *, left_out: Member | None = None) -> User | None:
+        """The user of the first member that has the name; `left_out` is not asked."""
         key, failure = fold(name), None
-        for covers, member in self._asked:
-            if member is left_out or not covers(key):
+        for covers, lookup, member in self._asked:
+            if (covers is not everybody and not covers(key)) or member is left_out:
                 continue
             try:
-                user = member.store.lookup(name)
+                user = lookup(name)
             except NwauthError as error:
                 if not (error.temporary and member.falls_through):
                     raise
@@ -73,7 +66,7 @@ class RoutedStore(Store):
     def confirm(self, user: User) -> User | None:
         holder = self._of(user)
         known = holder.store.confirm(user)
-        return self.first(user.name, left_out=holder) if known is None else known
+        return self.lookup(user.name, left_out=holder) if known is None else known
 
     def search(self, pattern: str = "") -> Iterator[User]:
         from heapq import merge
@@ -97,7 +90,7 @@ class RoutedStore(Store):
 
     def put(self, user: User) -> bool:
         taker = self._of(user)
-        if self.at("lookup").first(user.name, left_out=taker) is not None:
+        if self.at("lookup").lookup(user.name, left_out=taker) is not None:
             return False
         return taker.store.put(user)
 
@@ -111,7 +104,7 @@ class RoutedStore(Store):
         holder = self._changeable(old)
         if not holder.may_know(fold(new.name)):
             raise Refused(f"store {holder.store.name}, which has the user, is not asked for the name {new.name!a}")
-        if self.at("lookup").first(new.name, left_out=holder) is not None:
+        if self.at("lookup").lookup(new.name, left_out=holder) is not None:
             return False
         return holder.store.rename(old, new)
 
