@@ -149,7 +149,8 @@ def run(options: Options) -> int:
             options.number("-generate")
         words = options.given[options.one_shot]
         return oneshot.run(options.one_shot, words, service, conversation, log, folder=config.stores[0].path)
-    return serve(conversation, service, log, stop, most_held=1 if options.has("-sleep") else 64)
+    waits = options.has("-sleep") or service.store.waits
+    return serve(conversation, service, log, stop, most_held=1 if waits else 64)
 
 
 def configured(options: Options) -> tuple[Config, ConfigError | None]:

@@ -6,6 +6,8 @@ decision is told to a callable (`Report`): the server folds the steps into one l
 
 from __future__ import annotations
 
+from time import monotonic, sleep
+
 from nwauth.errors import NotSupported, NwauthError, Refused, Unavailable
 from nwauth.model import Info, Record, User
 from nwauth.names import ENCODING, ERRORS, NameRules, fold, matcher
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 # A change that others keep overtaking is given up after so many tries: nobody changes one user that often.
 MAX_ATTEMPTS = 16
 OVERTAKEN = "the user keeps being changed by others, try again"
+MAX_BURN_SECONDS = 2.0  # for an unknown user: however slow a directory was, others are to be served
 UPGRADE_WAIT_SECONDS = 0.1  # for other writers: no login waits for its upgrade, which comes again with the next
 
 
@@ -137,6 +140,7 @@ class Service:
         self._now = now
         self._default_domain = default_domain
         self._read_only = read_only
+        self._own_seconds: float | None = None  # what the last wrong password took, where a store told by itself
 
     def changed(
         self, *, store: Store | None = None, now: Callable[[], datetime] | None = None, read_only: bool | None = None
@@ -167,7 +171,7 @@ class Service:
         """
         user = self._checking.lookup(self._full(name) if self._default_domain else name)
         if user is None:
-            self.passwords.burn(password)
+            self._burn(password)
             report("store", self.store.name)
             report("reason", NO_SUCH_USER.reason)
             return None
@@ -394,12 +398,14 @@ class Service:
         A right password may be stored again in a better scheme.
         """
         # A NUL is wrong without asking anybody's C library, which would stop reading there.
+        began = monotonic()
         try:
             own = None if b"\0" in password else self._checking.verify(user, password, address=address)
         except Refused as error:  # the store knows that this account may not log in, and why
             report("scheme", user.store)
             return Refusal("", str(error))
         if own is None:
+            self._own_seconds = None
             rules = self._rules_of(user)
             verdict = self.passwords.verify(
                 user.stored_password,
@@ -417,11 +423,19 @@ class Service:
         else:
             report("scheme", user.store)
             if not own:
+                self._own_seconds = monotonic() - began
                 return WRONG_PASSWORD
         refused = account.refusal(user.info, self._now)
         if refused is not None:
             return Refusal(refused.field, refused.reason)
         return _outside(user.ip_mask, address) if user.ip_mask else None
+
+    def _burn(self, password: bytes) -> None:
+        """Take the time of a wrong password: the answer must not tell by it who exists."""
+        if self._own_seconds is None:
+            self.passwords.burn(password)
+        else:
+            sleep(min(self._own_seconds, MAX_BURN_SECONDS))
 
     def _upgrade(self, user: User, rehash: str, report: Report) -> None:
         """Store the password again; the login succeeds whatever comes of it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from datetime import UTC, datetime
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -716,6 +717,31 @@ def test_what_a_store_refuses_by_itself_is_a_no_with_its_reason_and_learns_the_c
     steps: dict[str, object] = {}
     assert service.check("bob", b"secret", steps.__setitem__, address="10.0.0.7") is None
     assert steps["reason"] == "expired, from 10.0.0.7"
+
+
+def test_an_unknown_user_takes_as_long_as_a_wrong_password_did_where_the_store_verifies() -> None:
+    """Else the time would tell who exists."""
+
+    class Directory(MemoryStore):
+        seconds = 0.0
+
+        def verify(self, _user: User, password: bytes, *, address: str | None = None) -> bool | None:  # noqa: ARG002
+            began = monotonic()
+            while monotonic() < began + 0.02:
+                pass
+            self.seconds = monotonic() - began
+            return password == b"secret"
+
+    store, passwords = Directory([person()]), CountingPasswords()
+    service = make(store, passwords=passwords)
+    assert service.check("nobody", b"x") is None
+    assert passwords.burned == [b"x"]
+    assert service.check("bob", b"wrong") is None
+    began = monotonic()
+    assert service.check("nobody", b"x") is None
+    assert monotonic() - began >= store.seconds
+    assert passwords.burned == [b"x"]
+    assert service.check("bob", b"secret") is not None
 
 
 # --- users who move to another store when they log in ----------------------------------------------------------------

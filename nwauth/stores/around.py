@@ -17,6 +17,7 @@ class Around(Store):
     def __init__(self, inner: Store) -> None:
         self.inner = inner
         self.name = inner.name
+        self.waits = inner.waits
 
     def begin(self) -> None:
         self.inner.begin()

@@ -17,6 +17,7 @@ class Store(ABC):
     """A user database.  None from `lookup` means *definitely absent*; whatever cannot be told is an exception."""
 
     name: str
+    waits = False  # whether an answer may wait for somebody else: a server, a module; no reply is held back behind it
 
     @abstractmethod
     def lookup(self, name: str) -> User | None:

@@ -32,6 +32,7 @@ class RoutedStore(Store):
         self._members: Final = tuple(members)
         self._by_name: Final = {member.store.name: member for member in self._members}
         self._asked: Final = tuple((member.covers[command], member.store.lookup, member) for member in self._members)
+        self.waits = any(member.store.waits for member in self._members)
         self._views: Final = {} if views is None else views
 
     def at(self, command: str) -> RoutedStore:

@@ -51,6 +51,7 @@ class SqlStore(Store):
         retry_seconds: float = RETRY_SECONDS,
     ) -> None:
         self.name = name
+        self.waits = not url.startswith("sqlite:")
         self._read_only: Final = read_only
         self._limits: Final = limits or Limits()
 
