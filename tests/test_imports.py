@@ -54,7 +54,18 @@ SERVING = {
     ),
     *(
         f"nwauth.{name}"
-        for name in ["passwords", "server", "service", "stores", "stores.base", "stores.down", "stores.flatfile"]
+        for name in [
+            "passwords",
+            "server",
+            "service",
+            "service.login",
+            "service.operations",
+            "service.values",
+            "stores",
+            "stores.base",
+            "stores.down",
+            "stores.flatfile",
+        ]
     ),
     *(f"nwauth.passwords.{name}" for name in ("checking", "table", "values")),
     *(
