@@ -16,6 +16,7 @@ import time
 import changes
 import hashes
 import peers
+import process
 import report
 import routes
 import serving
@@ -35,6 +36,7 @@ GROUPS = {
     "serving": serving.serving,
     "log": serving.log,
     "hashes": hashes.hashes,
+    "process": process.process,
     "routes": routes.routes,
     "visible": changes.visible,
     "set": changes.durable,

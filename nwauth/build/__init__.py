@@ -31,7 +31,9 @@ def build(config: Config, *, notice: Notice | None = None) -> Service:
     stores = [store(config, one, notice=notice) for one in config.stores]
     return Service(
         stores[0] if config.is_plain() else _routed(config, stores),
-        Passwords(config.passwords, burn_scheme=config.stores[0].new_scheme),
+        Passwords(
+            config.passwords, burn_scheme=next((one.new_scheme for one in config.stores if not one.verifies), None)
+        ),
         rules={one.name: rules(config, one) for one in config.stores},
         names=NameRules(
             badchar=config.names.badchar,

@@ -102,6 +102,7 @@ def command(name: str, *, examples: Sequence[str]) -> Callable[[Callable[..., in
                     raise
                 raise Unavailable(f"{shown_path(session.place)}: {error}") from error
             finally:
+                session.close()
                 session.results.flush()
 
         return click.command(name, cls=CommonOptions, examples=examples)(run)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nwauth.commands.session import as_text
+from nwauth.commands.dmail_option import dmail_conf_option
+from nwauth.commands.session import as_text, shown_path
 from nwauth.commands.table import visible
 from nwauth.commands.terminal import ask_secret, is_interactive, say
 from nwauth.errors import Refused, Unavailable
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Final
 
     from nwauth.commands.session import Session
+    from nwauth.dmail.values import DmailConf
     from nwauth.model import User
 
 # Without 0 and o, 1, i and l: a password may have to be read out.  31 ** 16 is 79 bits.
@@ -32,19 +34,27 @@ WAYS = "--password-stdin, --password-file or --generate"
 
 
 class Source(Record):
-    """How the command line says to get the password."""
+    """How the command line says to get the password; `dmail` are the settings of the servers that will send it."""
 
-    __slots__ = ("from_file", "from_stdin", "generate", "lowercase", "ready")
+    __slots__ = ("dmail", "from_file", "from_stdin", "generate", "lowercase", "ready")
     SECRET = ("from_file",)
 
     def __init__(
-        self, *, from_stdin: bool, from_file: bytes | None, generate: bool, ready: str | None, lowercase: bool
+        self,
+        *,
+        from_stdin: bool,
+        from_file: bytes | None,
+        generate: bool,
+        ready: str | None,
+        lowercase: bool,
+        dmail: DmailConf | None = None,
     ) -> None:
         self.from_stdin: Final = from_stdin
         self.from_file: Final = from_file
         self.generate: Final = generate
         self.ready: Final = ready
         self.lowercase: Final = lowercase
+        self.dmail: Final = dmail
         if from_stdin + (from_file is not None) + generate + (ready is not None) > 1:
             raise click.UsageError("--password-stdin, --password-file, --generate and --hash exclude each other")
         if lowercase and ready is not None:
@@ -78,7 +88,7 @@ def _read_file(_context: click.Context, _parameter: click.Parameter, path: str |
 
 def password_options(*, ready: bool) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """The options that say where the password comes from, folded into one argument `source`; `ready`: a hash too."""
-    options = [
+    options: list[Callable[..., Any]] = [
         click.option("--password-stdin", "from_stdin", is_flag=True, help="Read the password from stdin (one line)."),
         click.option("--password-file", "from_file", metavar="FILE", callback=_read_file, help=FILE_HELP),
         click.option("--generate", is_flag=True, help="Make one up, and print it, once."),
@@ -86,6 +96,7 @@ def password_options(*, ready: bool) -> Callable[[Callable[..., Any]], Callable[
     ]
     if ready:
         options.insert(3, click.option("--hash", "ready", metavar="FIELD", help="Store this ready hash."))
+        options.append(dmail_conf_option())
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         from functools import wraps
@@ -93,7 +104,8 @@ def password_options(*, ready: bool) -> Callable[[Callable[..., Any]], Callable[
         @wraps(function)
         def run(*arguments: Any, **values: Any) -> Any:
             given = {key: values.pop(key) for key in ("from_stdin", "from_file", "generate", "lowercase")}
-            return function(*arguments, source=Source(ready=values.pop("ready", None), **given), **values)
+            given |= {key: values.pop(key, None) for key in ("ready", "dmail")}
+            return function(*arguments, source=Source(**given), **values)
 
         wrapped: Callable[..., Any] = run
         for option in reversed(options):
@@ -111,6 +123,7 @@ def get_secret(session: Session, source: Source, *, scheme: str | None = None, u
         click.UsageError: there is nobody to ask.
     """
     if source.ready is not None:
+        _note_lowered(session, source, "the hash lets somebody in only if its password has no capitals")
         return _ready(session, source.ready)
     generated = None
     if source.generate:
@@ -122,10 +135,20 @@ def get_secret(session: Session, source: Source, *, scheme: str | None = None, u
         password = get_password(session, source)
     if source.lowercase:
         password = password.lower()
+    elif password != password.lower():
+        _note_lowered(session, source, "this one has capitals and lets nobody in: --lowercase folds it")
     if scheme is not None:
         return Secret(field=session.passwords.hash(password, scheme), scheme=scheme, generated=generated)
+    store = session.service.taker(user) if isinstance(user, str) else user.store
     field = session.service.field_for(password, user)
-    return Secret(field=field, scheme=session.identify(field).name, generated=generated)
+    return Secret(field=field, scheme=session.identify(field, store=store).name, generated=generated)
+
+
+def _note_lowered(session: Session, source: Source, text: str) -> None:
+    """Say what it means that the servers send every password in lower case, if they do."""
+    if source.dmail is not None and source.dmail.lowercase_password:
+        where = f"{shown_path(source.dmail.file)}, line {source.dmail.line_of('lowercase_password')}"
+        session.note(f"note: the servers send passwords in lower case (lowercase_password, {where}), and {text}")
 
 
 def get_password(session: Session, source: Source) -> bytes:

@@ -1,8 +1,8 @@
 """What a command works with: the folder, its configuration, the service, the log; and root's ids given up in time.
 
 A command that root starts takes the ids of the folder's owner before it reads anything in the folder, the
-configuration too: so it sees what the server's children see.  Only what the command line itself names, the file of
-``--password-file``, is read before, with the ids of whoever typed it.
+configuration too: so it sees what the server's children see.  Only what the command line itself names, the files of
+``--password-file``, ``--dmail-conf`` and ``nwauth import``, is read before, with the ids of whoever typed it.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from nwauth.commands.witness import Rehearsal, Witness
 from nwauth.config import FlatfileConfig
 from nwauth.errors import NotSupported, NwauthError, Refused, Unavailable
 from nwauth.names import ENCODING, ERRORS
+from nwauth.passwords import Identity
 from nwauth.service import BadName, NoSuchUser
 
 if TYPE_CHECKING:
@@ -32,10 +33,11 @@ if TYPE_CHECKING:
     from nwauth.audit import Log
     from nwauth.commands.terminal import Count
     from nwauth.config import Config, StoreConfig
-    from nwauth.passwords import Identity, Passwords
+    from nwauth.passwords import Passwords
     from nwauth.service import Service
     from nwauth.stores.base import Store
 
+BY_THE_STORE = "by the store"  # the scheme of whom a store verifies by itself
 PATIENT_SECONDS = 60.0  # nobody waits behind a command: a statement may take its time
 
 # What the commands import on use: read in before root's ids are given up (see nwauth.owner).
@@ -155,6 +157,11 @@ class Session:
         log = self.config.log
         return open_log(log.file, level=log.level, format=log.format)
 
+    def close(self) -> None:
+        """Give back what the command has opened."""
+        if "_built" in self.__dict__:
+            self._built.store.close()
+
     def note(self, text: str) -> None:
         """Something worth knowing that is no result."""
         if not self.choices.quiet:
@@ -169,6 +176,8 @@ class Session:
     def identify(self, stored_password: str, *, store: str = "") -> Identity:
         """What a stored field is, in the store of that name, else in the one the command works on."""
         kept = next((one for one in self.config.stores if one.name == store), self.store_config)
+        if kept.verifies:
+            return Identity(name=BY_THE_STORE, weak=False, login=True, verifiable=True)
         return self.passwords.identify(stored_password, star_is_clear=kept.star_is_clear)
 
     @contextmanager

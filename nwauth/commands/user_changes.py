@@ -8,6 +8,7 @@ import click
 
 from nwauth.commands.command import command, dry_run_option, user_name
 from nwauth.commands.secrets_in import Source, get_secret, password_options
+from nwauth.commands.session import BY_THE_STORE
 from nwauth.commands.table import visible
 from nwauth.errors import Refused
 from nwauth.model import Info, User
@@ -173,7 +174,8 @@ def told(record: Row) -> str:
     said = f"would be {verb}" if record["dry_run"] else str(verb)
     if record["change"] == "none":
         said = "stays as it is"
-    rows = {"password": f"stored as {record['scheme']}"} if record["scheme"] else {}
+    how = "hashed" if record["scheme"] == BY_THE_STORE else "stored as"
+    rows = {"password": f"{how} {record['scheme']}"} if record["scheme"] else {}
     fields = record["fields"]
     if record["change"] != "deleted" and isinstance(fields, dict):
         rows |= {name: _step(values["old"], values["new"]) for name, values in fields.items()}

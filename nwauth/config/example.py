@@ -6,7 +6,12 @@ from nwauth.config.part import SHARED_SCHEME
 
 
 def commented_example(
-    *, shared: bool = False, url: str | None = None, stores: str | None = None, default_domain: str = ""
+    *,
+    shared: bool = False,
+    url: str | None = None,
+    stores: str | None = None,
+    default_domain: str = "",
+    log_level: str = "error",
 ) -> str:
     """What ``nwauth init`` writes: every setting with its default, behind a ``#``; prose stands behind ``# ``.
 
@@ -15,7 +20,8 @@ def commented_example(
     if stores is None:
         stores = flatfile_example(shared=shared) if url is None else _SQL.format(url=quoted(url))
     domain = f"default_domain = {quoted(default_domain)}" if default_domain else '#default_domain = ""'
-    return _EXAMPLE.format(stores=stores, default_domain=domain)
+    level = f"{'#' * (log_level == 'error')}level = {quoted(log_level)}"
+    return _EXAMPLE.format(stores=stores, default_domain=domain, level=level)
 
 
 def flatfile_example(*, shared: bool, path: str = ".") -> str:
@@ -72,7 +78,7 @@ _EXAMPLE = """\
 # A file, "syslog", or "null" for none.
 #file = "nwauth.log"
 # error, info (a line for each request), debug; the option -log means info, -debug debug.
-#level = "error"
+{level}
 # text, or ndjson: one JSON object a line.
 #format = "text"
 """

@@ -71,6 +71,11 @@ class StoreConfig(Part):
         """Whether a star begins a clear-text password: in flat files only."""
         return False
 
+    @property
+    def verifies(self) -> bool:
+        """Whether it verifies passwords by itself: its users come without stored ones."""
+        return False
+
     def as_read_only(self) -> Self:
         """A copy that takes no changes."""
         return self if self.read_only else self.changed(read_only=True)

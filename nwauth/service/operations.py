@@ -113,6 +113,10 @@ class Service:
 
         return self._change(name, wanted, report)
 
+    def taker(self, name: str) -> str:
+        """The name of the store that takes a new user of this name.  Raises NotSupported."""
+        return self._setting.taker(self._whole(name))
+
     def field_for(self, password: bytes, user: User | str) -> str:
         """The field that a password gets: in the place of what a user has, or that of a new user of this name.
 
