@@ -219,12 +219,11 @@ def converse(options: Options, config: Config, service: Service, log: Log) -> Co
 
 def _drop_paths(levels: int, base: str) -> Callable[[str], str]:
     """DPOP's hashed drop paths: a letter of the name without its vdomain prefix for each folder."""
+    from nwauth.dmail.drops import hashed_path
 
     def drop_path(name: str) -> str:
-        if "/" in name or ".." in name:  # such a name would lead out of the base
-            return "config"
-        main = name.lower().partition("_")[2] or name.lower()
-        return "/".join([base, *main[:levels], name])
+        main = name.partition("_")[2] or name
+        return hashed_path(base, main, name, levels=levels) or "config"  # some names would lead out of the base
 
     return drop_path
 

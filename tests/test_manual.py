@@ -35,6 +35,15 @@ ANSWERS = {
     "[y/N] ": "y\n",
     "type a request": "exit\n",
 }
+DMAIL = """\
+authent_method external
+authent_process nwauth
+authent_domain true
+host_domain test.com
+drop_path /var/mail/in
+lowercase_username true
+"""
+MULTIAUTH = "module 0\nbinary nwauth -path /var/lib/nwauth\ndo_set true\nmodule 1\nbinary odbcauth\ntimeout 5\n"
 MANY = b"".join(b"user%05d@test.com:*x:\n" % number for number in range(20000))
 
 
@@ -84,7 +93,7 @@ def test_the_reference_is_what_the_program_prints() -> None:
 def test_every_command_appears_in_the_reference() -> None:
     headings = re.findall(r"^### (nwauth.*)$", MANUAL.read_text(), re.MULTILINE)
     assert headings == [" ".join(path) for path in every_command(root, ("nwauth",))]
-    assert len(headings) == 22
+    assert len(headings) == 24
 
 
 def test_the_options_common_to_all_are_the_same_in_all() -> None:
@@ -113,6 +122,8 @@ class Place:
         (self.here / "file").write_text("secret\n")
         (self.here / "wrong").write_text("guess\n")
         (self.here / "two-lines").write_text("*secret\nsecret\n")
+        (self.here / "dmail.conf").write_text(DMAIL)
+        (self.here / "multiauth.ini").write_text(MULTIAUTH)
         self.env = {"PATH": f"{os.path.dirname(COMMAND[0])}:{os.environ['PATH']}", "HOME": str(self.here)} | env
 
     def fill(self, users: bytes) -> None:
@@ -169,7 +180,9 @@ def test_an_example_of_the_reference_does_what_it_says(tmp_path: Path, example: 
         pytest.skip("no zsh here")
     place = Place(tmp_path)
     place.env["NWAUTH_PATH"] = place.folder
-    if " init " not in example:
+    if " import " in example:
+        os.mkdir(place.folder)
+    elif " init " not in example:
         place.fill(EVE if " user add " in example else BOB + EVE)
     command = example.replace("/usr/local/dmail", FOLDER)
     if "completion zsh" in example:
@@ -239,6 +252,7 @@ RECORDS = {
         "test bob@test.com --password-stdin --from 192.0.2.7 --service pop3 --at 2027-01-31 < wrong",
     ],
     "What init made": ["init", "init --dry-run"],
+    "What import made": ["import multiauth.ini --path . --dry-run", "import multiauth.ini --path ."],
     "A copy": [
         "copy --from flatfile --to sqlite:///users.db --make --dry-run",
         "copy --from flatfile --to sqlite:///users.db --make",
@@ -247,6 +261,11 @@ RECORDS = {
     "A hash made": ["hash make --password-file file --format ndjson", "hash make --generate"],
     "A hash tried": ["hash test --password-stdin < two-lines", "hash test --password-stdin '*x' < file"],
     "A scheme": ["hash list"],
+    "A name that the servers ask for": [
+        "names --dmail-conf dmail.conf",
+        "names bob --dmail-conf dmail.conf",
+        "names eve@test.com --dmail-conf dmail.conf",
+    ],
 }
 
 

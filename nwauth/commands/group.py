@@ -62,9 +62,11 @@ root = LazyGroup(
         "serve": "serve:serve",
         "user": "user:user",
         "test": "login:test",
+        "import": "importing:import_",
         "copy": "copy:copy",
         "merge": "merge:merge",
         "hash": "hashes:hashes",
+        "names": "names:names",
         "completion": "completion:completion",
     },
 )

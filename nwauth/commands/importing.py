@@ -1,0 +1,81 @@
+"""``nwauth import``: take over what another program has left."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import click
+
+from nwauth.commands.command import command, dry_run_option
+from nwauth.commands.init import write_new
+from nwauth.commands.next_steps import note_next_steps
+from nwauth.commands.session import as_text, shown_path, take_ids
+from nwauth.commands.table import visible
+from nwauth.config import FILE_NAME
+from nwauth.config.example import commented_example
+from nwauth.dmail import multiauth
+from nwauth.errors import Refused
+from nwauth.names import ENCODING, ERRORS
+
+if TYPE_CHECKING:
+    from nwauth.commands.session import Session
+
+MAX_BYTES = 1 << 20
+
+
+class Given:
+    """A file that the command line names: its name, and its content, read with the ids of whoever typed it."""
+
+    def __init__(self, name: str, content: bytes) -> None:
+        self.name = name
+        self.content = content
+
+
+def _read(_context: click.Context, _parameter: click.Parameter, word: str) -> Given:
+    path = os.fsdecode(word.encode(ENCODING, ERRORS))
+    try:
+        with open(path, "rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise Refused(f"{shown_path(path)}: cannot be read: {error.strerror}") from None
+    if len(content) > MAX_BYTES:
+        raise Refused(f"{shown_path(path)}: found more than {MAX_BYTES:,} bytes, wanted a multiauth.ini")
+    return Given(shown_path(path), content)
+
+
+@command(
+    "import", examples=("nwauth import multiauth.ini --path /var/lib/nwauth", "nwauth import multiauth.ini --dry-run")
+)
+@click.argument("file", callback=_read)
+@dry_run_option
+def import_(session: Session, *, file: Given, dry_run: bool) -> int:
+    """Make nwauth.toml of a multiauth.ini: the same modules, for the same names.
+
+    NetWin's nwauth is served by this program from then on, in the folder of its -path; every other module is kept, and
+    asked by this one. With --dry-run the settings are printed and nothing is written; a nwauth.toml that is there is
+    never replaced.
+    """
+    found = multiauth.read(file.content, file=file.name)
+    plan = multiauth.plan(found)
+    text = commented_example(stores=plan.stores, log_level=plan.log_level)
+    session.place = folder = os.path.abspath(session.folder)
+    take_ids(folder)
+    path = os.path.join(folder, FILE_NAME)
+    if os.path.lexists(path):
+        raise Refused(f"{shown_path(path)} is there: move it away first, or take another --path")
+    if not dry_run:
+        if not os.path.isdir(folder):
+            raise Refused(f"{shown_path(folder)}: found no folder, wanted one to write nwauth.toml in")
+        write_new(path, text.encode())
+    stores = [f"module{module.number}" for module in found.modules]
+    record: dict[str, object] = {"path": as_text(path), "dry_run": dry_run, "stores": stores, "text": text}
+    if dry_run:
+        session.results.record(record, text.rstrip("\n"))
+    elif not session.choices.quiet:
+        session.results.record(record, f"{shown_path(path)}: {len(stores)} stores, made")
+    for note in plan.notes:
+        session.note(f"note: {visible(note)}")
+    if not dry_run:
+        note_next_steps(session, folder)
+    return 0

@@ -1,0 +1,51 @@
+"""Words of a command line, and of ``nwauth.toml``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nwauth.config.example import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def command_words(line: str) -> list[str]:
+    """The words of ``authent_process``: blanks part them, but for those between double quotes."""
+    words: list[str] = []
+    word: str | None = None
+    within = False
+    for character in line + " ":
+        if character == '"':
+            within = not within
+            word = word or ""
+        elif character in " \t" and not within:
+            if word is not None:
+                words.append(word)
+            word = None
+        else:
+            word = (word or "") + character
+    return words if word is None else [*words, word]
+
+
+def program(word: str) -> str:
+    """The name of a program without its folder, of this system's or of Windows'."""
+    return word.replace("\\", "/").rpartition("/")[2].lower()
+
+
+def path_of(words: list[str]) -> str | None:
+    """What ``-path`` names among the words of a command line."""
+    for at, word in enumerate(words[:-1]):
+        if word in ("-path", "--path"):
+            return words[at + 1]
+    return None
+
+
+def toml_array(texts: Iterable[str]) -> str:
+    """An array of strings of ``nwauth.toml``."""
+    return f"[{', '.join(map(toml_string, texts))}]"
+
+
+def toml_string(text: str) -> str:
+    """A string of ``nwauth.toml``, in which ``${`` would begin a variable."""
+    return quoted(text.replace("${", "$${"))
