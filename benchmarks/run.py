@@ -15,6 +15,7 @@ import time
 
 import changes
 import hashes
+import passwd
 import peers
 import process
 import report
@@ -36,6 +37,7 @@ GROUPS = {
     "serving": serving.serving,
     "log": serving.log,
     "hashes": hashes.hashes,
+    "passwd": passwd.serving,
     "process": process.process,
     "routes": routes.routes,
     "visible": changes.visible,

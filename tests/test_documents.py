@@ -16,6 +16,7 @@ from nwauth.passwords import Passwords
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND = Path(sys.executable).with_name("nwauth")
 DOCS = sorted((ROOT / "docs").glob("*.md"))
+RUN = ("passwd", "routes", "sql")  # pages whose commands are run here; others have tests of their own
 
 
 @pytest.fixture
@@ -66,7 +67,7 @@ def shell_blocks(document: str) -> list[str]:
     return re.findall(r"^```sh\n(.*?)^```", (ROOT / document).read_text(), re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("block", [block for name in ("routes", "sql") for block in shell_blocks(f"docs/{name}.md")])
+@pytest.mark.parametrize("block", [block for name in RUN for block in shell_blocks(f"docs/{name}.md")])
 def test_the_commands_of_a_page_answer_as_it_says(block: str, tmp_path: Path) -> None:
     path = f"{COMMAND.parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
@@ -105,8 +106,9 @@ def test_the_rooms_that_contributing_lists_are_there_and_none_is_missing() -> No
     assert named - {"base.py", "kinds"} == there
 
 
-def test_the_rooms_of_the_flat_file_store_are_listed_and_none_is_missing() -> None:
-    folder = ROOT / "nwauth" / "stores" / "flatfile"
+@pytest.mark.parametrize("store", ["combined", "flatfile", "passwd", "textfile"])
+def test_the_rooms_of_a_store_are_listed_and_none_is_missing(store: str) -> None:
+    folder = ROOT / "nwauth" / "stores" / store
     listed = re.findall(r"^    (\w+)  ", (folder / "__init__.py").read_text(), re.MULTILINE)
     assert sorted(listed) == sorted(path.stem for path in folder.glob("*.py") if path.stem != "__init__")
 

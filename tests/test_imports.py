@@ -70,9 +70,13 @@ SERVING = {
     *(f"nwauth.passwords.{name}" for name in ("checking", "table", "values")),
     *(
         f"nwauth.stores.flatfile.{name}"
-        for name in ["chores", "files", "folder", "index", "journal", "lines", "notes", "settling"]
+        for name in ["chores", "folder", "journal", "lines", "notes", "settling", "store", "view"]
     ),
-    *(f"nwauth.stores.flatfile.{name}" for name in ["store", "userfile", "view", "watch"]),
+    "nwauth.stores.textfile",
+    *(
+        f"nwauth.stores.textfile.{name}"
+        for name in ["files", "index", "indexing", "lines", "record", "settling", "userfile", "watch"]
+    ),
     *["__future__", "_bisect", "_signal", "_struct", "binascii", "bisect", "errno", "fcntl", "mmap", "select", "zlib"],
 }
 

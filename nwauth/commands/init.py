@@ -18,7 +18,7 @@ from nwauth.config import FILE_NAME, FlatfileConfig
 from nwauth.config.example import commented_example
 from nwauth.config.kinds.sql import SqlConfig, url_of_word
 from nwauth.errors import ConfigError, Refused, Unavailable
-from nwauth.stores.flatfile import files
+from nwauth.stores.textfile import files
 
 if TYPE_CHECKING:
     from nwauth.commands.session import Session

@@ -8,7 +8,8 @@ from nwauth.commands.command import command, dry_run_option
 from nwauth.commands.session import as_text
 from nwauth.commands.table import visible
 from nwauth.errors import Refused
-from nwauth.stores.flatfile import FlatfileStore, files
+from nwauth.stores.flatfile import FlatfileStore
+from nwauth.stores.textfile import files
 
 if TYPE_CHECKING:
     from nwauth.commands.session import Session

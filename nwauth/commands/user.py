@@ -10,7 +10,8 @@ import click
 
 from nwauth.commands.command import command, user_name
 from nwauth.commands.group import LazyGroup
-from nwauth.stores.flatfile import FlatfileStore, files
+from nwauth.stores.flatfile import FlatfileStore
+from nwauth.stores.textfile import files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

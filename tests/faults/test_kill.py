@@ -50,7 +50,7 @@ DRIVER = """
 import os, sys
 from pathlib import Path
 import nwauth.stores.flatfile.append, nwauth.stores.flatfile.merge, nwauth.stores.flatfile.remove
-import nwauth.stores.flatfile.swap, nwauth.stores.flatfile.helper, nwauth.stores.flatfile.ordered, select, signal
+import nwauth.stores.flatfile.swap, nwauth.stores.textfile.helper, nwauth.stores.flatfile.ordered, select, signal
 import unicodedata, array, itertools, bisect
 from tests.stores.folders import opened, user, ask
 folder, what, shared = Path(sys.argv[1]), sys.argv[2], sys.argv[3] == "shared"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nwauth.errors import Unavailable
-from nwauth.stores.flatfile import files
+from nwauth.stores.textfile import files
 from tests.faults.folders import in_child
 from tests.serving import COMMAND, Child, converse, one_shot
 from tests.stores.folders import ask, base, fast_folder, line, many, opened, user
@@ -69,7 +69,7 @@ def change_all(folder: Path) -> None:
     store = opened(folder)
     steps: tuple[Callable[[], object], ...] = (
         lambda: ask(store, "bob"),
-        store._chores._make_index,
+        store._chores._indexing.make,
         store.tend,
         lambda: store.put(user("new")),
         store.merge,

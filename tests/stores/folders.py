@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from nwauth.stores.flatfile.userfile import UserFile
+    from nwauth.stores.textfile.userfile import UserFile
 
 IN_CI = bool(os.environ.get("CI"))
 INLINE_BYTES = 65536  # above this an index file lies beside nwauth.txt

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nwauth.errors import Unavailable
-from nwauth.stores.flatfile import watch as watch_module
+from nwauth.stores.textfile import watch as watch_module
 from tests.stores.folders import (
     ages_ago,
     ask,

@@ -16,11 +16,11 @@ from zlib import crc32
 import pytest
 
 from nwauth.errors import Unavailable
-from nwauth.stores.flatfile import files
-from nwauth.stores.flatfile import index as index_module
 from nwauth.stores.flatfile.folder import Folder
-from nwauth.stores.flatfile.index import Damaged, Index, build
-from nwauth.stores.flatfile.rewrite import make_index
+from nwauth.stores.flatfile.lines import fits
+from nwauth.stores.textfile import files, making
+from nwauth.stores.textfile import index as index_module
+from nwauth.stores.textfile.index import Damaged, Index, build
 from tests.faults.folders import in_child
 from tests.stores.folders import (
     IN_CI,
@@ -48,6 +48,10 @@ if TYPE_CHECKING:
 USERS = 1600
 KNOWN = [f"user{number:07d}@example.com" for number in range(0, USERS, 97)]
 UNKNOWN = ["nobody", "user0000000@example.co", "ser0000001@example.com", "", "zzz"]
+
+
+def make_index(folder: Folder) -> None:
+    making.make_index(folder.txt, index=folder.index, making=folder.indexing, model=folder.txt, fits=fits)
 
 
 def indexed_folder(tmp_path: Path, txt: bytes | None = None) -> Path:
@@ -182,7 +186,7 @@ def forge(folder: Path, forged: bytes) -> None:
     (folder / "nwauth.idx").unlink(missing_ok=True)
     source = os.open(folder / "forged", os.O_RDONLY)
     target = os.open(folder / "nwauth.idx", os.O_RDWR | os.O_CREAT, 0o600)
-    build(source, identity, target)
+    build(source, identity, target, fits)
     os.close(source)
     os.close(target)
     (folder / "forged").unlink()
@@ -385,7 +389,7 @@ def test_who_finds_a_builder_at_work_does_not_build(tmp_path: Path, monkeypatch:
     where = Folder(str(folder))
     fd = os.open(where.indexing, os.O_RDWR | os.O_CREAT, 0o600)
     fcntl.flock(fd, fcntl.LOCK_EX)
-    monkeypatch.setattr("nwauth.stores.flatfile.rewrite.build", None)
+    monkeypatch.setattr("nwauth.stores.textfile.making.build", None)
     make_index(where)
     os.close(fd)
 
@@ -424,7 +428,7 @@ def test_in_a_read_only_folder_a_changed_file_gets_another_index(tmp_path: Path)
     check_all(store)
 
     def tended() -> bool:
-        store._chores._next.clear()  # no pause between two tries
+        store._chores._indexing._helpers._next.clear()  # no pause between two tries
         store.tend()
         return uses_index(store)
 
@@ -520,7 +524,7 @@ def indexed_by_tending(store: FlatfileStore) -> None:
     """What a child does between two requests, until it has an index."""
 
     def tended() -> bool:
-        store._chores._next.clear()  # no pause between two tries
+        store._chores._indexing._helpers._next.clear()  # no pause between two tries
         store.tend()
         assert store.lookup(KNOWN[1]) is not None
         return uses_index(store)

@@ -806,7 +806,7 @@ def test_a_file_that_is_known_to_be_in_order_is_not_sorted_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = base(tmp_path / "users", many(3000) + line("alice"))
-    monkeypatch.setattr("nwauth.stores.flatfile.ordered.RUN_BYTES", 1 << 16)
+    monkeypatch.setattr("nwauth.stores.textfile.ordered.RUN_BYTES", 1 << 16)
     sorts: list[int] = []
 
     def scratch(where: Folder) -> int:

@@ -14,6 +14,7 @@ from nwauth.errors import Refused
 from nwauth.model import Info, User
 from nwauth.names import fold, fold_bytes
 from nwauth.stores.flatfile import FlatfileStore, lines
+from nwauth.stores.textfile.lines import key_of
 from tests.stores.folders import ages_ago, ask, base, fast_folder, fresh_view, often, opened, ssha, stat_only
 
 NAMES = [
@@ -164,7 +165,7 @@ class Model:
 def in_journal(folder: Path) -> set[bytes]:
     path = folder / "nwauth.add"
     rows = path.read_bytes().split(b"\n") if path.exists() else []
-    return {lines.key_of(row) for row in rows if row and lines.fits(row)} | {
+    return {key_of(row) for row in rows if row and lines.fits(row)} | {
         key for row in rows if (key := lines.deleted_key(row)) is not None
     }
 
@@ -342,4 +343,4 @@ def test_a_user_is_read_back_as_it_was_put_or_is_refused(name: str, field: str, 
 def test_parsing_and_serialising_a_line_gives_it_back(line: bytes) -> None:
     if line and lines.fits(line):
         assert lines.serialize(lines.parse(line, "x")) == line
-        assert lines.key_of(line) == fold_bytes(line.split(b":")[0])
+        assert key_of(line) == fold_bytes(line.split(b":")[0])

@@ -48,7 +48,7 @@ def test_an_unsorted_file_is_listed_in_memory_that_does_not_grow_with_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An external sort in a temporary file is allowed; here its pieces are small, to have many of them."""
-    from nwauth.stores.flatfile import ordered
+    from nwauth.stores.textfile import ordered
 
     monkeypatch.setattr(ordered, "RUN_BYTES", 1 << 20)
     rows = many(USERS).splitlines(keepends=True)
@@ -62,7 +62,7 @@ def test_an_unsorted_file_is_listed_in_memory_that_does_not_grow_with_it(
 
 
 def test_a_listing_that_is_left_gives_its_descriptors_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from nwauth.stores.flatfile import ordered
+    from nwauth.stores.textfile import ordered
 
     monkeypatch.setattr(ordered, "RUN_BYTES", 1 << 16)
     folder = base(tmp_path / "users", many(5000) + line("alice"))

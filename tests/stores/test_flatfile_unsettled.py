@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nwauth.errors import Unavailable
-from nwauth.stores.flatfile import files
 from nwauth.stores.flatfile.journal import Journal
-from nwauth.stores.flatfile.userfile import UserFile
+from nwauth.stores.textfile import files
+from nwauth.stores.textfile.userfile import UserFile
 from tests.stores.folders import (
     Clock,
     ages_ago,
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nwauth.stores.flatfile import FlatfileStore
-    from nwauth.stores.flatfile.files import Identity
+    from nwauth.stores.textfile.files import Identity
+    from nwauth.stores.textfile.lines import Fits
 
 
 def just_written(tmp_path: Path, txt: bytes, add: bytes | None = None) -> tuple[Path, Clock]:
@@ -367,8 +368,8 @@ def test_what_is_loaded_once_a_file_has_settled_is_compared_with_a_later_look(
     clock.seconds += 3
     real, done = UserFile.open.__func__, list[bool]()  # type: ignore[attr-defined]
 
-    def opening(kind: type[UserFile], path: str) -> UserFile:
-        opened_file: UserFile = real(kind, path)
+    def opening(kind: type[UserFile], path: str, fits: Fits) -> UserFile:
+        opened_file: UserFile = real(kind, path, fits)
         if not done:
             done.append(True)
             (folder / "new").write_bytes(line("bob") + line("eve"))

@@ -14,8 +14,9 @@ import pytest
 from nwauth.errors import Refused, Unavailable
 from nwauth.model import Info, User
 from nwauth.names import fold_bytes
-from nwauth.stores.flatfile import files, helper
-from nwauth.stores.flatfile.notes import WAIT_SECONDS, Append, LockFile, Notes, OldJournal
+from nwauth.stores.flatfile.notes import Append, LockFile, Notes, OldJournal
+from nwauth.stores.textfile import files, helper
+from nwauth.stores.textfile.record import WAIT_SECONDS
 from tests.faults.folders import in_child
 from tests.stores.folders import (
     ask,

@@ -9,9 +9,11 @@ from __future__ import annotations
 import os
 
 from nwauth.errors import Unavailable
-from nwauth.stores.flatfile import files, lines
+from nwauth.stores.flatfile import lines
 from nwauth.stores.flatfile.journal import HEADER
 from nwauth.stores.flatfile.notes import Append
+from nwauth.stores.textfile import files
+from nwauth.stores.textfile.lines import key_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -208,7 +210,7 @@ def mark_deleted(folder: Folder, key: bytes) -> None:
         for offset, chunk in files.line_chunks(fd, os.fstat(fd).st_size):
             at = offset
             for row in chunk.split(b"\n"):
-                if row and lines.fits(row) and lines.key_of(row) == key:
+                if row and lines.fits(row) and key_of(row) == key:
                     standing.append(at)
                 elif lines.deleted_key(row) == key:
                     deleted, standing = deleted + standing, []

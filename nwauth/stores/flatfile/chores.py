@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import time
 
 from nwauth.errors import Unavailable
-from nwauth.stores.flatfile import files
+from nwauth.stores.flatfile import lines
 from nwauth.stores.flatfile.notes import LockFile
+from nwauth.stores.textfile import files
+from nwauth.stores.textfile.indexing import Helpers, Indexing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from nwauth.stores.flatfile.view import View
 
 MERGE_PAUSE_SECONDS = 60.0  # between two automatic merges
-HELPER_PAUSE_SECONDS = 5.0  # before the same child has a helper try again
 LOOK_SECONDS = 0.05  # between two looks whether anything is due: a burst of changes pays for few of them
 MIN_JOURNAL_BYTES = 1 << 20
 MAX_JOURNAL_BYTES = 2 << 20  # each child holds the journal in memory: about 4 MB for a MiB of it
@@ -50,8 +50,15 @@ class Chores:
         self._read_only = read_only
         self._max_journal_bytes = max_journal_bytes
         self._clock = clock
-        self._next: dict[str, float] = {}
-        self._index_fd = -1
+        self._helpers = Helpers()
+        self._indexing = Indexing(
+            folder.txt,
+            index=folder.index,
+            making=folder.indexing,
+            model=folder.txt,
+            fits=lines.fits,
+            read_only=read_only,
+        )
         self._next_look = 0.0
 
     def tend(self) -> None:
@@ -95,9 +102,9 @@ class Chores:
         if not notes.served and self._view.file is not None:
             self._note_served()
         if notes.deletions:
-            self._start(self.remove_deleted)
+            self._helpers.start(self.remove_deleted)
         if self._merge_is_due():
-            self._start(self.merge)
+            self._helpers.start(self.merge)
 
     def _merge_is_due(self) -> bool:
         """Whether the journal is too long, and no merge was a moment ago."""
@@ -125,63 +132,14 @@ class Chores:
             self._lock.release()
 
     def _has_index(self) -> bool:
-        """See that there is an index: take one that has been made, or have one made; whether there is."""
-        file = self._view.file
-        if file is None or not file.wants_index:
-            if file is not None and file.index is not None:
-                file.index.populate()
-            return True
-        if self._index_fd >= 0:
-            file.adopt_fd(os.dup(self._index_fd))
-            if file.index is not None:
-                self._forget_index()
-                return True
-        file.adopt(self._folder.index)
-        if file.index is not None:
+        """See that there is an index; whether there is."""
+        has = self._indexing.tend(self._view.file, doubtful=self._view.doubtful)
+        if has is None:
             self._view.follow()  # the index too: it must not be touched while it is mapped
             self._view.look_again(force=True)
             return True
-        if self._view.doubtful:
-            return False
-        if not self._read_only and os.access(self._folder.path, os.W_OK):
-            self._start(self._make_index)
-            return False
-        if self._is_due(self._make_index_in_memory):
-            self._forget_index()  # of a helper that has failed, or was overtaken
-            self._index_fd = files.anonymous()
-            self._start(self._make_index_in_memory, keep=(self._index_fd,))
-        return False
-
-    def _forget_index(self) -> None:
-        if self._index_fd >= 0:
-            os.close(self._index_fd)
-            self._index_fd = -1
-
-    def _make_index(self) -> None:
-        from nwauth.stores.flatfile.rewrite import make_index
-
-        make_index(self._folder)
-
-    def _make_index_in_memory(self) -> None:
-        from nwauth.stores.flatfile.rewrite import index_in_memory
-
-        index_in_memory(self._folder, self._index_fd)
+        return has
 
     def _fresh_lock(self) -> LockFile:
         """The lock on a description of its own: a forked process shares that of its parent."""
         return LockFile(self._folder.lock, model=self._folder.txt)
-
-    def _is_due(self, task: Callable[[], None]) -> bool:
-        return time.monotonic() >= self._next.get(task.__name__, 0.0)
-
-    def _start(self, task: Callable[[], None], *, keep: tuple[int, ...] = ()) -> None:
-        """Have a helper do `task`, unless it was tried a moment ago."""
-        if not self._is_due(task):
-            return
-        self._next[task.__name__] = time.monotonic() + HELPER_PAUSE_SECONDS
-        from nwauth.stores.flatfile import helper
-
-        try:
-            os.close(helper.start(task, keep=keep))
-        except OSError:  # no process to be had now: another time
-            return

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 from zlib import crc32
 
-from nwauth.stores.flatfile import files, lines
+from nwauth.stores.flatfile import lines
+from nwauth.stores.textfile import files
+from nwauth.stores.textfile.lines import key_of, placed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nwauth.stores.flatfile.files import Identity
+    from nwauth.stores.textfile.files import Identity
 
 HEADER = b"# nwauth journal "  # and a random number: the first line of a journal that we make
 
@@ -105,18 +107,18 @@ class Journal:
     def _take(self, chunk: bytes) -> None:
         """Take in whole lines, in their order."""
         if lines.TOMBSTONE not in chunk:
-            self.lines.update(lines.placed(chunk))
+            self.lines.update(placed(chunk, lines.fits))
             return
         for row in chunk.split(b"\n"):
             deleted = lines.deleted_key(row)
             if deleted is not None:
                 self.lines[deleted] = None
             elif lines.fits(row):
-                self.lines[lines.key_of(row)] = row
+                self.lines[key_of(row)] = row
 
     def _take_torn(self, line: bytes) -> None:
         if lines.is_whole(line, self._complete):
-            key = lines.key_of(line)
+            key = key_of(line)
             self._torn = (key, self.lines.get(key, b""))
             self.lines[key] = line
 

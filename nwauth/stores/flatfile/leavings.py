@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 
-from nwauth.stores.flatfile import files, lines
+from nwauth.stores.flatfile import lines
 from nwauth.stores.flatfile.journal import HEADER
+from nwauth.stores.textfile import files
+from nwauth.stores.textfile.lines import key_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from nwauth.stores.flatfile.folder import Folder
-    from nwauth.stores.flatfile.userfile import UserFile
+    from nwauth.stores.textfile.userfile import UserFile
 
 
 class Leavings:
@@ -58,7 +60,7 @@ class Leavings:
             if key is not None:
                 last.pop(key, None)
             elif lines.fits(row):
-                key = lines.key_of(row)
+                key = key_of(row)
                 before = last.get(key)
                 if before is not None and before[1].partition(b":")[0] != row.partition(b":")[0]:
                     self.rejected.append(b"nwauth.add:%d:%s" % before)

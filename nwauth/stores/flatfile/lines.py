@@ -8,7 +8,7 @@ from nwauth.names import ENCODING, ERRORS, fold_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 TOMBSTONE = b"#del "  # a deletion; it counts in the journal only
 
@@ -16,20 +16,6 @@ TOMBSTONE = b"#del "  # a deletion; it counts in the journal only
 def fits(line: bytes) -> bool:
     """Whether `line` is a user's: a name, a colon, a field, a colon; no comment, no NUL (a block lost in a crash)."""
     return line.count(b":") > 1 and line[0] not in b"#:" and b"\0" not in line
-
-
-def key_of(line: bytes) -> bytes:
-    """The folded name of a line that `fits`."""
-    return fold_bytes(line[: line.index(b":")])
-
-
-def placed(chunk: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """(folded name, line) for the users' lines among the whole lines of `chunk`."""
-    rows = chunk.split(b"\n")
-    if chunk.isascii():
-        folded = chunk.lower().split(b"\n")
-        return ((low[: low.index(b":")], row) for low, row in zip(folded, rows, strict=True) if fits(row))
-    return ((key_of(row), row) for row in rows if fits(row))
 
 
 def deleted_key(line: bytes) -> bytes | None:

@@ -7,15 +7,18 @@ import time
 
 from nwauth.errors import Unavailable
 from nwauth.model import Record
-from nwauth.stores.flatfile import files, lines
+from nwauth.stores.flatfile import lines
 from nwauth.stores.flatfile.append import end_last_line, open_journal, recover
 from nwauth.stores.flatfile.journal import Journal
 from nwauth.stores.flatfile.leavings import Leavings
-from nwauth.stores.flatfile.ordered import current_lines, lines_of, scratch
+from nwauth.stores.flatfile.ordered import current_lines, scratch
 from nwauth.stores.flatfile.rewrite import NewFile, Overtaken, must_be_settled, must_stand, rewriting, rewriting_if_due
-from nwauth.stores.flatfile.settling import GONE, UNENDED_SECONDS, is_gone
+from nwauth.stores.flatfile.settling import GONE, is_gone
 from nwauth.stores.flatfile.swap import gained_lines, must_be_free, swap_journal
-from nwauth.stores.flatfile.userfile import UserFile
+from nwauth.stores.textfile import files
+from nwauth.stores.textfile.ordered import lines_of
+from nwauth.stores.textfile.settling import UNENDED_SECONDS
+from nwauth.stores.textfile.userfile import UserFile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,7 +70,7 @@ def _merge_once(
     folder: Folder, lock: LockFile, settling: Settling, *, complete: Callable[[str], bool], shared: bool
 ) -> Merged:
     _end_journal(folder, lock, complete)
-    source = UserFile.open(folder.txt) if files.identify(folder.txt) is not None else None
+    source = UserFile.open(folder.txt, lines.fits) if files.identify(folder.txt) is not None else None
     if source is None and is_gone(folder, lock):
         raise Unavailable(f"cannot merge: {GONE}")
     journal = Journal(complete)

@@ -1,32 +1,19 @@
 """`nwauth.lock`: one lock around every write, and one small record of notes between those who take it.
 
-The record says what a crash may have left half done and what is known to be ours (spec/stores.md section 1).  It is
-written by one `pwrite`, with its length and checksum; what cannot be read counts as empty: no user's line lives here
-alone.
+The record says what a crash may have left half done and what is known to be ours (spec/stores.md section 1).
 """
 
 from __future__ import annotations
 
-import errno
-import fcntl
-import os
-import time
-from zlib import crc32
-
-from nwauth.errors import Unavailable
 from nwauth.model import Record
-from nwauth.stores.flatfile import files
+from nwauth.stores.textfile.files import mark_of
+from nwauth.stores.textfile.record import WAIT_SECONDS, RecordFile, packed, unpacked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
-    from nwauth.stores.flatfile.files import Identity
-
-    Mark = tuple[int, int, int]  # inode, size, mtime in nanoseconds
-
-MAGIC = b"nwauth-lock-1"
-WAIT_SECONDS = 8.0  # below the server's 10: a request that waits longer is dropped unheard
+    from nwauth.stores.textfile.files import Identity, Mark
 
 
 class OldJournal(Record):
@@ -72,14 +59,14 @@ class Notes:
     @classmethod
     def decode(cls, raw: bytes) -> Notes:
         """The record in `raw`; empty if it is damaged."""
-        head, _, rest = raw.partition(b"\n")
+        return cls.of(unpacked(raw))
+
+    @classmethod
+    def of(cls, rows: list[str]) -> Notes:
+        """The record of these rows; empty if one of them holds no numbers where they belong."""
         notes = cls()
         try:
-            magic, check, length = head.split(b" ")
-            body = rest[: int(length)]
-            if magic != MAGIC or len(body) != int(length) or crc32(body) != int(check, 16):
-                return cls()
-            for row in body.decode("ascii").splitlines():
+            for row in rows:
                 notes._take(row)
         except ValueError:
             return cls()
@@ -87,8 +74,7 @@ class Notes:
 
     def encode(self) -> bytes:
         """The bytes of the record."""
-        body = "\n".join(self._rows()).encode("ascii")
-        return b"%s %08x %d\n" % (MAGIC, crc32(body), len(body)) + body
+        return packed(self._rows())
 
     def is_ours(self, identity: Identity) -> bool:
         """Whether we have published this state of nwauth.txt, or had it before us when we published the next."""
@@ -134,32 +120,17 @@ class Notes:
         return rows + self._others
 
 
-def mark_of(identity: Identity) -> Mark:
-    """What a file is noted by: the device is left out, which may change with a reboot."""
-    return (identity.inode, identity.size, identity.mtime_ns)
-
-
 class LockFile:
     """The file.  `notes` may be read by anybody at any time; they are changed only by who holds the lock."""
 
     def __init__(self, path: str, *, model: str) -> None:
-        self._path = path
-        self._model = model
-        self._fd = -1
-        self._raw = b""  # the record as it stands while the lock is held
+        self._file = RecordFile(path, model=model)
+        self.release: Final = self._file.release
+        self.close: Final = self._file.close
 
     def read(self) -> Notes:
         """The notes as they stand, without the lock; empty where there is no such file or it cannot be read."""
-        try:
-            fd = files.open_own(self._path, os.O_RDONLY)
-        except OSError:
-            return Notes()
-        try:
-            return Notes.decode(os.pread(fd, os.fstat(fd).st_size, 0))
-        except OSError:
-            return Notes()
-        finally:
-            os.close(fd)
+        return Notes.of(self._file.read())
 
     def take(self, *, wait_seconds: float = WAIT_SECONDS) -> Notes:
         """Take the lock and return the notes.
@@ -167,71 +138,8 @@ class LockFile:
         Raises:
             Unavailable: the file cannot be made or opened, or others hold the lock for `wait_seconds`.
         """
-        deadline = time.monotonic() + wait_seconds
-        pause = 0.001
-        while True:
-            fd = self._open()
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise Unavailable(f"the user files are locked by another process for {wait_seconds:g} s") from None
-                time.sleep(pause)
-                pause = min(pause * 2, 0.02)
-                continue
-            except OSError as error:
-                raise files.trouble("lock", self._path, error) from error
-            try:
-                if self._is_the_one(fd):
-                    self._raw = os.pread(fd, os.fstat(fd).st_size, 0)
-                    return Notes.decode(self._raw)
-            except OSError as error:
-                self.close()
-                raise files.trouble("read", self._path, error) from error
-            self.close()  # somebody removed the file that we locked: the lock on it means nothing
+        return Notes.of(self._file.take(wait_seconds=wait_seconds))
 
     def save(self, notes: Notes) -> None:
         """Write the notes; only while the lock is held.  Raises Unavailable."""
-        raw = notes.encode()
-        try:
-            whole = os.pwrite(self._fd, raw, 0) == len(raw)
-            if not whole:  # half a record is none: what was noted before must stay, and it has its room
-                os.pwrite(self._fd, self._raw, 0)
-        except OSError as error:
-            raise files.trouble("write", self._path, error) from error
-        if not whole:
-            raise Unavailable(f"cannot write {os.path.basename(self._path)}: {os.strerror(errno.ENOSPC)}")
-        self._raw = raw
-
-    def release(self) -> None:
-        """Let others have the lock."""
-        fcntl.flock(self._fd, fcntl.LOCK_UN)
-
-    def close(self) -> None:
-        """Close the file; the lock goes with it."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
-
-    def _open(self) -> int:
-        if self._fd < 0:
-            try:
-                self._fd = files.open_own(self._path, os.O_RDWR)
-            except FileNotFoundError:
-                try:
-                    self._fd = files.create_like(self._path, self._model)
-                except Unavailable as error:
-                    if isinstance(error.__cause__, FileExistsError):
-                        return self._open()
-                    raise
-            except OSError as error:
-                raise files.trouble("open", self._path, error) from error
-        return self._fd
-
-    def _is_the_one(self, fd: int) -> bool:
-        try:
-            there = os.stat(self._path)
-        except FileNotFoundError:
-            return False
-        mine = os.fstat(fd)
-        return (there.st_dev, there.st_ino) == (mine.st_dev, mine.st_ino)
+        self._file.save(notes.encode())

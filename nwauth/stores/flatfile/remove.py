@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from nwauth.stores.flatfile import files, lines
+from nwauth.stores.flatfile import lines
 from nwauth.stores.flatfile.append import mark_deleted
 from nwauth.stores.flatfile.journal import Journal
 from nwauth.stores.flatfile.rewrite import NewFile, must_be_settled, must_stand, rewriting
-from nwauth.stores.flatfile.userfile import UserFile
+from nwauth.stores.textfile import files
+from nwauth.stores.textfile.lines import key_of
+from nwauth.stores.textfile.userfile import UserFile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ def _remove_once(folder: Folder, lock: LockFile, settling: Settling) -> None:
     keys = _names_to_remove(folder, lock)
     if not keys or files.identify(folder.txt) is None:
         return
-    source = UserFile.open(folder.txt)
+    source = UserFile.open(folder.txt, lines.fits)
     new = None
     try:
         must_be_settled(source, settling)
@@ -82,4 +84,4 @@ def _blocks_without(source: UserFile, keys: set[bytes]) -> Iterable[bytes]:
             continue
         rows = [row + b"\n" for row in chunk.split(b"\n")]
         rows[-1] = rows[-1][:-1]  # nothing, or a last line without an end
-        yield b"".join(row for row in rows if not (row and lines.fits(row) and lines.key_of(row) in keys))
+        yield b"".join(row for row in rows if not (row and lines.fits(row) and key_of(row) in keys))

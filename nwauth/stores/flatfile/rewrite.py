@@ -1,4 +1,4 @@
-"""Making new files: the index, and a new user file in the place of the old one.
+"""Making a new user file, and its index, in the place of the old ones.
 
 Nothing here is done inside a request, and nothing that grows with the number of users is done under the lock.
 """
@@ -10,20 +10,22 @@ import os
 import time
 
 from nwauth.errors import Unavailable
-from nwauth.stores.flatfile import files
-from nwauth.stores.flatfile.index import build
-from nwauth.stores.flatfile.notes import mark_of
-from nwauth.stores.flatfile.userfile import SMALL_BYTES, UserFile
+from nwauth.stores.flatfile.lines import fits
+from nwauth.stores.textfile import files, making
+from nwauth.stores.textfile.files import mark_of
+from nwauth.stores.textfile.index import build
+from nwauth.stores.textfile.userfile import SMALL_BYTES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import TypeVar
 
-    from nwauth.stores.flatfile.files import Identity
     from nwauth.stores.flatfile.folder import Folder
     from nwauth.stores.flatfile.notes import LockFile, Notes
     from nwauth.stores.flatfile.settling import Settling
+    from nwauth.stores.textfile.files import Identity
+    from nwauth.stores.textfile.userfile import UserFile
 
     Result = TypeVar("Result")
 
@@ -33,82 +35,6 @@ WRITE_BYTES = 1 << 20
 
 class Overtaken(Exception):
     """The files have changed under the work."""
-
-
-# --- the index -------------------------------------------------------------------------------------------------------
-
-
-def make_index(folder: Folder) -> None:
-    """Build the index of the user file and put it in its place, unless another process is at it."""
-    fd = _try_lock_file(folder.indexing, folder)
-    if fd is None:
-        return
-    try:
-        source = UserFile.open(folder.txt)
-        try:
-            os.ftruncate(fd, 0)
-            build(source.fd, source.identity, fd)
-        finally:
-            source.close()
-        os.rename(folder.indexing, folder.index)
-    finally:
-        os.close(fd)
-
-
-def index_in_memory(folder: Folder, target: int) -> None:
-    """Build the index of the user file on the descriptor `target`, for a folder that cannot be written."""
-    source = UserFile.open(folder.txt)
-    try:
-        build(source.fd, source.identity, target)
-    finally:
-        source.close()
-
-
-def _lock_file(path: str, folder: Folder) -> int:
-    """Make or open the file at `path`, and wait until it is locked."""
-    while True:
-        fd = _open_or_make(path, folder)
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        if _is_at(fd, path):
-            return fd
-        os.close(fd)
-
-
-def _try_lock_file(path: str, folder: Folder) -> int | None:
-    """Make or open the file at `path` and lock it; None while another holds it."""
-    fd = _open_or_make(path, folder)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(fd)
-        return None
-    if _is_at(fd, path):
-        return fd
-    os.close(fd)
-    return None
-
-
-def _open_or_make(path: str, folder: Folder) -> int:
-    while True:
-        try:
-            return files.open_own(path, os.O_RDWR)
-        except FileNotFoundError:
-            try:
-                return files.create_like(path, folder.txt)
-            except Unavailable as error:
-                if not isinstance(error.__cause__, FileExistsError):
-                    raise
-
-
-def _is_at(fd: int, path: str) -> bool:
-    """Whether the file on `fd` is still the one at `path`: the lock on another means nothing."""
-    try:
-        return os.path.samestat(os.stat(path), os.fstat(fd))
-    except FileNotFoundError:
-        return False
-
-
-# --- a new user file -------------------------------------------------------------------------------------------------
 
 
 class NewFile:
@@ -139,7 +65,7 @@ class NewFile:
             self._index_path = self._folder.temporary(self._folder.index)
             fd = files.create_like(self._index_path, self._folder.txt)
             try:
-                build(self._fd, identity, fd)
+                build(self._fd, identity, fd, fits)
             finally:
                 os.close(fd)
 
@@ -168,7 +94,7 @@ def rewriting(folder: Folder, doing: str, once: Callable[[], Result]) -> Result:
     Raises:
         Unavailable: it cannot be done now.
     """
-    guard = _lock_file(folder.rewriting, folder)
+    guard = making.lock_file(folder.rewriting, folder.txt)
     try:
         return _tried(folder, doing, once)
     finally:
@@ -178,7 +104,7 @@ def rewriting(folder: Folder, doing: str, once: Callable[[], Result]) -> Result:
 
 def rewriting_if_due(folder: Folder, doing: str, once: Callable[[], Result], due: Callable[[], bool]) -> None:
     """The same, but nothing while another process is at it, nor when it turns out to be due no more."""
-    guard = _try_lock_file(folder.rewriting, folder)
+    guard = making.try_lock_file(folder.rewriting, folder.txt)
     if guard is None:
         return
     try:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import time
 
+from nwauth.stores.textfile import settling
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nwauth.stores.flatfile.files import Identity
     from nwauth.stores.flatfile.folder import Folder
     from nwauth.stores.flatfile.notes import LockFile
-    from nwauth.stores.flatfile.userfile import UserFile
-
-UNENDED_SECONDS = 30.0  # a last line without an end may still be being written for so long
+    from nwauth.stores.textfile.userfile import UserFile
 
 BEING_WRITTEN = "nwauth.txt is being written by another program"
 CUT = "nwauth.add was cut by another program"
@@ -30,11 +29,11 @@ class Settling:
     """Judges states of the files.  `clock` gives seconds since 1970; with `settle_seconds` 0 all is settled."""
 
     def __init__(self, lock: LockFile, *, settle_seconds: float, clock: Callable[[], float]) -> None:
-        self._lock = lock
         self._settle_seconds = settle_seconds
-        self._clock = clock
+        self._file = settling.Settling(
+            lambda identity: lock.read().is_ours(identity), settle_seconds=settle_seconds, clock=clock
+        )
         self._cut_at: float | None = None
-        self._future: tuple[int, float] | None = None
 
     def journal_was_cut(self) -> None:
         """The journal has lost lines by a foreign hand, just now."""
@@ -48,18 +47,4 @@ class Settling:
             if time.monotonic() - self._cut_at < self._settle_seconds:
                 return CUT
             self._cut_at = None
-        return None if file is None else self._doubt_file(file)
-
-    def _doubt_file(self, file: UserFile) -> str | None:
-        age = self._clock() - file.identity.mtime_ns / 1e9
-        window = self._settle_seconds if file.ended else max(UNENDED_SECONDS, self._settle_seconds)
-        if age >= window or (age < 0 and self._future_has_settled(file.identity)):
-            return None
-        return None if self._lock.read().is_ours(file.identity) else BEING_WRITTEN
-
-    def _future_has_settled(self, identity: Identity) -> bool:
-        """A time stamp in the future settles once it has stood for `settle_seconds`."""
-        now = time.monotonic()
-        if self._future is None or self._future[0] != identity.mtime_ns:
-            self._future = (identity.mtime_ns, now)
-        return now - self._future[1] >= self._settle_seconds
+        return BEING_WRITTEN if file is not None and self._file.doubts(file) else None

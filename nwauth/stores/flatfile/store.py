@@ -8,12 +8,15 @@ import time
 from nwauth.errors import NotSupported, Unavailable
 from nwauth.names import ENCODING, ERRORS, fold
 from nwauth.stores.base import Store
-from nwauth.stores.flatfile import files, lines
+from nwauth.stores.flatfile import lines
 from nwauth.stores.flatfile.chores import Chores
 from nwauth.stores.flatfile.folder import Folder
-from nwauth.stores.flatfile.notes import WAIT_SECONDS, LockFile, Notes, mark_of
+from nwauth.stores.flatfile.notes import LockFile, Notes
 from nwauth.stores.flatfile.settling import GONE, Settling, is_gone
 from nwauth.stores.flatfile.view import View
+from nwauth.stores.textfile import files
+from nwauth.stores.textfile.files import mark_of
+from nwauth.stores.textfile.record import WAIT_SECONDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,7 +93,8 @@ class FlatfileStore(Store):
 
     def search(self, pattern: str = "") -> Iterator[User]:
         del pattern  # every line has to be read anyway
-        from nwauth.stores.flatfile.ordered import current_lines, lines_of, scratch
+        from nwauth.stores.flatfile.ordered import current_lines, scratch
+        from nwauth.stores.textfile.ordered import lines_of
 
         view = self._view
         view.refresh()
@@ -317,7 +321,7 @@ class FlatfileStore(Store):
 
     def _remove_from_file(self, wait_seconds: float) -> None:
         """Have a helper rewrite nwauth.txt without the deleted, and wait for it."""
-        from nwauth.stores.flatfile import helper
+        from nwauth.stores.textfile import helper
 
         try:
             fd = helper.start(self._chores.remove_deleted)

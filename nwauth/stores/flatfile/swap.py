@@ -9,18 +9,20 @@ import os
 import time
 
 from nwauth.errors import Unavailable
-from nwauth.stores.flatfile import append, files, lines
+from nwauth.stores.flatfile import append, lines
 from nwauth.stores.flatfile.notes import OldJournal
 from nwauth.stores.flatfile.rewrite import Overtaken
+from nwauth.stores.textfile import files
+from nwauth.stores.textfile.lines import key_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nwauth.stores.flatfile.files import Identity
     from nwauth.stores.flatfile.folder import Folder
     from nwauth.stores.flatfile.journal import Journal
     from nwauth.stores.flatfile.notes import LockFile, Notes
+    from nwauth.stores.textfile.files import Identity
 
 OLD_JOURNAL_SECONDS = 60.0  # so long may a foreign writer go on holding a journal that was swapped out
 
@@ -117,7 +119,7 @@ def _care_for(
         rows.append(raw[len(whole) :])
     names = newer() if rows else set()
     for line in rows:
-        key = lines.key_of(line) if line and lines.fits(line) else lines.deleted_key(line)
+        key = key_of(line) if line and lines.fits(line) else lines.deleted_key(line)
         if line and key not in names:
             append.append(folder, lock, notes, [line], complete)
     if expired or unfinished:

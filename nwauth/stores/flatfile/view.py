@@ -6,21 +6,22 @@ import os
 from time import monotonic
 
 from nwauth.errors import Unavailable
-from nwauth.stores.flatfile import files
+from nwauth.stores.flatfile import lines
 from nwauth.stores.flatfile.journal import Journal
 from nwauth.stores.flatfile.settling import BEING_WRITTEN, GONE, is_gone
-from nwauth.stores.flatfile.userfile import Changed, UserFile
-from nwauth.stores.flatfile.watch import Watch
+from nwauth.stores.textfile import files
+from nwauth.stores.textfile.userfile import Changed, UserFile
+from nwauth.stores.textfile.watch import Watch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Final
 
-    from nwauth.stores.flatfile.files import Identity
     from nwauth.stores.flatfile.folder import Folder
     from nwauth.stores.flatfile.notes import LockFile, Notes
     from nwauth.stores.flatfile.settling import Settling
+    from nwauth.stores.textfile.files import Identity
 
 MAX_LOOKS = 8
 SHARE_SECONDS = 0.002  # one look serves the requests that came together for so long: behind a slow hash it is old
@@ -151,7 +152,7 @@ class View:
             if txt is None:
                 self._put(None)
             elif self.file is None or self.file.identity != txt or self.doubtful:
-                self._put(UserFile.open(self._folder.txt))
+                self._put(UserFile.open(self._folder.txt, lines.fits))
         except FileNotFoundError:
             return  # replaced this instant: the next look tells
         except OSError as error:

@@ -12,6 +12,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    Mark = tuple[int, int, int]  # inode, size, mtime in nanoseconds
+
 CHUNK_BYTES = 131072  # scans are fastest while a chunk stays in the processor's cache: performance.md section 3.3
 ACL = "system.posix_acl_access"
 
@@ -45,6 +47,11 @@ def trouble(doing: str, path: str, error: OSError) -> Unavailable:
 def identity_of(status: os.stat_result) -> Identity:
     """The identity in a `stat` result."""
     return Identity((status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns))
+
+
+def mark_of(identity: Identity) -> Mark:
+    """What a file is noted by: the device is left out, which may change with a reboot."""
+    return (identity.inode, identity.size, identity.mtime_ns)
 
 
 def identify(path: str) -> Identity | None:

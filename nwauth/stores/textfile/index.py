@@ -1,4 +1,4 @@
-"""A derived, disposable file that says where in `nwauth.txt` a name may stand.
+"""A derived, disposable file that says where in a user file a name may stand.
 
 It is known to be right by the identity of the file it was made of, and checks itself: its head carries a checksum, each
 bucket one of its own, which is verified before the bucket is believed for the first time (an "absent" needs proof).  A
@@ -21,7 +21,8 @@ from bisect import bisect_left
 from mmap import ACCESS_READ, mmap
 from zlib import crc32
 
-from nwauth.stores.flatfile import files, lines
+from nwauth.stores.textfile import files
+from nwauth.stores.textfile.lines import key_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Final
 
-    from nwauth.stores.flatfile.files import Identity
+    from nwauth.stores.textfile.files import Identity
+    from nwauth.stores.textfile.lines import Fits
 
 MAGIC = 0x3130584449415746  # another version of the format or of the fold gets another number
 HEAD_BYTES = 128
@@ -170,9 +172,10 @@ def _aligned(position: int) -> int:
 class _Gathered:
     """What one reading of a file gathers: the entries in parts by the upper bits of the hash, and its properties."""
 
-    def __init__(self) -> None:
+    def __init__(self, fits: Fits) -> None:
         from array import array
 
+        self._fits = fits
         self.parts: list[array[int]] = [array("Q") for _ in range(1 << PARTITION_BITS)]
         self.only_ascii = True
         self.in_order = True
@@ -192,7 +195,8 @@ class _Gathered:
         if plain:
             keys = [row.partition(b":")[0] for row in rows]
         else:
-            users = [(lines.key_of(row), at) for row, at in zip(rows, places, strict=False) if lines.fits(row)]
+            fits = self._fits
+            users = [(key_of(row), at) for row, at in zip(rows, places, strict=False) if fits(row)]
             keys, places = [key for key, _ in users], [at for _, at in users]
             self.only_ascii = self.only_ascii and all(map(bytes.isascii, keys))
         if self.in_order and keys:
@@ -215,12 +219,12 @@ class _Gathered:
             low = high
 
 
-def build(source: int, identity: Identity, target: int) -> None:
+def build(source: int, identity: Identity, target: int, fits: Fits) -> None:
     """Write to the empty file `target` the index of the file `source`, which stands as `identity` says.
 
     The memory it takes is about 10 bytes a user and 50 MB.  Raises OSError.
     """
-    gathered = _Gathered()
+    gathered = _Gathered(fits)
     for offset, chunk in files.line_chunks(source, identity.size, chunk_bytes=BUILD_CHUNK_BYTES):
         gathered.take(offset, chunk)
     total = sum(map(len, gathered.parts))
