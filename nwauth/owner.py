@@ -7,14 +7,16 @@ import sys
 
 from nwauth.errors import ConfigError
 
-# What speaks to databases, and what it imports on use where it is there.
-DATABASES = ("nwauth.stores.sql.drivers.", "nwauth.stores.sql.schema")
+# What speaks to databases and directories, and what it imports on use where it is there.
+DATABASES = ("nwauth.stores.ldap", "nwauth.stores.sql.drivers.", "nwauth.stores.sql.schema")
 DATABASES_ON_USE = (
     "psycopg2.extras",
+    "sansldap",
     "socket",
     "sqlalchemy.dialects.mysql",
     "sqlalchemy.dialects.postgresql",
     "sqlalchemy.dialects.sqlite",
+    "ssl",
     "threading",
 )
 

@@ -93,6 +93,10 @@ def _url(session: Session, *, shared: bool) -> str | None:
     url, session.choices.store = session.choices.store, None
     if url is not None and ":" not in url:
         raise click.UsageError(f"--store: found {visible(url)!r}, wanted a database's URL, such as sqlite:///users.db")
+    if url is not None and url.lower().startswith(("ldap:", "ldaps:")):
+        raise click.UsageError(
+            '--store: found a directory, wanted a database\'s URL: write a store of kind = "ldap" into nwauth.toml'
+        )
     if url is not None and shared:
         raise click.UsageError("--shared is about flat files, --store URL about a database: wanted one of them")
     return url

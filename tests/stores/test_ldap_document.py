@@ -1,0 +1,54 @@
+"""What docs/ldap.md and docs/migrating.md show can be used as it stands, and says all that there is."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from nwauth.config import read
+from nwauth.errors import ConfigError
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = ("ldap", "migrating")
+BLOCKS = [
+    (page, block)
+    for page in PAGES
+    for block in re.findall(r"```toml\n(.*?)```", (DOCS / f"{page}.md").read_text(), re.DOTALL)
+]
+LEAST = '[[stores]]\nkind = "ldap"\nurls = "ldap://a"\nbase = "dc=x"\n'
+
+
+@pytest.mark.parametrize(("page", "block"), BLOCKS, ids=[f"{page}-{at}" for at, (page, _) in enumerate(BLOCKS)])
+def test_a_configuration_that_is_shown_can_be_read(page: str, block: str, tmp_path: Path) -> None:
+    for name, content in (("ldap.secret", "letterbox"), ("sql.url", "sqlite:///users.db")):
+        (tmp_path / name).write_text(content)
+        (tmp_path / name).chmod(0o600)
+    whole = block if block.startswith("[[stores]]") else LEAST + block
+    (tmp_path / "nwauth.toml").write_text(whole)
+    assert read(str(tmp_path)).stores, page
+
+
+def keys(table: str) -> set[str]:
+    """Those that the program knows, by its own words for one that it does not."""
+    return {word.strip() for word in table.split(",")}
+
+
+@pytest.mark.parametrize(
+    ("heading", "toml"), [("## Every setting", ""), ("Under `[stores.attributes]`", "[stores.attributes]\n")]
+)
+def test_every_setting_is_in_the_table(heading: str, toml: str, tmp_path: Path) -> None:
+    (tmp_path / "nwauth.toml").write_text(f"{LEAST}{toml}zzzzzzzz = 1\n")
+    with pytest.raises(ConfigError) as raised:
+        read(str(tmp_path))
+    known = keys(str(raised.value).partition("wanted one of ")[2])
+    rows = (DOCS / "ldap.md").read_text().partition(heading)[2]
+    table = next(part for part in rows.split("\n\n") if part.startswith("| key"))
+    told = {name for row in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+    of_every_store = {"kind", "read_only", "attributes", "name"} | {key for key in known if key.startswith(ROUTES)}
+    assert known - of_every_store <= told
+    assert told - {"match", "strip_suffix"} <= known
+
+
+ROUTES = ("match", "do_", "strip_", "fall_", "migrate_")
