@@ -24,6 +24,7 @@ import serving
 import sql
 import sql_loads
 import sql_serving
+import system
 from bench import Bench, say
 from driver import BenchError, Driver
 from table import Row
@@ -40,6 +41,7 @@ GROUPS = {
     "passwd": passwd.serving,
     "process": process.process,
     "routes": routes.routes,
+    "system": system.system,
     "visible": changes.visible,
     "set": changes.durable,
     "merge": changes.merge,

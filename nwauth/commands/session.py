@@ -176,7 +176,7 @@ class Session:
     def identify(self, stored_password: str, *, store: str = "") -> Identity:
         """What a stored field is, in the store of that name, else in the one the command works on."""
         kept = next((one for one in self.config.stores if one.name == store), self.store_config)
-        if kept.verifies:
+        if kept.verifies and (not stored_password or kept.new_scheme == "clear"):
             return Identity(name=BY_THE_STORE, weak=False, login=True, verifiable=True)
         return self.passwords.identify(stored_password, star_is_clear=kept.star_is_clear)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from nwauth.config import FlatfileConfig
 from nwauth.config.kinds.sql import SqlConfig
-from nwauth.errors import Refused
+from nwauth.errors import ConfigError, Refused
 from nwauth.passwords import Passwords
 
 if TYPE_CHECKING:
@@ -85,6 +85,13 @@ def fitting(source: StoreConfig, target: StoreConfig) -> Fitting:
     Raises:
         ConfigError: a setting cannot be used here, or a library is missing.
     """
+    if source.verifies:
+        raise ConfigError(
+            f"store {source.name} verifies passwords by itself and gives none out: its users cannot be copied;"
+            " migrate_to takes them along as they log in"
+        )
+    if target.read_only:
+        raise ConfigError(f"store {target.name} takes no users")
     settle: Settle | None = None
     must_fit: MustFit | None = None
     if isinstance(target, FlatfileConfig):

@@ -70,6 +70,8 @@ class Door:
         try:
             own = None if b"\0" in password else self._store.verify(user, password, address=address)
         except Refused as error:  # the store knows that this account may not log in, and why
+            if self._own_seconds is None:  # it need not have looked at the password
+                self._passwords.burn(password)
             report("scheme", user.store)
             return Refusal("", str(error))
         if own is None:

@@ -1,0 +1,133 @@
+"""How the password of an account is verified: by PAM, or with the field that the shadow file has."""
+
+from __future__ import annotations
+
+import os
+
+from nwauth.errors import Refused, Unavailable
+from nwauth.stores.system import shadow
+from nwauth.stores.system.libc import Account, ShadowEntry, taken, text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Final
+
+    from nwauth.stores.system.accounts import Database
+    from nwauth.stores.system.asking import PamService
+
+ALONE = f"a password in {shadow.FILE} can be checked by root alone: start the mail server's children as root"
+
+
+class ByPam:
+    """Passwords are PAM's affair: nothing of them is given out here."""
+
+    def __init__(self, service: str, *, timeout_seconds: float, accounts: Database, shadows: Database) -> None:
+        self._name: Final = service
+        self._timeout_seconds: Final = timeout_seconds
+        self._accounts: Final = accounts
+        self._shadows: Final = shadows
+        self._service: PamService | None = None
+
+    def field(self, _account: Account) -> str:
+        """What a user is given for a stored password."""
+        return ""
+
+    def unread(self, _account: Account) -> str:
+        """The same in a listing, before `entries` are known."""
+        return ""
+
+    def entries(self) -> Iterator[ShadowEntry]:
+        """The shadow entries of all accounts, to be listed with them."""
+        yield from ()
+
+    def verify(self, account: Account, password: bytes, address: str | None) -> bool | None:
+        """Whether the password is right.
+
+        Raises:
+            Refused: the account may not log in.
+            Unavailable: cannot tell.
+        """
+        try:
+            right = self._opened().verify(account.name, password, address)
+        except (Refused, Unavailable) as error:
+            self._must_be_able_to_say_no(account, str(error))
+            raise
+        if not right:
+            self._must_be_able_to_say_no(account, "PAM calls it wrong")
+        return right
+
+    def _opened(self) -> PamService:
+        if self._service is None:
+            from nwauth.stores.system.asking import PamService
+
+            self._service = PamService(self._name, timeout_seconds=self._timeout_seconds)
+        return self._service
+
+    def _must_be_able_to_say_no(self, account: Account, said: str) -> None:
+        """Raises Unavailable where PAM cannot have read the shadow file: many stacks call every password wrong then.
+
+        Its pam_unix reads it as root alone, or for the account that this process runs as.
+        """
+        if not shadow.is_shadowed(account.password) or not self._accounts.is_local(account.name):
+            return
+        if os.geteuid() != 0:
+            if account.uid != os.getuid():
+                raise Unavailable(f"{ALONE} ({said})")
+            return
+        self._shadows.by_name(account.name)
+
+
+class ByShadow:
+    """The field of the shadow file, or of ``/etc/passwd`` where it stands there; the service compares it.
+
+    `now` is seconds since 1970.
+    """
+
+    def __init__(self, shadows: Database, *, now: Callable[[], float]) -> None:
+        self._shadows: Final = shadows
+        self._now: Final = now
+
+    def field(self, account: Account) -> str:
+        """What a user is given for a stored password: ``x`` where the shadow file cannot be read, which is no login.
+
+        A look-up must not fail for it: mail is delivered by processes that need no passwords.
+        """
+        if not shadow.is_shadowed(account.password):
+            return text(account.password)
+        try:
+            entry = self._shadows.by_name(account.name)
+        except Unavailable:
+            entry = None
+        return text(account.password if entry is None else entry.password)
+
+    def unread(self, account: Account) -> str:
+        """The same in a listing, before `entries` are known."""
+        return text(account.password)
+
+    def entries(self) -> Iterator[ShadowEntry]:
+        """The shadow entries of all accounts, to be listed with them.  Raises Unavailable."""
+        try:
+            for struct in self._shadows.walk():
+                yield taken(struct)
+        except Unavailable as error:
+            raise self._unreadable(error) from None
+
+    def verify(self, account: Account, _password: bytes, _address: str | None) -> bool | None:
+        """None, so that the service compares, where the account may log in; it raises as `ByPam.verify` does."""
+        if not shadow.is_shadowed(account.password):
+            return None
+        try:
+            entry: ShadowEntry | None = self._shadows.by_name(account.name)
+        except Unavailable as error:
+            raise self._unreadable(error) from None
+        if entry is None:
+            reason = f"{text(account.name)!a} has no entry in {shadow.FILE}, where its password should be"
+            raise Unavailable(reason if os.geteuid() == 0 else f"{ALONE} ({reason})")
+        refusal = shadow.refusal(entry, self._now())
+        if refusal is not None:
+            raise Refused(refusal)
+        return None
+
+    def _unreadable(self, error: Unavailable) -> Unavailable:
+        return error if os.geteuid() == 0 else Unavailable(f"{ALONE} ({error})")
