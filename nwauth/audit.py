@@ -42,7 +42,8 @@ _UNESCAPES = {escape[1]: character for character, escape in _ESCAPES.items()}
 class Log:
     """Writes lines of `format` at `level` and below to `sink`; `level` is an attribute, to be tested on the hot path.
 
-    `now` is seconds since the epoch, `monotonic` seconds of a clock that never jumps.
+    `now` is seconds since the epoch, `monotonic` seconds of a clock that never jumps.  What is an error and cannot be
+    written goes to `instead`.
     """
 
     def __init__(
@@ -52,12 +53,14 @@ class Log:
         level: str = "error",
         format: str = "text",  # noqa: A002, the word of the configuration
         stamped: bool = True,
+        instead: Sink | None = None,
         now: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.level: Final = LEVELS[level]
         self.lost_lines = 0
         self._sink: Final = sink
+        self._instead: Final = instead
         self._line: Final = _ndjson if format == "ndjson" else _text
         self._stamp: Final = Stamp(now) if stamped or format == "ndjson" else _no_stamp
         self._monotonic: Final = monotonic
@@ -92,9 +95,19 @@ class Log:
                 self._sink(ERROR, self._line(self._stamp(), ERROR, "lost", {"lines": self.lost_lines}, None))
                 self.lost_lines = 0
             self._sink(level, line)
-        except Exception:  # noqa: BLE001, a log that cannot be written never changes an answer
+        except Exception as error:  # noqa: BLE001, a log that cannot be written never changes an answer
             self.lost_lines += 1
             self._rest_until = self._monotonic() + REST_SECONDS
+            if self._instead is not None and level == ERROR:
+                self._write_instead(self._instead, command, facts, error)
+
+    def _write_instead(self, sink: Sink, command: str, facts: Mapping[str, object], error: Exception) -> None:
+        """Leave a trace of what "see the log" was said about, and why it stands here."""
+        why = error.strerror if isinstance(error, OSError) else type(error).__name__
+        try:
+            sink(ERROR, _text("", ERROR, command, {**facts, "log": f"cannot be written: {why}"}, None))
+        except Exception:  # noqa: BLE001, S110, there is nowhere else
+            pass
 
 
 def open_log(
@@ -113,7 +126,16 @@ def open_log(
         sink = Syslog()
     else:
         sink = File(file, monotonic=monotonic)
-    return Log(sink, level=level, format=format, stamped=file != "syslog", now=now, monotonic=monotonic)
+    instead = Syslog() if file not in {"null", "syslog"} else None
+    return Log(
+        sink,
+        level=level,
+        format=format,
+        stamped=file != "syslog",
+        instead=instead,
+        now=now,
+        monotonic=monotonic,
+    )
 
 
 # -- lines

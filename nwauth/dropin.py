@@ -100,7 +100,7 @@ def read_options(words: list[str]) -> Options | None:
     given: dict[str, list[str]] = {}
     at = 0
     while at < len(words):
-        word = words[at]
+        word = "-path" if words[at] == "--path" else words[at]
         if word not in OPTIONS:
             if given.keys() <= {"-path"} and (word.startswith("--") or not word.startswith("-")):
                 return None

@@ -353,6 +353,22 @@ def test_a_deleted_file_is_made_anew_and_lines_lost_meanwhile_are_counted(tmp_pa
     assert log.lost_lines == 1
 
 
+def test_an_error_that_cannot_be_written_goes_elsewhere_and_says_why() -> None:
+    clock, lines, instead = Clock(), Lines(), Lines()
+    log = Log(lines, level="info", stamped=False, instead=instead, monotonic=clock)
+    lines.broken = True
+    log.event(INFO, "start", {"user": "bob"})
+    assert instead.lines == []
+    clock.seconds += 1
+    log.event(ERROR, "lookup", {"user": "bob", "reason": "it is down"})
+    clock.seconds += 1
+    instead.broken = True
+    log.event(ERROR, "lookup", {"user": "bob"})
+    assert log.lost_lines == 3
+    (line,) = instead.lines
+    assert line.startswith('lookup level=error user=bob reason="it is down" log="cannot be written: ')
+
+
 def test_a_failing_destination_is_left_alone_for_a_second_and_says_nothing(capfd: pytest.CaptureFixture[str]) -> None:
     clock, lines = Clock(), Lines()
     log = Log(lines, level="info", stamped=False, monotonic=clock)

@@ -400,6 +400,13 @@ def test_options_may_stand_in_any_order_and_the_path_may_hold_blanks(tmp_path: P
     assert (done.stdout, done.stderr, done.returncode) == (BOB, b"", 0)
 
 
+def test_the_path_may_have_two_dashes_as_the_commands_have_it(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "mail", USERS)
+    done = subprocess.run([COMMAND, "--path", str(folder), "-lookup", "bob"], capture_output=True, check=False)
+    assert (done.stdout, done.stderr, done.returncode) == (BOB, b"", 0)
+    assert read_options(["--path", "d", "user", "list"]) is None
+
+
 def test_words_that_are_no_drop_in_option_are_left_to_the_commands() -> None:
     assert read_options(["user", "list"]) is None
     assert read_options(["--help"]) is None

@@ -39,6 +39,20 @@ def mail(tmp_path: Path) -> Path:
     return folder
 
 
+def test_init_makes_every_store_that_takes_new_users(tmp_path: Path) -> None:
+    one = '[[stores]]\nname = "a"\npath = "a"\nmatch = "*@a"\n'
+    one += '[[stores]]\nname = "b"\nkind = "sql"\nurl = "sqlite:///b.db"\n'
+    old = '[[stores]]\nname = "old"\npath = "old"\ndo_set = "existing"\n'
+    folder = make_folder(tmp_path / "mail", None, toml=one + old)
+    (folder / "a").mkdir()
+    (folder / "old").mkdir()
+    assert run(str(folder), "init", "--quiet").status == 0
+    assert sorted(os.listdir(folder)) == ["a", "b.db", "nwauth.toml", "old"]
+    assert "nwauth.txt" in os.listdir(folder / "a")
+    assert os.listdir(folder / "old") == []  # what is gone there is not to be told absent
+    assert run(str(folder), "init").out.count('"change": "kept"') == 4
+
+
 def log_of(folder: Path) -> str:
     return (folder / "nwauth.log").read_text()
 

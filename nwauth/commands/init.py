@@ -22,8 +22,10 @@ from nwauth.stores.textfile import files
 
 if TYPE_CHECKING:
     from nwauth.commands.session import Session
+    from nwauth.config import StoreConfig
     from nwauth.dmail.matching import Plan
     from nwauth.dmail.values import DmailConf
+    from nwauth.stores.base import Store
 
 COLUMNS = ("path", "what", "change", "dry_run")
 ONE_WAY = (
@@ -74,9 +76,7 @@ def init(session: Session, *, shared: bool, dmail: DmailConf | None, dry_run: bo
         tables = _make_tables_first(folder, url)
     rows.append(_make_configuration(session, folder, shared=shared, url=url, plan=plan, dry_run=dry_run))
     flat = folder if plan is None else plan.folder
-    base = tables or _make_base(session, folder, url=url, flat=flat, dry_run=dry_run)
-    if base is not None:
-        rows.append(base)
+    rows += [tables] if tables else _make_bases(session, folder, url=url, flat=flat, dry_run=dry_run)
     for row in rows:
         row["dry_run"] = dry_run
     if dry_run or not session.choices.quiet:
@@ -222,29 +222,34 @@ def write_new(path: str, content: bytes) -> bool:
     return True
 
 
-def _make_base(
+def _make_bases(
     session: Session, folder: str, *, url: str | None, flat: str | None, dry_run: bool
-) -> dict[str, object] | None:
-    """The empty user base, unless there is one; `flat` is the folder of flat files to be.
+) -> list[dict[str, object]]:
+    """The empty user bases of the stores that take new users, where they lack; `flat` is the folder of flat files.
 
-    None: the users are where this command makes nothing, as in password files.
+    There is none where the users are what this command does not make, as in password files that others write.
     """
     if dry_run and not _has_settings(folder):
         if url is not None:
-            return _made(url.rpartition("@")[2].partition("?")[0], "the user base", there=False)
+            return [_made(url.rpartition("@")[2].partition("?")[0], "the user base", there=False)]
         if flat is None:
-            return None
-        return _made(os.path.join(flat, "nwauth.txt"), "the user base", there=_holds_base(flat))
-    settings = session.store_config
-    if not isinstance(settings, FlatfileConfig | SqlConfig):
-        return None
-    store = session.store
+            return []
+        return [_made(os.path.join(flat, "nwauth.txt"), "the user base", there=_holds_base(flat))]
+    made = [_make_base(session, settings, dry_run=dry_run) for settings in session.takers()]
+    return [row for row in made if row is not None]
+
+
+def _make_base(session: Session, settings: StoreConfig, *, dry_run: bool) -> dict[str, object] | None:
+    """The empty user base of one store; None where this command makes none of its kind."""
+    if isinstance(settings, FlatfileConfig):
+        store = session.store_of(settings)
+        there = _holds_base(store.place()) if dry_run else _make_tables(session, store, dry_run=False)
+        return _made(os.path.join(store.place(), "nwauth.txt"), "the user base", there=there)
     if isinstance(settings, SqlConfig):
         session.place = None
-        return _made(store.place(), "the user base", there=_make_tables(session, dry_run=dry_run))
-    path = os.path.join(store.place(), "nwauth.txt")
-    there = _holds_base(store.place()) if dry_run else _make_tables(session, dry_run=False)
-    return _made(path, "the user base", there=there)
+        store = session.store_of(settings)
+        return _made(store.place(), "the user base", there=_make_tables(session, store, dry_run=dry_run))
+    return None
 
 
 def _owner(folder: str) -> int | None:
@@ -282,9 +287,8 @@ def _make_tables_first(folder: str, url: str) -> dict[str, object] | None:
         base.close()
 
 
-def _make_tables(session: Session, *, dry_run: bool) -> bool:
+def _make_tables(session: Session, store: Store, *, dry_run: bool) -> bool:
     """Whether all was there already."""
-    store = session.store
     if dry_run:
         try:
             store.lookup("")

@@ -24,8 +24,8 @@ def serve(*, words: tuple[str, ...]) -> int:
     Takes NWAuth's own options (-path DIR, -log, -debug, -readonly, -size N ...), as the program does without a command.
     """
     choices = click.get_current_context().ensure_object(Choices)
-    given = ["-path" if word == "--path" else word for word in words]
-    if choices.path is not None and "-path" not in given:
+    given = list(words)
+    if choices.path is not None and not {"-path", "--path"}.intersection(given):
         given = ["-path", choices.path, *given]
     try:
         options = dropin.read_options(given)

@@ -127,9 +127,19 @@ class Session:
     @cached_property
     def store(self) -> Store:
         """The store of `store_config`, without its route."""
+        return self.store_of(self.store_config)
+
+    def store_of(self, settings: StoreConfig) -> Store:
+        """The store of these settings, one of the configuration's, without its route."""
         from nwauth.build import store
 
-        return self.service.store if self.config.is_plain() else store(self.config, self.store_config)
+        return self.service.store if self.config.is_plain() else store(self.config, settings)
+
+    def takers(self) -> list[StoreConfig]:
+        """The settings of the stores that take new users."""
+        routes = self.config.routes
+        takers = [store for store in self.config.stores if not store.read_only]
+        return [store for store in takers if store.name not in routes or routes[store.name].sets == "new"]
 
     @cached_property
     def _built(self) -> Service:

@@ -71,6 +71,8 @@ def _patterns(table: Options, key: str, default: tuple[str, ...]) -> tuple[str, 
     found = table.texts(key, default, or_one=True)
     if not all(found):
         raise table.error(key, 'found an empty pattern, wanted names with * and ?, as "*@test.com"')
+    if not found:  # nobody would be known, and mail bounce; what is meant so has a word of its own
+        raise table.error(key, 'found no pattern, wanted one at least, as "*@test.com"')
     return found
 
 

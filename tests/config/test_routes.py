@@ -88,6 +88,7 @@ def test_a_single_store_with_a_route_is_not_plain(tmp_path: Path) -> None:
     [
         ("match = 5", "match: found 5 (an integer), wanted an array of strings"),
         ('match = ""', 'match: found an empty pattern, wanted names with * and ?, as "*@test.com"'),
+        ("match = []", 'match: found no pattern, wanted one at least, as "*@test.com"'),
         ('match_set = ["a", ""]', 'match_set: found an empty pattern, wanted names with * and ?, as "*@test.com"'),
         ('do_set = "new"', 'do_set: found "new" (a string), wanted true, false or "existing"'),
         ("do_set = 1", 'do_set: found 1 (an integer), wanted true, false or "existing"'),
