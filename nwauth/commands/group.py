@@ -67,6 +67,7 @@ root = LazyGroup(
         "merge": "merge:merge",
         "hash": "hashes:hashes",
         "names": "names:names",
+        "doctor": "diagnose:doctor",
         "completion": "completion:completion",
     },
 )

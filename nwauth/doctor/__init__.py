@@ -1,0 +1,18 @@
+"""Checks of an installation that return findings: what is wrong, why it matters, how it is mended.  Nothing is changed.
+
+- `finding`: every kind of finding there is
+- `place`: what is examined
+- `checks`: every check by its name, and `examine`, which makes them all
+- `settings`, `routes`: what can be told from ``nwauth.toml`` and dmail.conf alone
+- `survey`: one pass over all users; `people`, `drops`: what is looked at in it; `dropfolders`: what lies there
+- `files`, `flatfiles`: the files of the folder, and what stands in ``nwauth.txt`` and ``nwauth.add``
+- `module`: what the servers start, started as they do; `servers`: what runs
+
+A check looks at plain values and yields findings.  One that cannot look says so by a finding, and the others go on.
+"""
+
+from nwauth.doctor.checks import CHECKS, examine
+from nwauth.doctor.finding import CANNOT_TELL, KINDS, Finding
+from nwauth.doctor.place import Place
+
+__all__ = ["CANNOT_TELL", "CHECKS", "KINDS", "Finding", "Place", "examine"]

@@ -1,0 +1,67 @@
+"""Every check, by what it looks at; and the one function that makes them all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nwauth.doctor import files, flatfiles, module, people, servers, settings, survey
+from nwauth.doctor.finding import finding
+from nwauth.errors import NwauthError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from nwauth.doctor.finding import Finding
+    from nwauth.doctor.place import Place
+
+    Check = Callable[[Place], Iterator[Finding]]
+
+# The name is what is told where the check cannot be made.  The pass over the users comes before what rests on it.
+CHECKS: dict[str, Check] = {
+    "nwauth.toml": settings.nwauth_toml,
+    "whether there are users": settings.has_users,
+    "the lines of dmail.conf": settings.dmail_settings,
+    "authent_method": settings.external,
+    "lowercase_username": settings.case_blind,
+    "the default domain": settings.default_domain,
+    "the folders of drop files": settings.drop_folders,
+    "how long nwauth may wait": settings.own_time_outs,
+    "who takes new users": settings.routes,
+    "who can read the files": files.open_to_others,
+    "whose the files are": files.owners,
+    "the room on the disk": files.room,
+    "the lines of nwauth.txt and nwauth.add": flatfiles.odd_lines,
+    "names that differ in case alone": flatfiles.twins,
+    "the length of the journal": flatfiles.journal,
+    "the index": flatfiles.index,
+    "what was left behind": flatfiles.leftovers,
+    "the users": survey.users,
+    "passwords": people.passwords,
+    "dates and hosts of users": people.limits,
+    "how the servers call the users": people.addresses,
+    "drop files": people.drop_files,
+    "authent_process": module.module,
+    "the servers that run": servers.running,
+}
+
+
+def examine(place: Place) -> Iterator[Finding]:
+    """What every check finds, as it is found."""
+    for name, check in CHECKS.items():
+        try:
+            yield from check(place)
+        except (NwauthError, OSError) as error:
+            yield cannot_look(name, error)
+
+
+def cannot_look(name: str, error: Exception) -> Finding:
+    """The finding that a check could not be made."""
+    reason = f"{error.strerror}: {error.filename}" if isinstance(error, OSError) and error.filename else str(error)
+    denied = isinstance(error, PermissionError)
+    return finding(
+        "cannot-look",
+        f"cannot examine {name}: {reason}",
+        mend="run nwauth doctor as root, or as the owner of the folder"
+        if denied
+        else "mend this first, and run it again",
+    )

@@ -1,0 +1,123 @@
+"""What is found: every kind of finding there is, how much it matters, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ERROR, WARNING, CANNOT_TELL = "error", "warning", "cannot tell"
+MOST_USERS = 5  # so many are named as examples
+
+# id: severity, and why it matters.  The ids are a promise: docs/doctor.md lists them, programs read them.
+KINDS = {
+    # what could not be examined
+    "cannot-look": (CANNOT_TELL, "This was not examined: something may be wrong there."),
+    "store-down": (CANNOT_TELL, "Its users were not examined, and the servers are answered -DEAD for them."),
+    # the settings of nwauth
+    "settings": (ERROR, "Until it is mended every request is answered -DEAD: no logins, and mail waits."),
+    "no-users": (ERROR, "Every request is answered -DEAD: no logins, and mail waits."),
+    "default-domain": (WARNING, "A name without a domain becomes another than the servers ask for."),
+    "address-auto": (WARNING, "Where the server sends no address, someone may type one behind the password."),
+    "nobody-takes-new-users": (WARNING, "nwauth user add, and a web form that adds users, are refused."),
+    "route-covers-nobody": (ERROR, "The store is never asked for any of its users: they do not exist to the servers."),
+    "out-of-reach": (WARNING, "They are never asked for where they are: they do not exist to the servers."),
+    "store-shadowed": (WARNING, "Nobody is ever found in it: an earlier store answers for all of its users."),
+    "in-two-stores": (WARNING, "The earlier store answers: a password changed in the later one has no effect."),
+    # the mail server
+    "dmail-setting": (WARNING, "DMail ignores what it cannot use, and goes on with something else."),
+    "not-external": (ERROR, "The servers do not ask nwauth for any user: what is set here has no effect on them."),
+    "case-blind": (WARNING, "To nwauth BOB is bob; the servers put mail to BOB where a login as bob does not look."),
+    "cache-and-time": (WARNING, "A server that remembers a yes may let somebody in after the time is over."),
+    "short-timeout": (ERROR, "The server gives up before the answer comes: right passwords are refused."),
+    "module-fails": (ERROR, "The servers have nobody to ask: no logins, and mail waits or bounces."),
+    "another-program": (ERROR, "The servers ask another program: what is set here has no effect on them."),
+    "another-folder": (ERROR, "The servers serve the users of that folder, not of this one."),
+    "no-fixed-folder": (WARNING, "Which users are served depends on the folder that a server was started in."),
+    "restart": (WARNING, "What runs goes on with what it read when it was started."),
+    "server-shut-out": (ERROR, "What the servers start cannot use it: requests are answered -DEAD, or not at all."),
+    "never-asked": (WARNING, "No mail reaches them, and they cannot log in."),
+    # users
+    "case-twins": (WARNING, "To nwauth they are one user: one of the two is never found, or neither is."),
+    "prefix-clash": (ERROR, "Two people have one user: each can read the other's mail."),
+    "one-drop-folder": (ERROR, "Two people have one drop file: each gets the other's mail."),
+    "drop-file-case": (ERROR, "The mail in it is not found at login: to its owner it is lost."),
+    "unknown-passwords": (ERROR, "They let nobody in: these users cannot log in, whatever they type."),
+    "uncheckable-passwords": (ERROR, "A login of these users is answered -DEAD."),
+    "clear-text": (WARNING, "Whoever sees the file, or a backup of it, has these passwords."),
+    "weak-passwords": (WARNING, "Whoever gets a copy finds most of these passwords within hours."),
+    "bad-date": (ERROR, "A date that cannot be read keeps its user out."),
+    "bad-mask": (ERROR, "A list of hosts that cannot be read keeps its user out."),
+    "database-folds": (WARNING, "Mail to the name in another case is answered: no such user."),
+    # files
+    "open-to-others": (ERROR, "Every account of this machine can read what it takes to break into the mailboxes."),
+    "another-owner": (ERROR, "Whoever may use the folder may not be able to use the file: answers become -DEAD."),
+    "no-room": (ERROR, "No user can be added or changed, and the log is lost."),
+    "little-room": (WARNING, "The journal cannot be folded; soon no user can be added or changed."),
+    "cannot-write": (ERROR, "No user can be added or changed."),
+    "odd-lines": (WARNING, "They are passed over: a user on such a line does not exist."),
+    "long-journal": (WARNING, "Every child reads it at its start and holds it in memory."),
+    "no-index": (WARNING, "Until there is one, each look-up reads the whole file."),
+    "damaged-index": (WARNING, "Until it is made anew, look-ups read the whole file."),
+    "leftovers": (WARNING, "They take room, and hold users' lines."),
+    "rejected-lines": (WARNING, "Users on these lines are not found."),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something to be mended: what it is, why it matters, and what to type or to set.
+
+    `users` are examples; `file` and `line` say where, None where that says nothing.
+    """
+
+    id: str
+    severity: str
+    what: str
+    why: str
+    mend: str
+    file: str | None = None
+    line: int | None = None
+    users: tuple[str, ...] = ()
+
+
+def finding(  # noqa: D417, the rest is told at `Finding`
+    kind: str,
+    what: str,
+    *,
+    mend: str,
+    file: str | None = None,
+    line: int | None = None,
+    users: Sequence[str] = (),
+    severity: str | None = None,
+) -> Finding:
+    """A finding of one of `KINDS`.
+
+    Args:
+        severity: another than is usual for the kind.
+    """
+    usual, why = KINDS[kind]
+    return Finding(
+        id=kind,
+        severity=severity or usual,
+        what=what,
+        why=why,
+        mend=mend,
+        file=file,
+        line=line or None,
+        users=tuple(users[:MOST_USERS]),
+    )
+
+
+def counted(number: int, thing: str) -> str:
+    """A number and its noun: ``1 user``, ``12,000 users``."""
+    return f"{number:,} {thing}{'s' * (number != 1)}"
+
+
+def examples(users: Sequence[str], number: int) -> str:
+    """Some of the users, for a text: ``bob, eve and 3 more``."""
+    shown = list(users[:3])
+    more = number - len(shown)
+    return ", ".join(shown) + (f" and {more:,} more" if more > 0 else "")

@@ -1,0 +1,268 @@
+"""What ``nwauth doctor`` finds in the folder: each state is made, told, mended as the text says, and gone."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nwauth.doctor import files
+from nwauth.doctor.finding import CANNOT_TELL, ERROR, WARNING
+from nwauth.stores.flatfile.chores import MIN_JOURNAL_BYTES
+from tests.commands.common import SETTINGS
+from tests.doctoring import SECRET, Site
+from tests.faults.databases import small_disk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nwauth.doctor import Place
+
+OWNER = 12345
+MANY = 3000
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return Site(tmp_path)
+
+
+@pytest.fixture
+def open_site() -> Iterator[Site]:
+    """One where every account can look into the folders."""
+    path = Path(tempfile.mkdtemp(prefix="nwauth-test-"))
+    path.chmod(0o755)
+    site = Site(path)
+    site.folder.chmod(0o755)
+    yield site
+    shutil.rmtree(path)
+
+
+def test_a_clean_installation_has_no_findings(site: Site) -> None:
+    assert site.look(with_dmail=True) == []
+
+
+def test_nothing_is_changed_by_looking(site: Site) -> None:
+    site.users(*(f"user{number}" for number in range(MANY)), "Ada", "ada")
+    site.add.write_text("eve:*secret:\nnonsense\n")
+    before = {name: (site.folder / name).stat() for name in os.listdir(site.folder)}
+    folder = site.folder.stat()
+    assert site.look(with_dmail=True)
+    assert {name: (site.folder / name).stat().st_mtime_ns for name in os.listdir(site.folder)} == {
+        name: status.st_mtime_ns for name, status in before.items()
+    }
+    assert site.folder.stat().st_mtime_ns == folder.st_mtime_ns
+
+
+def test_settings_that_cannot_be_used_are_told_and_all_else_is_looked_at(site: Site) -> None:
+    site.toml.write_text("[stores]]\n")
+    site.add.write_text("nonsense\n")
+    found = {one.id: one for one in site.look()}
+    assert list(found) == ["settings", "odd-lines"]
+    assert found["settings"].severity == ERROR
+    assert str(site.toml) in found["settings"].what
+    assert "line 1" in found["settings"].what
+    site.toml.write_text(SETTINGS)
+    site.add.unlink()
+    assert site.look() == []
+
+
+def test_a_folder_without_users_wants_its_disk_or_init(site: Site) -> None:
+    site.txt.unlink()
+    one = site.found("no-users")
+    assert one.what == f"{site.folder} holds no nwauth.txt and no nwauth.add"
+    site.type(one.mend.partition("make a new base: ")[2] + " --quiet")
+    assert site.look() == []
+
+
+def test_users_that_everybody_can_read_are_told(open_site: Site) -> None:
+    open_site.txt.chmod(0o644)
+    one = open_site.found("open-to-others")
+    assert one.what.startswith(f"everybody on this machine can read {open_site.txt}")
+    open_site.mend(one)
+    assert open_site.look() == []
+    assert open_site.txt.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_folder_that_is_closed_keeps_its_files(open_site: Site) -> None:
+    open_site.txt.chmod(0o644)
+    open_site.folder.chmod(0o750)
+    assert open_site.look() == []
+
+
+@pytest.mark.parametrize(
+    ("line", "is_secret"),
+    [
+        ('url = "postgresql://mail:hush@db/mail"', True),
+        ('bind_password = "hush"', True),
+        ('url = "postgresql://mail:${PASSWORD}@db/mail"', False),
+        ('url = "postgresql://mail@db/mail"', False),
+        ('# url = "postgresql://mail:hush@db/mail"', False),
+        ('bind_password = { file = "secret" }', False),
+    ],
+)
+def test_a_password_among_settings_that_everybody_can_read_is_told(
+    open_site: Site, line: str, *, is_secret: bool
+) -> None:
+    open_site.toml.write_text(f"{line}\n")
+    open_site.toml.chmod(0o604)
+    found = [one for one in open_site.look() if one.id == "open-to-others"]
+    assert [(one.line, "hush" in one.what) for one in found] == [(1, False)] * is_secret
+    for one in found:
+        open_site.mend(one)
+    assert open_site.is_gone("open-to-others")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_a_file_of_another_than_the_folders_owner_is_told(site: Site) -> None:
+    site.add.write_text(f"eve:{SECRET}:\n")
+    os.chown(site.add, OWNER, OWNER)
+    one = site.found("another-owner")
+    assert one.what == f"{site.add} belongs to uid {OWNER}, and its folder to root"
+    os.chown(site.txt, OWNER, OWNER)
+    os.chown(site.toml, OWNER, OWNER)
+    site.mend(one)  # the files are right, and it is the folder that is not
+    assert site.look() == []
+    os.chown(site.add, 0, 0)
+    one = site.found("another-owner")
+    site.mend(one)
+    assert (site.look(), site.add.stat().st_uid) == ([], OWNER)
+
+
+def test_settings_that_are_no_file_do_not_hang_it(site: Site) -> None:
+    site.toml.unlink()
+    os.mkfifo(site.toml)
+    assert [one.id for one in site.look()] == ["settings", "cannot-look"]
+
+
+def test_lines_that_are_nobodys_are_counted(site: Site) -> None:
+    with site.txt.open("a") as file:
+        file.write("# a comment\n\nnonsense\n:no name:\n")
+    one = site.found("odd-lines")
+    assert one.what == f"{site.txt}: 2 lines are no users': line 4 is the first"
+    assert (one.file, one.line, one.severity) == (str(site.txt), 4, WARNING)
+    site.type(one.mend.partition("see it with ")[2].partition(";")[0])
+    site.users("bob")
+    assert site.look() == []
+
+
+def test_a_last_line_of_the_journal_that_was_torn_is_told(site: Site) -> None:
+    site.add.write_text(f"eve:{SECRET}:\nada:{SECRET[:-9]}")
+    assert site.found("odd-lines", among=True).what == f"{site.add}: 1 line is no user's: line 2"
+
+
+def test_two_spellings_of_one_name_are_told(site: Site) -> None:
+    site.users("BOB", "eve", "Ada", "bob", "ada")
+    one = site.found("case-twins")
+    assert one.what == (
+        f"{site.txt}: 2 users differ from another in case alone: Ada (ada is found instead), BOB (bob is found instead)"
+    )
+    assert one.users == ("Ada", "BOB")
+    site.type(one.mend.partition("see both with ")[2].partition(";")[0])
+    site.users("eve", "Ada", "bob")
+    assert site.look() == []
+
+
+def test_a_journal_that_spells_a_user_otherwise_is_told(site: Site) -> None:
+    site.add.write_text(f"BOB:{SECRET}:\n")
+    assert site.found("case-twins").users == ("bob",)
+    site.add.write_text(f"BOB:{SECRET}:\n#del bob\n")
+    assert site.look() == []
+
+
+def test_a_journal_that_nobody_has_folded_is_told(site: Site) -> None:
+    line = f"eve:{SECRET}:\n"
+    site.add.write_text(line * (MIN_JOURNAL_BYTES // len(line) + 1))
+    one = site.found("long-journal")
+    assert f"{MIN_JOURNAL_BYTES:,} are the limit" in one.what
+    site.mend(one)
+    assert site.look() == []
+
+
+def test_a_large_file_without_its_index_is_told(site: Site) -> None:
+    site.users(*(f"user{number}" for number in range(MANY)))
+    one = site.found("no-index")
+    site.mend(one)
+    assert site.look() == []
+    site.users(*(f"user{number}" for number in range(MANY + 1)))
+    site.mend(site.found("no-index"))
+    assert site.look() == []
+
+
+@pytest.mark.parametrize("at", [0, 200, -100])
+def test_an_index_that_is_damaged_is_told(site: Site, at: int) -> None:
+    site.users(*(f"user{number}" for number in range(MANY)))
+    site.mend(site.found("no-index"))
+    index = site.folder / "nwauth.idx"
+    content = bytearray(index.read_bytes())
+    content[at] ^= 0xFF
+    index.write_bytes(content)
+    one = site.found("damaged-index")
+    site.mend(one)
+    assert site.look() == []
+
+
+def test_what_a_crash_has_left_is_told_and_what_is_being_made_is_not(site: Site) -> None:
+    left = site.folder / "nwauth.tmp.0123456789ab"
+    left.write_text("bob:x:\n")
+    with left.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert site.look() == []
+    one = site.found("leftovers")
+    assert str(left) in one.what
+    site.mend(one)
+    assert not left.exists()
+    assert site.look() == []
+
+
+def test_rejected_lines_are_told(site: Site) -> None:
+    rejected = site.folder / "nwauth.rejected"
+    rejected.write_text("nwauth.txt:3:nonsense\n")
+    rejected.chmod(0o600)
+    one = site.found("rejected-lines")
+    assert one.what == f"{rejected} holds 1 line that a merge found no place for"
+    rejected.unlink()
+    assert site.look() == []
+
+
+def test_a_disk_without_room_is_told(site: Site) -> None:
+    for kilobytes, kind in ((512, "no-room"), (8192, "little-room")):
+        with small_disk(site.path / "disk", kilobytes=kilobytes) as disk:
+            shutil.copytree(site.folder, disk / "mail")
+            one = next(iter(files.room(_at(site, disk / "mail"))))
+            assert (one.id, str(disk) in one.what) == (kind, True)
+    assert list(files.room(site.place())) == []
+
+
+def test_a_disk_that_is_read_only_is_told(site: Site) -> None:
+    with small_disk(site.path / "disk", kilobytes=64000) as disk:
+        shutil.copytree(site.folder, disk / "mail")
+        os.system(f"mount -o remount,ro {disk}")
+        assert [one.id for one in files.room(_at(site, disk / "mail"))] == ["cannot-write"]
+        os.system(f"mount -o remount,rw {disk}")
+        assert list(files.room(_at(site, disk / "mail"))) == []
+
+
+def _at(site: Site, folder: Path) -> Place:
+    site.folder = folder
+    place = site.place()
+    site.folder = site.path / "mail"
+    return place
+
+
+def test_a_file_that_cannot_be_looked_at_is_told_and_all_else_goes_on(site: Site) -> None:
+    site.txt.unlink()
+    site.txt.mkdir()
+    site.add.write_text("eve:*secret:\n")
+    found = site.look()
+    assert {one.severity for one in found if one.id in ("cannot-look", "store-down")} == {CANNOT_TELL}
+    assert {one.id for one in found} >= {"cannot-look", "store-down"}
+    site.txt.rmdir()
+    site.users("bob")
+    site.add.unlink()
+    assert site.look() == []
