@@ -705,6 +705,38 @@ def test_a_change_begins_at_what_the_authority_knows() -> None:
     assert [(user.name, user.stored_password[:4]) for user in primary.search()] == [("carol", "*new"), ("gone", "{ssh")]
 
 
+# --- the time of a request -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("ask", "asked"),
+    [
+        (lambda service: service.lookup("bob"), ["lookup"]),
+        (lambda service: service.check("bob", b"secret"), ["lookup", "verify"]),
+        (lambda service: service.check("bob", b"wrong"), ["lookup", "verify", "confirm"]),
+        (lambda service: service.delete("bob"), ["delete"]),
+        (lambda service: service.set("bob", None, {"a": "1"}), ["lookup", "confirm", "replace"]),
+    ],
+)
+def test_all_that_a_request_asks_of_stores_that_wait_shares_its_time(
+    ask: Callable[[Service], object], asked: list[str]
+) -> None:
+    told: list[str] = []
+
+    class Slow(MemoryStore):
+        waits = True
+
+        def __getattribute__(self, name: str) -> Any:
+            if name in {"begin", "end", "lookup", "verify", "confirm", "delete", "replace"}:
+                told.append(name)
+            return super().__getattribute__(name)
+
+    service = make(Slow([person()]))
+    told.clear()
+    ask(service)
+    assert told == ["begin", *asked, "end"]
+
+
 # --- an account that the store itself keeps out ----------------------------------------------------------------------
 
 

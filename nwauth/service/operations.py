@@ -17,11 +17,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
-    from typing import Final
+    from typing import Final, TypeVar
 
     from nwauth.passwords import Passwords
     from nwauth.service.values import Report, StoreRules
     from nwauth.stores.base import Store
+
+    T = TypeVar("T")
 
 # A change that others keep overtaking is given up after so many tries: nobody changes one user that often.
 MAX_ATTEMPTS = 16
@@ -73,7 +75,8 @@ class Service:
 
     def lookup(self, name: str, report: Report = silent) -> User | None:
         """The user, or None when definitely absent.  No policy, suspension or throttle ever changes this answer."""
-        user = self._looking.lookup(self._whole(name))
+        whole = self._whole(name)
+        user = self._in_one(lambda: self._looking.lookup(whole)) if self.store.waits else self._looking.lookup(whole)
         report("store", self.store.name if user is None else user.store)
         return user
 
@@ -82,7 +85,10 @@ class Service:
 
         `address` is the client's, in text; None: unknown.
         """
-        return self._door.check(self._whole(name), password, report, address=address)
+        whole = self._whole(name)
+        if self.store.waits:
+            return self._in_one(lambda: self._door.check(whole, password, report, address=address))
+        return self._door.check(whole, password, report, address=address)
 
     def set(self, name: str, password: bytes | None, fields: Mapping[str, str], report: Report = silent) -> User:
         """Add the user, or change the one there is; a `password` of None is left alone.  Durable when it returns.
@@ -216,7 +222,7 @@ class Service:
         """Delete the user; False when there is none.  Durable when it returns."""
         self._must_write()
         report("store", self.store.name)
-        return self.store.at("del").delete(self._whole(name))
+        return self._in_one(lambda: self.store.at("del").delete(self._whole(name)))
 
     def search(self, pattern: str, *, skip: int = 0, limit: int | None = None, report: Report = silent) -> Listing:
         """The users that match, by folded name."""
@@ -237,18 +243,25 @@ class Service:
         Raises:
             Unavailable: they always do.
         """
+        return self._in_one(lambda: self._changed_by(name, wanted, report))
+
+    def _changed_by(self, name: str, wanted: Callable[[User | None], User], report: Report) -> User:
+        for _ in range(MAX_ATTEMPTS):
+            old = self._known(self._whole(name))
+            new = wanted(old)
+            if self.store.put(new) if old is None else new == old or self.store.replace(old, new):
+                report("store", new.store)
+                report("change", "added" if old is None else "none" if new == old else "changed")
+                return new
+        raise Unavailable(OVERTAKEN)
+
+    def _in_one(self, work: Callable[[], T]) -> T:
+        """Do `work` as one request: all that it asks of the stores shares the time that one may take."""
         self.store.begin()
         try:
-            for _ in range(MAX_ATTEMPTS):
-                old = self._known(self._whole(name))
-                new = wanted(old)
-                if self.store.put(new) if old is None else new == old or self.store.replace(old, new):
-                    report("store", new.store)
-                    report("change", "added" if old is None else "none" if new == old else "changed")
-                    return new
+            return work()
         finally:
             self.store.end()
-        raise Unavailable(OVERTAKEN)
 
     def _known(self, name: str) -> User | None:
         """The user as the authority knows it: what is to be changed must not come from a replica."""

@@ -116,6 +116,8 @@ class Line:
         Raises:
             Unavailable: none can.
         """
+        if monotonic() >= until:
+            raise Unavailable("no time is left in this request", public=PUBLIC)
         wire, peer, skipped, reasons = self._wire, self.peer, None, []
         if wire is not None and peer is not None:
             try:

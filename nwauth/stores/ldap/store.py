@@ -107,19 +107,27 @@ class LdapStore(Store):
         self._binder: Final = Line(self._peers, self._limits, _without_a_word)
         self._recent: dict[str, Found] = {}
         self._since = 0.0
+        self._is_begun = False
         self._is_warm = False
+
+    def begin(self) -> None:
+        self._since, self._is_begun = monotonic(), True
+
+    def end(self) -> None:
+        self._is_begun = False
 
     # --- questions --------------------------------------------------------------------------------------------------
 
     def lookup(self, name: str) -> User | None:
-        self._since = monotonic()
+        if not self._is_begun:
+            self._since = monotonic()
         found = self._find(name)
         return None if found is None else found.user
 
     def verify(self, user: User, password: bytes, *, address: str | None = None) -> bool | None:
         del address
         now = monotonic()
-        if now > self._until():  # no look-up was part of this request
+        if now > self._until() and not self._is_begun:  # no look-up was part of this request
             self._since = now
         found = self._recent.get(fold(user.name))
         if found is None or now > found.until:

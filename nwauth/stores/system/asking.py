@@ -33,22 +33,23 @@ MOST_ANSWER_BYTES = 512  # a write of so many arrives whole
 
 
 class PamService:
-    """One service of PAM; an answer takes at most `timeout_seconds`."""
+    """One service of PAM."""
 
-    def __init__(self, service: str, *, timeout_seconds: float) -> None:
+    def __init__(self, service: str) -> None:
         self._service: Final = service
-        self._timeout_seconds: Final = timeout_seconds
         self._pam: Final = pam.Pam()
 
-    def verify(self, user: bytes, password: bytes, address: str | None) -> bool:
-        """Whether the password is right and the account may be used.
+    def verify(self, user: bytes, password: bytes, address: str | None, *, seconds: float) -> bool:
+        """Whether the password is right and the account may be used; the answer takes at most `seconds`.
 
         Raises:
             Refused: the account may not be used; the text says why.
             Unavailable: PAM cannot tell.
         """
         stack.must_be_there(self._service)
-        result = self._ask(user, password, address)
+        if seconds <= 0:
+            raise self._failed("no time is left in this request")
+        result = self._ask(user, password, address, seconds)
         if result.code == pam.SUCCESS:
             return True
         if result.asked_for_more:
@@ -64,20 +65,20 @@ class PamService:
     def _failed(self, reason: str) -> Unavailable:
         return Unavailable(f"the PAM service {self._service} cannot tell: {reason}")
 
-    def _ask(self, user: bytes, password: bytes, address: str | None) -> Result:
+    def _ask(self, user: bytes, password: bytes, address: str | None, seconds: float) -> Result:
         pid, reading, writing = self._started()
         if not pid:
             self._answer(writing, user, password, address)
         os.close(writing)
         try:
-            answer = _read(reading, self._timeout_seconds)
+            answer = _read(reading, seconds)
             if answer is None:
                 _kill(pid)
         finally:
             os.close(reading)
         ending = _ending(pid)
         if answer is None:
-            raise self._failed(f"no answer within {self._timeout_seconds:g} s")
+            raise self._failed(f"no answer within {seconds:.1f} s")
         if len(answer) < 3:
             raise self._failed(f"its process ended {ending}")
         phase, code, asked_for_more, *text = answer

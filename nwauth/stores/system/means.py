@@ -41,15 +41,15 @@ class ByPam:
         """The shadow entries of all accounts, to be listed with them."""
         yield from ()
 
-    def verify(self, account: Account, password: bytes, address: str | None) -> bool | None:
-        """Whether the password is right.
+    def verify(self, account: Account, password: bytes, address: str | None, *, seconds: float) -> bool | None:
+        """Whether the password is right; `seconds` are left to tell it.
 
         Raises:
             Refused: the account may not log in.
             Unavailable: cannot tell.
         """
         try:
-            right = self._opened().verify(account.name, password, address)
+            right = self._opened().verify(account.name, password, address, seconds=min(seconds, self._timeout_seconds))
         except (Refused, Unavailable) as error:
             self._must_be_able_to_say_no(account, str(error))
             raise
@@ -61,7 +61,7 @@ class ByPam:
         if self._service is None:
             from nwauth.stores.system.asking import PamService
 
-            self._service = PamService(self._name, timeout_seconds=self._timeout_seconds)
+            self._service = PamService(self._name)
         return self._service
 
     def _must_be_able_to_say_no(self, account: Account, said: str) -> None:
@@ -113,8 +113,9 @@ class ByShadow:
         except Unavailable as error:
             raise self._unreadable(error) from None
 
-    def verify(self, account: Account, _password: bytes, _address: str | None) -> bool | None:
+    def verify(self, account: Account, _password: bytes, _address: str | None, *, seconds: float) -> bool | None:
         """None, so that the service compares, where the account may log in; it raises as `ByPam.verify` does."""
+        del seconds
         if not shadow.is_shadowed(account.password):
             return None
         try:
