@@ -165,6 +165,10 @@ def test_what_the_servers_send_is_asked_of_the_store_that_knows_it(switch: str) 
             UNIX + MAIN + DOM3 + "authent_domain true\n",
             "the users of dom3.com are system users called dom3_NAME now, and with authent_domain true",
         ),
+        (
+            f"{EXTERNAL}nwauth -drop_path hash /mail -path {FOLDER} -readonly\n" + MAIN,
+            "the servers start nwauth with -drop_path hash /mail -readonly: keep that behind the -path",
+        ),
         (NWAUTH + MAIN + "lowercase_password true\n", "add users with --lowercase"),
         (NWAUTH + MAIN, "lowercase_username is false: set it to true"),
         (NWAUTH + MAIN, "stop and start DSMTP and DPOP"),

@@ -62,8 +62,34 @@ def test_an_nwauth_is_served_from_its_folder_as_shared_flat_files_and_other_modu
     assert 'kind = "process"\ncommand = ["/bin/mysqlauth", "-log"]\ntimeout_seconds = 5\n' in found.stores
 
 
-def test_an_nwauth_that_names_no_folder_stays_a_module() -> None:
-    assert 'command = ["/usr/local/nwauth"]' in planned(b"module 0\nbinary /usr/local/nwauth\n").stores
+def test_an_nwauth_that_only_reads_does_so_as_a_store_and_its_other_options_are_told() -> None:
+    content = b"module 1\nbinary nwauth -readonly -path /a -drop_path hash /var/mail -log\n"
+    assert 'path = "/a"\nshared = true\nread_only = true\n' in planned(content).stores
+    (store,) = made(content).stores
+    assert store.read_only
+    assert planned(content).notes[0].startswith("module 1: -drop_path hash /var/mail: options that no store has;")
+
+
+def test_a_folder_or_program_that_was_looked_for_elsewhere_is_told() -> None:
+    found = planned(b"module 1\nbinary nwauth -path users\nmodule 2\nbinary ./sqlauth\nmodule 3\nbinary sqlauth\n")
+    assert found.notes[:2] == (
+        "module 1: users is looked for in the folder of nwauth.toml from now on",
+        "module 2: ./sqlauth is looked for in the folder of nwauth.toml from now on",
+    )
+    assert not any("module 3" in note for note in found.notes)
+
+
+def test_an_nwauth_that_names_no_folder_is_told_to_be_given_one() -> None:
+    """As a module it would be this very program, in this very folder."""
+    found = planned(b"module 0\nbinary /usr/local/nwauth\ndo_set true\n")
+    assert 'kind = "flatfile"\npath = "."\n' in found.stores
+    (note,) = found.notes
+    assert note.startswith("module 0: nwauth without -path: its users are where MultiAuth was started")
+
+
+def test_quotes_around_a_value_mean_nothing() -> None:
+    assert made(b'module 0\nbinary nwauth -path /a\nmatch "*a.com"\n').routes == {"module0": routes("*a.com")}
+    assert 'command = ["/my bin/x"]' in planned(b'module 0\nbinary "/my bin/x"\n').stores
 
 
 def test_the_lowest_number_is_asked_first_and_a_block_counts_before_what_holds_for_all() -> None:

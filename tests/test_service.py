@@ -790,10 +790,11 @@ class Moving(MemoryStore):
     def verify(self, _user: User, password: bytes, *, address: str | None = None) -> bool | None:  # noqa: ARG002
         return None if self.own is None else password == b"secret"
 
-    def migrate(self, user: User) -> bool:
+    def migrate(self, old: User, new: User) -> bool:
         if isinstance(self.outcome, NwauthError):
             raise self.outcome
-        self.moved.append(user)
+        assert old.name == new.name
+        self.moved.append(new)
         return self.outcome
 
 

@@ -12,7 +12,7 @@ from nwauth.commands.init import write_new
 from nwauth.commands.next_steps import note_next_steps
 from nwauth.commands.session import as_text, shown_path, take_ids
 from nwauth.commands.table import visible
-from nwauth.config import FILE_NAME
+from nwauth.config import FILE_NAME, without_waiting
 from nwauth.config.example import commented_example
 from nwauth.dmail import multiauth
 from nwauth.errors import Refused
@@ -35,7 +35,7 @@ class Given:
 def _read(_context: click.Context, _parameter: click.Parameter, word: str) -> Given:
     path = os.fsdecode(word.encode(ENCODING, ERRORS))
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=without_waiting) as file:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise Refused(f"{shown_path(path)}: cannot be read: {error.strerror}") from None

@@ -128,7 +128,7 @@ def _meeting(session: Session, asking: Asking) -> Meeting:
         return _not_asked(asking)
     try:
         if asking.asked == MODULE:
-            return _met_by_module(asking, session.service.lookup(asking.name))
+            return _met_by_module(asking, session.service.lookup(asking.name, command=asking.request))
         return _met_by_dmail(asking)
     except Unavailable as error:
         return Meeting(asking, CANNOT_TELL, drop_file=asking.drop_file(), error=error)

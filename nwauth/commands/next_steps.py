@@ -24,7 +24,8 @@ def note_next_steps(session: Session, folder: str) -> None:
         f'    g_authent_process "{visible(line)}"'
     )
     if os.stat(folder).st_uid == 0:
-        session.note(f"{shown_path(folder)} belongs to root: chown -R it to the account that the mail server runs as")
+        place = shown_path(folder)
+        session.note(f"{place} belongs to root: if the mail server runs as another, chown -R ACCOUNT: {place}")
 
 
 def _this_command() -> str:

@@ -44,7 +44,7 @@ def read(folder: str, *, environ: Mapping[str, str] | None = None) -> Config:
     folder = os.path.normpath(folder or ".")
     file = os.path.normpath(os.path.join(folder, FILE_NAME))
     try:
-        with open(file, "rb", opener=_without_waiting) as opened:
+        with open(file, "rb", opener=without_waiting) as opened:
             content = opened.read()
     except FileNotFoundError:
         if os.path.islink(file):  # its target is gone: not the same as "never configured"
@@ -57,8 +57,8 @@ def read(folder: str, *, environ: Mapping[str, str] | None = None) -> Config:
     return parsed(content, file=file, folder=folder, environ=environ)
 
 
-def _without_waiting(path: str, flags: int) -> int:
-    """Opens a file, and nothing that a read could hang on, as a FIFO."""
+def without_waiting(path: str, flags: int) -> int:
+    """An opener for `open`, of plain files alone: a read of a FIFO could hang.  Raises OSError."""
     fd = os.open(path, flags | os.O_NONBLOCK)
     if not S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from nwauth.config.example import flatfile_example
 from nwauth.dmail.values import EXTERNAL, NT_USER
-from nwauth.dmail.words import command_words, path_of, program, toml_array, toml_string
+from nwauth.dmail.words import command_words, options_beside_path, path_of, program, toml_array, toml_string
 from nwauth.errors import Refused
 
 if TYPE_CHECKING:
@@ -41,6 +41,9 @@ STARTED_ELSEWHERE = f"{ELSEWHERE} {{there}} here, or change authent_process"
 NOT_HERE = (
     "the servers start nwauth with -path {there}, which is no folder here: give authent_process -path {here}, and copy"
     " nwauth.txt and nwauth.add from there, if there are users"
+)
+OPTIONS = (
+    "the servers start nwauth with {options}: keep that behind the -path of the authent_process that is shown here"
 )
 RESTART = "stop and start DSMTP and DPOP after every change of such a setting: reading the file anew is not enough"
 
@@ -141,6 +144,9 @@ def _module(
         ]
         return _store(lines), None
     there = path_of(words)
+    options = options_beside_path(words)
+    if options:
+        notes.append(OPTIONS.format(options=" ".join(options)))
     if there is None or os.path.realpath(there) == os.path.realpath(folder):
         return flatfile_example(shared=shared), folder
     if not is_folder(there):

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from nwauth.dmail.drops import is_windows_path
-from nwauth.dmail.words import command_words, path_of, program, toml_array, toml_string
+from nwauth.dmail.values import Setting
+from nwauth.dmail.words import command_words, options_beside_path, path_of, program, toml_array, toml_string
 from nwauth.errors import Refused
 
 if TYPE_CHECKING:
@@ -25,15 +26,6 @@ LEVELS = ("error", "info", "debug")
 YES, NO = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 OURS = ("nwauth", "nwauth.exe")
 MAX_SECONDS = 7.5  # the mail server waits for 10
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
-    """A setting with its line in the file."""
-
-    name: str
-    value: str
-    line: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +106,13 @@ def _settings(content: bytes, file: str) -> Iterator[Setting]:
         if not line.isprintable() and "\t" not in line:
             raise Refused(f"{file}: line {number}: found what does not print or is no UTF-8, wanted a setting")
         name, _, value = line.replace("\t", " ").partition(" ")
-        yield Setting(name=name.lower(), value=value.strip(), line=number)
+        value = value.strip() if name.lower() == "binary" else _unquoted(value.strip())
+        yield Setting(name=name.lower(), value=value, line=number)
+
+
+def _unquoted(value: str) -> str:
+    """A value without the quotes around all of it: no name holds one."""
+    return value[1:-1] if len(value) > 1 and value[0] == value[-1] == '"' and '"' not in value[1:-1] else value
 
 
 def _module(setting: Setting, modules: dict[int, Module], file: str) -> Module:
@@ -175,17 +173,49 @@ def _kind(found: Multiauth, module: Module, notes: list[str]) -> list[str]:
     if binary is None or not binary.value:
         raise Refused(f"{found.file}: line {module.line}: module {module.number} has no binary: what is to be asked?")
     words = command_words(binary.value)
-    folder = path_of(words)
-    if program(words[0]) in OURS and folder is not None:
-        if is_windows_path(folder):
+    if program(words[0]) in OURS:
+        folder = path_of(words)
+        if folder is None:
+            folder = "."
+            notes.append(
+                f"module {module.number}: nwauth without -path: its users are where MultiAuth was started: give that"
+                " folder as the store's path"
+            )
+        elif is_windows_path(folder):
             notes.append(
                 f"module {module.number}: {folder} is a folder of Windows: copy nwauth.txt and nwauth.add from there,"
                 " and give their folder as the store's path"
             )
-        return ['kind = "flatfile"', f"path = {toml_string(folder)}", "shared = true"]
+        return [
+            'kind = "flatfile"',
+            f"path = {toml_string(folder)}",
+            "shared = true",
+            *_options(module, words, folder, notes),
+        ]
     if is_windows_path(words[0]):
         notes.append(f"module {module.number}: {words[0]} is a program of Windows: give the one of this system")
+    elif "/" in words[0]:
+        _note_relative(module, words[0], notes)
     return ['kind = "process"', f"command = {toml_array(words)}", *_timeout(found, module, notes)]
+
+
+def _options(module: Module, words: list[str], folder: str, notes: list[str]) -> list[str]:
+    """What else NetWin's nwauth was told: the store is read-only too, the rest is of the program and is told."""
+    if folder != "." and not is_windows_path(folder):
+        _note_relative(module, folder, notes)
+    options = options_beside_path(words)
+    left = [word for word in options if word != "-readonly"]
+    if left:
+        notes.append(
+            f"module {module.number}: {' '.join(left)}: options that no store has; give them to nwauth itself, in"
+            " authent_process, if they are meant for all stores"
+        )
+    return ["read_only = true"] if "-readonly" in options else []
+
+
+def _note_relative(module: Module, path: str, notes: list[str]) -> None:
+    if not path.startswith("/"):
+        notes.append(f"module {module.number}: {path} is looked for in the folder of nwauth.toml from now on")
 
 
 def _timeout(found: Multiauth, module: Module, notes: list[str]) -> list[str]:

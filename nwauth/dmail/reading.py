@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nwauth.config import without_waiting
 from nwauth.dmail.values import METHODS, DmailConf, PasswdFile, Problem, Setting, VirtualDomain, is_address_like
 from nwauth.errors import ConfigError
 from nwauth.names import ENCODING, ERRORS
@@ -37,7 +38,7 @@ def read(path: str) -> DmailConf:
         FileNotFoundError: there is none.
     """
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=without_waiting) as file:
             content = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise
@@ -75,6 +76,7 @@ class _Reader:
         setting = Setting(name=name, value=_unquoted(rest[0]) if rest else "", line=number)
         if name not in _READERS:
             self._unknown.append(setting)
+            self._tell_misspelt(setting)
             return
         field, read = _READERS[name]
         try:
@@ -83,6 +85,14 @@ class _Reader:
             self._tell(number, f"{name}: {error}; DMail ignores it")
             return
         self._take(setting, field, value)
+
+    def _tell_misspelt(self, setting: Setting) -> None:
+        """Say so where an unknown setting is nearly one of those that matter here; DMail has many others."""
+        from difflib import get_close_matches
+
+        near = get_close_matches(setting.name, _READERS, n=1, cutoff=0.85)
+        if near:
+            self._tell(setting.line, f"{setting.name}: no setting that is known here, did you mean {near[0]}?")
 
     def _take(self, setting: Setting, field: str, value: Any) -> None:
         if setting.name in REPEATED:

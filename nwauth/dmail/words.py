@@ -41,6 +41,16 @@ def path_of(words: list[str]) -> str | None:
     return None
 
 
+def options_beside_path(words: list[str]) -> list[str]:
+    """The words behind the program, without ``-path`` and its folder, and those that only log."""
+    rest = words[3:] if words[1:3] == ["-m", "nwauth"] else words[1:]
+    for at, word in enumerate(rest[:-1]):
+        if word in ("-path", "--path"):
+            rest = rest[:at] + rest[at + 2 :]
+            break
+    return [word for word in rest if word not in ("-log", "-debug")]
+
+
 def toml_array(texts: Iterable[str]) -> str:
     """An array of strings of ``nwauth.toml``."""
     return f"[{', '.join(map(toml_string, texts))}]"

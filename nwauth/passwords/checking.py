@@ -58,6 +58,7 @@ class Passwords:
         self._native = native
         self._checks: dict[str, Check] = {}  # by scheme name, filled as fields are met
         self._last: tuple[Check, str] | None = None  # the last real verification: what `burn` repeats
+        self._is_slow = BY_NAME[self._burn_scheme].slow  # whether that is of a slow scheme, or would be
         self._memo: Memo | None = None
         self.before_slow: Callable[[], None] = _nothing
         self._next_upgrade = 0.0
@@ -87,6 +88,8 @@ class Passwords:
             self.burn(password)
             return Verdict(ok=False, scheme=scheme.name, reason=str(error))
         if not right:
+            if self._is_slow and not scheme.slow:  # no time tells a quick field from a slow one, nor from nobody's
+                self.burn(password)
             return scheme.wrong
         if upgrade_to is None and self._weak_allowed:
             return scheme.right
@@ -97,7 +100,8 @@ class Passwords:
         if check is None:
             check = self._checks[scheme.name] = self._checker(scheme)
         right = check(text, password)
-        self._last = check, text
+        if scheme.slow or not self._is_slow:
+            self._last, self._is_slow = (check, text), scheme.slow
         return right
 
     def _check_slow(self, scheme: Scheme, text: str, password: bytes, stored: str) -> bool:
@@ -161,8 +165,11 @@ class Passwords:
     def burn(self, password: bytes) -> None:
         """Spends the time of a wrong password: of this child's last real verification, the memo left aside.
 
-        For a user who does not exist; `verify` does it itself for a field that lets nobody in.  A password that
-        no field can have is not spent time on, as `verify` spends none.
+        Where new passwords are slow, or a field was, it is the last slow one: whoever has an account with a quick field
+        must not make quick what unknown users cost.
+
+        For a user who does not exist; `verify` does it itself for a field that lets nobody in.  A password that no
+        field can have is not spent time on, as `verify` spends none.
         """
         if unusable(password):
             return

@@ -70,8 +70,9 @@ class Door:
         try:
             own = None if b"\0" in password else self._store.verify(user, password, address=address)
         except Refused as error:  # the store knows that this account may not log in, and why
-            if self._own_seconds is None:  # it need not have looked at the password
-                self._passwords.burn(password)
+            # It need not have looked at the password: then the time would tell that this account is such a one.
+            if monotonic() - began < (self._own_seconds or MAX_BURN_SECONDS) / 2:
+                self._burn(password)
             report("scheme", user.store)
             return Refusal("", str(error))
         if own is None:
@@ -80,7 +81,7 @@ class Door:
             verdict = self._passwords.verify(
                 user.stored_password,
                 password,
-                upgrade_to=None if self._read_only else rules.upgrade_to,
+                upgrade_to=None if self._read_only or rules.migrate_to else rules.upgrade_to,  # where it moves, it is
                 star_is_clear=rules.star_is_clear,
             )
             report("scheme", verdict.scheme)
@@ -130,7 +131,7 @@ class Door:
             identity = self._passwords.identify(field, star_is_clear=rules.star_is_clear)
             if not identity.login or identity.name == "clear":  # a store that verifies by itself has no field to give
                 field = self._passwords.hash(password, self._rules.by_name[rules.migrate_to].scheme)
-            done = self._store.migrate(user.changed(stored_password=field, store=rules.migrate_to))
+            done = self._store.migrate(user, user.changed(stored_password=field, store=rules.migrate_to))
         except NwauthError as error:
             report("migration", f"failed: {error}")
         else:

@@ -73,10 +73,13 @@ class Service:
 
     # --- the operations -------------------------------------------------------------------------------------------
 
-    def lookup(self, name: str, report: Report = silent) -> User | None:
-        """The user, or None when definitely absent.  No policy, suspension or throttle ever changes this answer."""
-        whole = self._whole(name)
-        user = self._in_one(lambda: self._looking.lookup(whole)) if self.store.waits else self._looking.lookup(whole)
+    def lookup(self, name: str, report: Report = silent, *, command: str = "lookup") -> User | None:
+        """The user, or None when definitely absent.  No policy, suspension or throttle ever changes this answer.
+
+        With another `command`, the user whom that would meet: of several stores it may ask others.
+        """
+        whole, store = self._whole(name), self._looking if command == "lookup" else self.store.at(command)
+        user = self._in_one(lambda: store.lookup(whole)) if self.store.waits else store.lookup(whole)
         report("store", self.store.name if user is None else user.store)
         return user
 

@@ -68,8 +68,8 @@ class Around(Store):
     def rename(self, old: User, new: User) -> bool | None:
         return self.inner.rename(old, new)
 
-    def migrate(self, user: User) -> bool:
-        return self.inner.migrate(user)
+    def migrate(self, old: User, new: User) -> bool:
+        return self.inner.migrate(old, new)
 
     def delete(self, name: str, *, only: User | None = None) -> bool:
         return self.inner.delete(name, only=only)

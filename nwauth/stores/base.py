@@ -123,12 +123,15 @@ class Store(ABC):
         """
         return None
 
-    def migrate(self, user: User) -> bool:
-        """Add a user of a later store to the earlier one that ``user.store`` names; False when it is there already.
+    def migrate(self, old: User, new: User) -> bool:
+        """Add `old`, a user of a later store, as `new` to the earlier one that ``new.store`` names.
+
+        False when it is there already.
 
         Raises:
             Refused: that store cannot hold it.
-            Unavailable: it cannot be done now.
+            Unavailable: it cannot be done now, or the later store no longer holds `old` exactly as given: a password
+                that was changed meanwhile does not come back by it, nor does a user who was deleted.
         """
         raise NotSupported
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from nwauth.errors import Unavailable
 from nwauth.model import User
 from nwauth.names import fold
+from nwauth.stores.health import PUBLIC
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ def in_order(users: Iterable[User], *, run_users: int = RUN_USERS) -> Iterator[U
     """`users` by folded name; of equal names, the later comes later.
 
     Few are sorted in memory; more wait in files without a name, where the system keeps temporary ones.  Raises what
-    `users` raises, and OSError where there is no room for the files.
+    `users` raises, and Unavailable where there is no room for the files.
     """
     from heapq import merge
     from itertools import islice
@@ -46,14 +48,17 @@ def _written(users: list[User]) -> IO[bytes]:
     import marshal
     from tempfile import TemporaryFile
 
-    file = TemporaryFile()  # noqa: SIM115, closed by who reads it
     try:
-        for user in users:
-            marshal.dump((user.store, user.held()), file)
-        file.seek(0)
-    except BaseException:
-        file.close()
-        raise
+        file = TemporaryFile()  # noqa: SIM115, closed by who reads it
+        try:
+            for user in users:
+                marshal.dump((user.store, user.held()), file)
+            file.seek(0)
+        except BaseException:
+            file.close()
+            raise
+    except OSError as error:
+        raise Unavailable(f"no room to sort the users in: {error.strerror}", public=PUBLIC) from None
     return file
 
 

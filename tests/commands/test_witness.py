@@ -118,5 +118,7 @@ def test_what_a_command_sees_is_watched_by_the_same_witness() -> None:
     plain = Witness(MemoryStore())
     assert plain.at("set") is plain
     with pytest.raises(NotSupported):
-        plain.migrate(BOB)
-    assert Witness(routes).migrate(BOB.changed(store="logins"))
+        plain.migrate(BOB, BOB)
+    bob = routes.lookup("bob")
+    assert bob is not None
+    assert Witness(routes).migrate(bob, bob.changed(store="logins"))

@@ -86,7 +86,7 @@ class TestMemo:
         passwords.verify(stored, password)
         passwords.verify(stored, password + b"wrong")
         passwords.burn(password)
-        for scheme in ("argon2id", "bcrypt", "ssha"):
+        for scheme in ("ssha", "argon2id", "bcrypt"):
             stored = passwords.hash(password, scheme)
             passwords.verify(stored, password, upgrade_to="sha512-crypt")
         reached = everything_reached(passwords)
@@ -112,17 +112,39 @@ def everything_reached(start: object) -> list[object]:
 
 class TestBurn:
     def test_it_repeats_the_last_real_verification(self) -> None:
-        passwords = Passwords(CHEAP)
-        passwords.verify(YESCRYPT, b"secret")
+        passwords = Passwords(CHEAP, burn_scheme="ssha")
         passwords.verify(DES, b"secret")
-        des, yescrypt = Counting(passwords, "des-crypt"), Counting(passwords, "yescrypt")
+        des = Counting(passwords, "des-crypt")
         passwords.verify(DES, b"other")
         passwords.burn(b"guess")
         assert des.fields == [DES, DES]
+        passwords.verify(YESCRYPT, b"secret")
+        yescrypt = Counting(passwords, "yescrypt")
         passwords.verify(YESCRYPT, b"other")
         passwords.burn(b"guess")
         passwords.burn(b"guess")
         assert yescrypt.fields == [YESCRYPT] * 3
+
+    def test_a_quick_field_does_not_make_quick_what_unknown_users_cost(self) -> None:
+        """Whoever has an account with one could tell by the time who else exists."""
+        passwords = Passwords(CHEAP, burn_scheme="ssha")
+        passwords.verify(YESCRYPT, b"secret")
+        yescrypt = Counting(passwords, "yescrypt")
+        assert not passwords.verify(YESCRYPT, b"wrong").ok
+        right, wrong = passwords.hash(b"secret", "ssha"), passwords.hash(b"other", "ssha")
+        assert passwords.verify(right, b"secret").ok
+        assert yescrypt.fields == [YESCRYPT]
+        passwords.burn(b"guess")
+        assert yescrypt.fields == [YESCRYPT] * 2
+        assert not passwords.verify(wrong, b"secret").ok
+        assert yescrypt.fields == [YESCRYPT] * 3, "a wrong password costs the same for a quick field"
+
+    def test_where_new_passwords_are_slow_so_are_unknown_users_from_the_first(self) -> None:
+        passwords = Passwords(CHEAP)
+        assert passwords.verify(passwords.hash(b"secret", "ssha"), b"secret").ok
+        passwords.burn(b"guess")
+        assert passwords._last is not None
+        assert passwords._last[1].startswith("$argon2id$")
 
     def test_the_memo_saves_it_nothing(self) -> None:
         passwords = Passwords(CHEAP)

@@ -9,13 +9,13 @@ import pytest
 from nwauth.errors import NotSupported, Refused, Unavailable
 from nwauth.model import Info, User
 from nwauth.names import fold
-from nwauth.stores.combined import Member, RoutedStore, StrippedStore
+from nwauth.stores.combined import Member, RoutedStore, StrippedStore, stripped
 from nwauth.stores.combined.member import covering
 from nwauth.stores.memory import MemoryStore
 from tests.stores.contract import WriteContract, someone
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from nwauth.stores.base import Store
@@ -245,6 +245,16 @@ def test_a_name_that_any_store_knows_is_taken(holder: int) -> None:
     assert [names(one) for one in stores] == [["Bob"] if at == holder else [] for at in range(3)]
 
 
+def test_a_name_that_is_known_where_changes_are_not_asked_for_is_refused_for_good() -> None:
+    """False would say that it has come this instant: whoever looks again never finds it."""
+    first, second = memory("first", "bob@b.com"), memory("second")
+    store = RoutedStore([Member(first, match={"set": ("*@a.com",)}), Member(second)])
+    assert store.at("set").lookup("bob@b.com") is None
+    with pytest.raises(NotSupported, match="store first has the user"):
+        store.put(someone("bob@b.com").changed(store=store.taker("bob@b.com")))
+    assert names(second) == []
+
+
 def test_nobody_is_added_while_a_store_that_may_know_the_name_is_down() -> None:
     down, taker = memory("down"), memory("taker")
     down.down = "off"
@@ -262,6 +272,59 @@ def test_a_change_goes_to_the_store_that_has_the_user() -> None:
     assert store.replace(bob, bob.changed(info=Info('a="1"')))
     assert names(first) == []
     assert [user.info.text for user in second.search()] == ['a="1"']
+
+
+class Overtaken(MemoryStore):
+    """While it is changed, `meanwhile` happens elsewhere."""
+
+    meanwhile: Callable[[], object]
+
+    def replace(self, old: User, new: User, *, wait_seconds: float | None = None) -> bool:
+        self.meanwhile()
+        return super().replace(old, new, wait_seconds=wait_seconds)
+
+    def delete(self, name: str, *, only: User | None = None) -> bool:
+        self.meanwhile()
+        return super().delete(name, only=only)
+
+
+def test_a_change_of_who_is_moved_meanwhile_is_to_be_made_again_where_the_user_counts_now() -> None:
+    first, second = memory("first"), Overtaken([someone("bob")], name="second")
+    store = RoutedStore([Member(first), Member(second)])
+    bob = store.lookup("bob")
+    assert bob is not None
+    second.meanwhile = lambda: store.migrate(bob, bob.changed(store="first"))
+    changed = bob.changed(info=Info('a="1"'))
+    assert not store.replace(bob, changed)
+    moved = store.at("set").lookup("bob")
+    assert moved is not None
+    assert store.replace(moved, moved.changed(info=Info('a="1"')))
+    assert [(user.info.text, user.store) for user in store.search()] == [('a="1"', "first")]
+
+
+@pytest.mark.parametrize("falls_through", [True, False])
+def test_a_change_behind_a_store_that_is_down_is_known_where_that_holds_other_people(*, falls_through: bool) -> None:
+    first, second = memory("first"), memory("second", "bob")
+    store = RoutedStore([Member(first, falls_through=falls_through), Member(second)])
+    bob = store.lookup("bob")
+    assert bob is not None
+    first.down = "off"
+    changed = bob.changed(info=Info('a="1"'))
+    if falls_through:
+        assert store.replace(bob, changed)
+    else:
+        with pytest.raises(Unavailable, match="off"):
+            store.replace(bob, changed)
+
+
+def test_who_is_moved_while_being_deleted_is_deleted_there_too() -> None:
+    first, second = memory("first"), Overtaken([someone("bob")], name="second")
+    store = RoutedStore([Member(first), Member(second)])
+    bob = store.lookup("bob")
+    assert bob is not None
+    second.meanwhile = lambda: store.migrate(bob, bob.changed(store="first"))
+    assert store.delete("bob")
+    assert names(store) == []
 
 
 def test_a_store_that_takes_no_changes_is_told_by_name_and_left_alone() -> None:
@@ -323,16 +386,83 @@ def test_a_user_keeps_its_store_when_it_is_renamed_and_takes_nobodys_name() -> N
     assert store.rename(eve, eve.changed(name="bob@b.com")) is False
 
 
+def test_nobody_comes_to_life_under_the_old_name_of_who_is_renamed() -> None:
+    """As after a migration: the old entry, with the old password, stands behind the new."""
+    first, second = memory("first", "bob"), memory("second", someone("bob", password="old"))
+    store = RoutedStore([Member(first), Member(second)])
+    bob = store.lookup("bob")
+    assert bob is not None
+    with pytest.raises(Refused, match="store second has 'bob' too"):
+        store.rename(bob, bob.changed(name="rob"))
+    assert second.delete("bob")
+    assert store.rename(bob, bob.changed(name="rob")) is None
+
+
+def test_a_rename_in_the_store_for_mail_does_not_ask_that_for_logins() -> None:
+    mail, logins = memory("mail", "bob"), memory("logins", "bob")
+    store = RoutedStore([Member(mail, match={"check": ()}), Member(logins, match={"lookup": ()})])
+    bob = store.lookup("bob")
+    assert bob is not None
+    assert store.rename(bob, bob.changed(name="rob")) is None
+
+
 def test_a_user_moves_to_the_store_that_is_named_though_a_later_one_knows_it() -> None:
     first, second = memory("first"), memory("second", "bob")
     store = RoutedStore([Member(first), Member(second)])
     bob = store.lookup("bob")
     assert bob is not None
-    assert store.migrate(bob.changed(store="first"))
-    assert not store.migrate(bob.changed(store="first"))
+    assert store.migrate(bob, bob.changed(store="first"))
+    assert not store.migrate(bob, bob.changed(store="first"))
     found = store.lookup("bob")
     assert found is not None
     assert found.store == "first"
+
+
+@pytest.mark.parametrize("change", ["password", "deletion", "deletion of both"])
+def test_a_copy_of_who_was_changed_or_deleted_meanwhile_does_not_stay(change: str) -> None:
+    bob = someone("bob").changed(store="second")
+
+    class Slow(MemoryStore):
+        def put(self, user: User) -> bool:
+            if change == "password":
+                assert second.replace(bob, bob.changed(stored_password="new"))
+            else:
+                assert second.delete("bob")
+            done = super().put(user)
+            if change == "deletion of both":
+                assert self.delete("bob")
+            return done
+
+    first, second = Slow(name="first"), memory("second", bob)
+    store = RoutedStore([Member(first), Member(second)])
+    with pytest.raises(Unavailable, match="changed meanwhile in store second"):
+        store.migrate(bob, bob.changed(store="first"))
+    assert names(first) == []
+
+
+def test_a_copy_that_was_changed_itself_stays_as_it_was_changed() -> None:
+    bob = someone("bob").changed(store="second")
+
+    class Slow(MemoryStore):
+        def put(self, user: User) -> bool:
+            assert second.delete("bob")
+            assert super().put(user)
+            return self.replace(user, user.changed(stored_password="new"))
+
+    first, second = Slow(name="first"), memory("second", bob)
+    store = RoutedStore([Member(first), Member(second)])
+    with pytest.raises(Unavailable):
+        store.migrate(bob, bob.changed(store="first"))
+    assert [user.stored_password for user in first.search()] == ["new"]
+
+
+def test_nobody_moves_to_a_store_that_is_not_asked_for_the_name() -> None:
+    first, second = memory("first"), memory("second", "bob@b.com")
+    store = RoutedStore([Member(first, match={"lookup": ("*@a.com",), "check": ("*@a.com",)}), Member(second)])
+    bob = next(second.search())
+    with pytest.raises(Refused, match="store first, where its users move to, is not asked"):
+        store.migrate(bob, bob.changed(store="first"))
+    assert names(first) == []
 
 
 def test_what_is_done_between_requests_is_done_by_all() -> None:
@@ -410,6 +540,17 @@ def test_a_name_that_is_nothing_but_prefix_and_suffix_stays_as_it_is() -> None:
 def test_the_order_is_that_of_the_whole_names() -> None:
     store = StrippedStore(memory("inner", "a", "a.b", "a!b", "B"), suffix="@x")
     assert names(store) == sorted(["a@x", "a.b@x", "a!b@x", "B@x"], key=fold)
+
+
+def test_a_listing_that_finds_no_room_to_be_sorted_in_cannot_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = StrippedStore(memory("inner", "a"), suffix="@x")
+
+    def full(_users: object) -> Iterator[User]:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(stripped, "in_order", full)
+    with pytest.raises(Unavailable, match="inner: no room to sort its users in: No space left on device"):
+        names(store)
 
 
 def test_the_inner_store_verifies_by_its_own_name() -> None:

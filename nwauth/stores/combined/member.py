@@ -45,6 +45,10 @@ class Member:
         """Whether it is asked for this folded name when mail comes or somebody logs in."""
         return self.covers["lookup"](key) or self.covers["check"](key)
 
+    def shares(self, key: str, other: Member) -> bool:
+        """Whether mail or a login of this folded name would ask both."""
+        return any(self.covers[command](key) and other.covers[command](key) for command in ("lookup", "check"))
+
 
 def everybody(_key: str) -> bool:
     """Covers every name."""

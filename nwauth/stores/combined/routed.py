@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nwauth.errors import NotSupported, NwauthError, Refused
+from nwauth.errors import NotSupported, NwauthError, Refused, Unavailable
 from nwauth.names import fold
 from nwauth.stores.base import Store
 from nwauth.stores.combined.member import everybody, nobody
@@ -91,20 +91,40 @@ class RoutedStore(Store):
 
     def put(self, user: User) -> bool:
         taker = self._of(user)
-        if self.at("lookup").lookup(user.name, left_out=taker) is not None:
-            return False
-        return taker.store.put(user)
+        known = self.at("lookup").lookup(user.name, left_out=taker)
+        if known is None:
+            return taker.store.put(user)
+        if not self._of(known).covers["set"](fold(user.name)):  # whoever looks again does not find it there
+            raise NotSupported(f"store {known.store} has the user, and takes no changes of the name {user.name!a}")
+        return False
 
-    def migrate(self, user: User) -> bool:
-        return self._of(user).store.put(user)
+    def migrate(self, old: User, new: User) -> bool:
+        holder, target = self._of(old), self._of(new)
+        if not target.may_know(fold(new.name)):  # a copy that nobody sees would be an old one by the time it counts
+            raise Refused(f"store {target.store.name}, where its users move to, is not asked for the name {new.name!a}")
+        if not target.store.put(new):
+            return False
+        # `replace` and `delete` look for the copy after their change, and this for their change after the copy.
+        if holder.store.lookup(old.name) == old:
+            return True
+        copy = target.store.lookup(new.name)
+        if copy is not None and copy.stored_password in (new.stored_password, ""):  # and nobody has changed it there
+            target.store.delete(new.name, only=copy)
+        raise Unavailable(f"{old.name!a} was changed meanwhile in store {holder.store.name}: the next login moves it")
 
     def replace(self, old: User, new: User, *, wait_seconds: float | None = None) -> bool:
-        return self._changeable(old).store.replace(old, new, wait_seconds=wait_seconds)
+        holder = self._changeable(old)
+        if not holder.store.replace(old, new, wait_seconds=wait_seconds):
+            return False
+        return not self._is_hidden(old.name, behind=holder)  # it was moved meanwhile, and counts as it was
 
     def rename(self, old: User, new: User) -> bool | None:
         holder = self._changeable(old)
         if not holder.may_know(fold(new.name)):
             raise Refused(f"store {holder.store.name}, which has the user, is not asked for the name {new.name!a}")
+        for member in self._holders(old.name):
+            if member is not holder and member.shares(fold(old.name), holder):
+                raise Refused(f"store {member.store.name} has {old.name!a} too, who would count then: delete it there")
         if self.at("lookup").lookup(new.name, left_out=holder) is not None:
             return False
         return holder.store.rename(old, new)
@@ -113,13 +133,16 @@ class RoutedStore(Store):
         if only is not None:
             return self._of(only).store.delete(name, only=only)
         key = fold(name)
-        holders = [member for member in self._members if member.may_know(key) or member.covers["del"](key)]
-        holders = [member for member in holders if member.store.lookup(name) is not None]
+        holders = self._holders(name)
         for member in holders:
             if not (member.takes_deletions and member.covers["del"](key)):
                 raise Refused(f"store {member.store.name} has the user, and takes no deletions: nothing is deleted")
         # The first, which counts, goes last: an old password behind it must not come to life in between.
-        return bool([member for member in reversed(holders) if member.store.delete(name)])
+        deleted = [member for member in reversed(holders) if member.store.delete(name)]
+        if deleted:  # and who was moved to another store meanwhile is there now
+            others = [one for one in self._holders(name) if one.takes_deletions and one not in holders]
+            deleted += [member for member in others if member.store.delete(name)]
+        return bool(deleted)
 
     def settle(self) -> None:
         for member in self._members:
@@ -155,6 +178,28 @@ class RoutedStore(Store):
     def close(self) -> None:
         for member in self._members:
             member.store.close()
+
+    def _holders(self, name: str) -> list[Member]:
+        """Every member that has the name, whichever command it is asked by.  Raises Unavailable: one cannot tell."""
+        key = fold(name)
+        asked = [member for member in self._members if member.may_know(key) or member.covers["del"](key)]
+        return [member for member in asked if member.store.lookup(name) is not None]
+
+    def _is_hidden(self, name: str, *, behind: Member) -> bool:
+        """Whether an earlier member has the name too.  Raises Unavailable: one cannot tell, and should."""
+        key = fold(name)
+        for member in self._members:
+            if member is behind:
+                return False
+            if not all(member.covers[command](key) for command in ("lookup", "check", "set")):
+                continue
+            try:
+                if member.store.lookup(name) is not None:
+                    return True
+            except Unavailable:
+                if not member.falls_through:
+                    raise
+        return False
 
     def _of(self, user: User) -> Member:
         """The member that has the user, or is to have it."""

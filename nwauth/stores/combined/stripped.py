@@ -21,8 +21,8 @@ class StrippedStore(Around):
 
     def __init__(self, inner: Store, *, prefix: str = "", suffix: str = "") -> None:
         super().__init__(inner)
-        self._prefix = prefix
-        self._suffix = suffix
+        self._prefix = _composed(prefix)
+        self._suffix = _composed(suffix)
 
     def lookup(self, name: str) -> User | None:
         bare = self._bare(name)
@@ -66,6 +66,7 @@ class StrippedStore(Around):
 
     def _bare(self, name: str) -> str:
         """The name as the inner store has it: `name` itself where it lacks the prefix or suffix, or is no more."""
+        name = _composed(name)
         start, end = len(self._prefix), len(name) - len(self._suffix)
         if start >= end or name[:start].lower() != self._prefix.lower() or name[end:].lower() != self._suffix.lower():
             return name
@@ -77,3 +78,12 @@ class StrippedStore(Around):
 
     def _dressed(self, user: User) -> User:
         return user.changed(name=f"{self._prefix}{user.name}{self._suffix}")
+
+
+def _composed(name: str) -> str:
+    """The name in the form in which names are compared; its case stays."""
+    if name.isascii():
+        return name
+    from unicodedata import normalize
+
+    return normalize("NFC", name)

@@ -3,7 +3,8 @@
 The protocol has no request numbers, and a "no" that belongs to another request bounces mail for good.  So a module that
 was too late, or said more than it was asked for, is ended and another one started; and before a "no" is believed that
 does not name the user, the module has to answer a probe just as it did at its start: a greeting would have put all
-its answers one place behind.
+its answers one place behind.  So it has before it is given a password: the answer to a look-up, said a second time, is
+word for word the "yes" to a check.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ class Module:
     def ask(self, request: bytes, *, name: str, until: float, secret: bytes = b"") -> Reply:
         """The ``+OK`` or ``-ERR`` to a question about the user `name`; asked twice where a kept module has ended.
 
-        `secret` is the password in it.
+        `secret` is the password in it, if it is a check.
 
         Raises:
             Unavailable: the module cannot tell.
@@ -91,7 +92,7 @@ class Module:
             has_served = child.answered > 0
             self._was_told = False
             try:
-                self._give(child, request, until, secret)
+                self._give(child, request, until, secret, is_login=bool(secret) and not is_change)
                 reply = self._reply(child, until)
                 if reply.kind != "-DEAD":
                     self._prove(child, reply, name, until, is_change=is_change)
@@ -103,12 +104,14 @@ class Module:
             else:
                 return self._believed(reply)
 
-    def _give(self, child: Child, request: bytes, until: float, secret: bytes = b"") -> None:
+    def _give(self, child: Child, request: bytes, until: float, secret: bytes = b"", *, is_login: bool = False) -> None:
         """Have the child told of a request, once it has answered what it was asked before.  Raises Broken."""
         if child is not self._asked_last:
             self._asked_last, self._at_start, self._in_step = child, None, False
         if self._at_start is None:
             self._at_start = self._first_reply(child, until)
+        elif is_login:
+            self._probe(child, until)
         child.must_be_quiet()
         self._keeper.chatter.keep_out(secret)
         child.send(request, until)
@@ -144,17 +147,21 @@ class Module:
         """
         if reply.kind == "+OK":
             is_named = wire.is_name_of(name, reply.text.partition(" ")[0])
-            needs_name = not is_change  # who is given out under another name must not be another request's user
         else:
             is_named = wire.names(reply.text, name)
-            needs_name = False
-        if not is_named and (needs_name or not self._in_step):
+        # Who is given out under another name must not be another request's user, nor a "no" another request's.
+        if not is_named and (reply.kind == "-ERR" or not is_change or not self._in_step):
             for _ in range(2):
-                child.send(PROBE, until)
-                again = self._reply(child, until)
-                if again.kind != "-DEAD" and again != self._at_start:
-                    raise Broken("is out of step: it greets, or its answers do not belong to what it was asked")
+                self._probe(child, until)
         self._in_step = True
+
+    def _probe(self, child: Child, until: float) -> None:
+        """See that the module answers the probe as it did at its start, or cannot tell now.  Raises Broken."""
+        child.must_be_quiet()
+        child.send(PROBE, until)
+        again = self._reply(child, until)
+        if again.kind != "-DEAD" and again != self._at_start:
+            raise Broken("is out of step: it greets, or its answers do not belong to what it was asked")
 
     def _believed(self, reply: Reply) -> Reply:
         """The reply of a module that works, unless it says itself that it does not.  Raises Unavailable."""

@@ -124,12 +124,7 @@ class ProcessStore(Store):
             return
         from nwauth.stores.sorting import in_order
 
-        try:
-            yield from in_order(hits)
-        except OSError as error:
-            raise Unavailable(
-                f"{self.place()}: no room to sort its users in: {error.strerror}", public=PUBLIC
-            ) from None
+        yield from in_order(hits)
 
     def _ordered(self, users: Iterator[User]) -> Iterator[User]:
         last = ""
