@@ -68,7 +68,7 @@ def test_settings_that_are_there_are_never_replaced(place: Path) -> None:
     ("name", "error"),
     [
         ("absent.ini", "absent.ini: cannot be read: No such file or directory"),
-        ("mail", "mail: cannot be read: Is a directory"),
+        ("mail", "mail: cannot be read: it is no regular file"),
         ("one/nwauth.txt", 'found no block that begins with "module N", wanted a multiauth.ini'),
     ],
 )

@@ -139,7 +139,7 @@ def test_users_of_windows_get_a_store_to_fill_in_and_a_word_of_it(empty: str) ->
     [
         (("--dmail-conf", "/nowhere/dmail.conf"), "--dmail-conf: found no file /nowhere/dmail.conf"),
         (
-            ("--store", "sqlite:///users.db", "--dmail-conf", "/dev/null"),
+            ("--store", "sqlite:///users.db", "--dmail-conf", __file__),
             "--store URL and --dmail-conf each say where the users are: wanted one of them",
         ),
     ],

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gc
+import tempfile
 import tracemalloc
 from itertools import islice
 from random import Random
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,6 +15,9 @@ from nwauth.errors import Unavailable
 from nwauth.model import Info, User
 from nwauth.names import fold
 from nwauth.stores.sorting import in_order
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def person(name: str, *, number: int = 0) -> User:
@@ -66,3 +71,10 @@ def test_who_stops_early_leaves_nothing_open() -> None:
     given = in_order((person(name) for name in NAMES), run_users=2)
     assert len(list(islice(given, 3))) == 3
     given.close()  # type: ignore[attr-defined]
+
+
+def test_no_room_for_the_files_is_no_shorter_listing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    with pytest.raises(Unavailable, match="no room to sort the users in: No such file or directory"):
+        list(in_order((person(name) for name in NAMES), run_users=2))
+    assert len(list(in_order((person(name) for name in NAMES), run_users=100))) == len(NAMES)

@@ -74,11 +74,12 @@ class RoutedStore(Store):
 
         del pattern  # who is hidden by an earlier member of the same name can be told from whole listings only
         listings = (_listed(at, member) for at, member in enumerate(self._members))
-        last = None
-        for key, _, user in merge(*listings, key=_by_name_and_member):
+        last, counts = None, -1
+        for key, at, user in merge(*listings, key=_by_name_and_member):
             if key != last:
+                last, counts = key, at
+            if at == counts:  # where a store tells spellings apart, it has several of a name
                 yield user
-            last = key
 
     # --- changes --------------------------------------------------------------------------------------------------
 

@@ -27,7 +27,7 @@ class StrippedStore(Around):
     def lookup(self, name: str) -> User | None:
         bare = self._bare(name)
         user = self.inner.lookup(bare)
-        return user if user is None or bare is name else self._dressed(user)
+        return user if user is None or bare == name else self._dressed(user)
 
     def verify(self, user: User, password: bytes, *, address: str | None = None) -> bool | None:
         return self.inner.verify(self._inner(user), password, address=address)
@@ -66,15 +66,18 @@ class StrippedStore(Around):
 
     def _bare(self, name: str) -> str:
         """The name as the inner store has it: `name` itself where it lacks the prefix or suffix, or is no more."""
-        name = _composed(name)
+        return self._cut(name) or self._cut(_composed(name)) or name
+
+    def _cut(self, name: str) -> str:
+        """The name between prefix and suffix; "" where it lacks one, or is no more."""
         start, end = len(self._prefix), len(name) - len(self._suffix)
         if start >= end or name[:start].lower() != self._prefix.lower() or name[end:].lower() != self._suffix.lower():
-            return name
+            return ""
         return name[start:end]
 
     def _inner(self, user: User) -> User:
         bare = self._bare(user.name)
-        return user if bare is user.name else user.changed(name=bare)
+        return user if bare == user.name else user.changed(name=bare)
 
     def _dressed(self, user: User) -> User:
         return user.changed(name=f"{self._prefix}{user.name}{self._suffix}")
