@@ -59,6 +59,9 @@ ON_USE = (
     "warnings",
 )
 
+HARMLESS = ("LANG", "LANGUAGE", "PATH", "TERM", "TZ")
+_TAKEN: list[int] = []  # the ids of whom this process has become, by `become_owner`
+
 
 def become_owner(folder: str) -> None:
     """If this is root and `folder` belongs to another, take the ids of its owner, for good.
@@ -74,18 +77,40 @@ def become_owner(folder: str) -> None:
     if status.st_uid == 0:
         return
     _import_all(databases=_names_database(folder))
-    os.setgroups(_groups_of(status.st_uid, status.st_gid))
-    os.setgid(status.st_gid)
+    gid, groups = _groups_of(status.st_uid, status.st_gid)
+    os.setgroups(groups)
+    os.setgid(gid)
     os.setuid(status.st_uid)
+    _TAKEN.append(status.st_uid)
 
 
-def _groups_of(uid: int, gid: int) -> list[int]:
+def environment() -> dict[str, str]:
+    """The environment for a program that somebody's settings name: root's own is not for whom root became."""
+    if not _TAKEN:
+        return dict(os.environ)
+    from pwd import getpwuid
+
+    harmless = (*HARMLESS, *(name for name in os.environ if name.startswith(("LC_", "NWAUTH_"))))
+    kept = {name: os.environ[name] for name in harmless if name in os.environ}
+    try:
+        account = getpwuid(_TAKEN[-1])
+    except KeyError:  # an id without a name
+        return kept
+    return kept | {"HOME": account.pw_dir, "USER": account.pw_name, "LOGNAME": account.pw_name}
+
+
+def _groups_of(uid: int, gid: int) -> tuple[int, list[int]]:
+    """The group to take, and all groups: of a folder's group 0 only who is in it, as `chown mail DIR` leaves it."""
     from pwd import getpwuid
 
     try:
-        return os.getgrouplist(getpwuid(uid).pw_name, gid)
+        account = getpwuid(uid)
     except KeyError:  # an id without a name
-        return [gid]
+        return gid, [gid]
+    own = os.getgrouplist(account.pw_name, account.pw_gid)
+    if gid == 0 and 0 not in own:
+        return account.pw_gid, own
+    return gid, os.getgrouplist(account.pw_name, gid)
 
 
 def _names_database(folder: str) -> bool:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
+from nwauth.config import FILE_NAME
+from nwauth.errors import ConfigError
 from nwauth.stores.process import ProcessStore
 
 TYPE_CHECKING = False
@@ -12,7 +16,12 @@ if TYPE_CHECKING:
 
 
 def make(config: ProcessConfig, notice: Notice | None) -> Store:
-    """The store that `config` describes."""
+    """The store that `config` describes.
+
+    Raises:
+        ConfigError: it would have root run what somebody else can write down.
+    """
+    _must_be_roots(config.path)
     return ProcessStore(
         config.command,
         name=config.name,
@@ -26,3 +35,15 @@ def make(config: ProcessConfig, notice: Notice | None) -> Store:
         read_only=config.read_only,
         notice=notice,
     )
+
+
+def _must_be_roots(folder: str) -> None:
+    """Raises ConfigError where a child of root would run what the owner of the settings has it run."""
+    if os.geteuid() != 0:
+        return
+    for path in (folder, os.path.join(folder, FILE_NAME)):
+        if os.path.exists(path) and os.stat(path).st_uid != 0:
+            raise ConfigError(
+                f"this child runs as root, and the owner of {path} could have it run anything: chown root {path}, or"
+                " have the mail server start its children as that account"
+            )

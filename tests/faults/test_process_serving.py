@@ -201,3 +201,14 @@ def test_a_child_that_serves_a_module_brings_in_nothing_heavy_and_a_check_nothin
     }
     assert [found & HASHING for found in (first, *more)] == [set(), set(), set()]
     assert more[1] <= {"nwauth.stores.process.wire"}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize("given_away", ["", "nwauth.toml"])
+def test_a_child_of_root_runs_nothing_that_another_account_could_write_down(folder: Path, given_away: str) -> None:
+    with Child(folder) as child:
+        assert child.ask(b"lookup bob@test.com").startswith(b"+OK ")
+    os.chown(folder / given_away, 12345, 12345)
+    with Child(folder) as child:
+        assert child.ask(b"lookup bob@test.com") == b"-DEAD bad configuration, see the log\n"
+    assert f"the owner of {folder / given_away} could have it run anything" in (folder / "nwauth.log").read_text()

@@ -7,6 +7,8 @@ import select
 import sys
 from time import monotonic
 
+from nwauth import owner
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
@@ -34,7 +36,7 @@ def environment_of(more: Mapping[str, str]) -> dict[str, str]:
     level = int(depth) if depth.isascii() and depth.isdigit() and len(depth) < 4 else 0
     if level >= MAX_DEPTH:
         raise Deep(0, f"modules within modules, {level} deep: does the command serve the folder that it stands in?")
-    return {**os.environ, **more, DEPTH: str(level + 1)}
+    return {**owner.environment(), **more, DEPTH: str(level + 1)}
 
 
 def spawn(
