@@ -37,6 +37,11 @@ if TYPE_CHECKING:
     from nwauth.service import Service
     from nwauth.stores.base import Store
 
+CHANGED_ELSEWHERE = {
+    "ldap": "a directory is changed with its own tools",
+    "passwd": "writable = false in nwauth.toml",
+    "system": "useradd, usermod, passwd and userdel make them",
+}
 BY_THE_STORE = "by the store"  # the scheme of whom a store verifies by itself
 PATIENT_SECONDS = 60.0  # nobody waits behind a command: a statement may take its time
 
@@ -229,8 +234,8 @@ class Session:
         except NotSupported as error:
             if not self.config.is_plain():
                 raise Refused(f"{error}: nwauth.toml says what each of its stores takes") from None
-            why = " (read_only = true in nwauth.toml)" if "read_only" in self.store_config.__slots__ else ""
-            raise Refused(f"{self._shown_store()} takes no changes{why}") from None
+            why = CHANGED_ELSEWHERE.get(self.store_config.kind, "read_only = true in nwauth.toml")
+            raise Refused(f"{self._shown_store()} takes no changes ({why})") from None
 
     def no_such_user(self, name: str) -> Refused:
         """The error for an absent user."""
@@ -240,6 +245,8 @@ class Session:
         if not self.config.is_plain():
             return f"the stores of {shown_path(self.folder)}: {', '.join(one.name for one in self.config.stores)}"
         place = self.service.store.place()
+        if place.startswith("the "):
+            return f"store {self.store_config.name} ({place})"
         return f"store {self.store_config.name} of {shown_path(place) if os.path.isabs(place) else place}"
 
 
