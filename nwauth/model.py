@@ -166,6 +166,10 @@ def _joined(left: str, right: str) -> str:
     return f"{left} {right}"
 
 
+# What a server is told of a user whose drop path or uid is no word of a reply, or must not be said.
+UNSAYABLE = "the drop path or uid of this user cannot be said, see the log"
+
+
 class User(Record):
     """One user as a store knows it.  `name` is the spelling stored; `stored_password` is what the store keeps.
 
@@ -209,6 +213,14 @@ class User(Record):
             store=store,
         )
 
+    def unsayable(self) -> str:
+        """Why the drop path or the uid cannot be a word of a reply, for people; "" where both can."""
+        for what, word in (("drop path", self.drop_path), ("uid", self.uid)):
+            fault = _fault_of_word(word)
+            if fault:
+                return f"the {what} of {self.name!a} {fault}: {word!a}"
+        return ""
+
     def held(self) -> tuple[str, ...]:
         """What a store keeps of the user, as text; two stores hold the same user where it is equal."""
         return self.name, self.stored_password, self.drop_path, self.uid, self.ip_mask, self.info.text
@@ -232,3 +244,17 @@ class User(Record):
             store=self.store if store is None else store,
             ip_mask=self.ip_mask if ip_mask is None else ip_mask,
         )
+
+
+def _fault_of_word(word: str) -> str:
+    """Why a reply cannot hold `word` as one of its words; "" where it can."""
+    if word.isprintable() and " " not in word and '"' not in word:
+        return "" if word else "is empty"
+    first = next(character for character in word if character in ' "' or not character.isprintable())
+    if "\udc80" <= first <= "\udcff":
+        return "holds a byte that is no UTF-8"
+    if first < " " or "\x7f" <= first < "\xa0":
+        return "holds a control character"
+    if first.isspace():
+        return "holds a blank"
+    return "holds a quote" if first == '"' else "holds a character that cannot be shown"

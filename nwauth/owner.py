@@ -84,6 +84,11 @@ def become_owner(folder: str) -> None:
     _TAKEN.append(status.st_uid)
 
 
+def was_root() -> bool:
+    """Whether this process was started by root, and has become another."""
+    return bool(_TAKEN)
+
+
 def environment() -> dict[str, str]:
     """The environment for a program that somebody's settings name: root's own is not for whom root became."""
     if not _TAKEN:

@@ -9,6 +9,7 @@ import time
 from nwauth import __version__, protocol
 from nwauth.audit import ERROR, INFO
 from nwauth.errors import NotSupported, NwauthError, Unavailable
+from nwauth.model import UNSAYABLE
 from nwauth.protocol import Check, Delete, Exit, Help, Lookup, Reply, Search, Set, Version
 from nwauth.service import BadName, NoSuchUser
 
@@ -220,12 +221,9 @@ class Conversation:
 
 def _must_be_words(user: User) -> None:
     """Raises Unavailable where a drop path or uid would be read as more than one word of the answer."""
-    for word in (user.drop_path, user.uid):
-        if not word or not word.isprintable() or " " in word or '"' in word:
-            raise Unavailable(
-                f"the drop path or uid of {user.name!a} holds a blank, a quote or a control character: {word!a}",
-                public="the drop path or uid of this user cannot be said, see the log",
-            )
+    fault = user.unsayable()
+    if fault:
+        raise Unavailable(fault, public=UNSAYABLE)
 
 
 def serve(lines: Iterable[bytes], writer: Writer, conversation: Conversation) -> None:

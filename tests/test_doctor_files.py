@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shlex
 import shutil
+import subprocess
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -80,6 +82,12 @@ def test_a_folder_without_users_wants_its_disk_or_init(site: Site) -> None:
     assert site.look() == []
 
 
+def test_a_slip_in_the_settings_of_another_store_asks_for_no_flat_files(site: Site) -> None:
+    site.txt.unlink()
+    site.toml.write_text('[[stores]]\nkind = "passwd"\npaht = "users"\n')
+    assert "stores[0].path: found nothing" in site.found("settings").what
+
+
 def test_users_that_everybody_can_read_are_told(open_site: Site) -> None:
     open_site.txt.chmod(0o644)
     one = open_site.found("open-to-others")
@@ -87,6 +95,41 @@ def test_users_that_everybody_can_read_are_told(open_site: Site) -> None:
     open_site.mend(one)
     assert open_site.look() == []
     assert open_site.txt.stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_a_link_to_anothers_file_is_told_and_nothing_is_to_be_done_to_that_file(open_site: Site) -> None:
+    """Root would type the mend, and do it to the file that the folder's owner chose."""
+    away = open_site.folder.parent / "roots-own"
+    away.write_bytes(open_site.txt.read_bytes())
+    away.chmod(0o644)
+    open_site.txt.unlink()
+    open_site.txt.symlink_to(away)
+    os.chown(open_site.folder, OWNER, OWNER)
+    one = open_site.found("leads-away", among=True)
+    assert one.what == f"{open_site.txt} leads to {away}, which belongs to root"
+    assert "chmod" not in one.mend
+    assert [found.id for found in open_site.look()].count("open-to-others") == 0
+
+
+@pytest.mark.parametrize("shadow", [False, True])
+def test_passwd_files_with_password_fields_are_looked_at(open_site: Site, *, shadow: bool) -> None:
+    folder = open_site.folder / "domains"
+    folder.mkdir(mode=0o755)
+    (folder / "test.com").write_text(f"bob:{'x' if shadow else SECRET}:1000:100::/home/bob:\n")
+    (folder / "test.com").chmod(0o644)
+    toml = f'[[stores]]\nkind = "passwd"\npath = "{folder}/{{domain}}"\nsettle_seconds = 0\n'
+    if shadow:
+        (open_site.folder / "shadows").mkdir(mode=0o755)
+        (open_site.folder / "shadows" / "test.com").write_text(f"bob:{SECRET}:20000::::::\n")
+        (open_site.folder / "shadows" / "test.com").chmod(0o604)
+        toml += f'shadow = "{open_site.folder}/shadows/{{domain}}"\n'
+    open_site.toml.write_text(toml)
+    one = open_site.found("open-to-others")
+    where = "shadows" if shadow else "domains"
+    assert one.what.startswith(f"everybody on this machine can read {open_site.folder}/{where}/test.com")
+    open_site.mend(one)
+    assert open_site.is_gone("open-to-others")
 
 
 def test_a_folder_that_is_closed_keeps_its_files(open_site: Site) -> None:
@@ -166,6 +209,14 @@ def test_two_spellings_of_one_name_are_told(site: Site) -> None:
     site.type(one.mend.partition("see both with ")[2].partition(";")[0])
     site.users("eve", "Ada", "bob")
     assert site.look() == []
+
+
+@pytest.mark.parametrize("name", ["a^b", "a[b", "a.b$", "*", "a]b", "(a|b)+", "a{1}", "a\\b"])
+def test_the_command_that_shows_two_spellings_finds_them_whatever_the_name(site: Site, name: str) -> None:
+    site.users(f"x{name}", f"X{name}")
+    command = site.found("case-twins").mend.partition("see both with ")[2].partition("; take")[0]
+    shown = subprocess.run(shlex.split(command), capture_output=True, text=True, check=True).stdout
+    assert len(shown.splitlines()) == 2
 
 
 def test_a_journal_that_spells_a_user_otherwise_is_told(site: Site) -> None:

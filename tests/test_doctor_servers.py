@@ -302,6 +302,21 @@ def test_what_is_hidden_from_us_is_not_taken_for_nothing(site: Site) -> None:
             list(servers.running(place))
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can start servers as others")
+def test_what_another_account_calls_a_mail_server_does_not_choose_what_is_run(site: Site) -> None:
+    """authent_process is started in the folder of the servers, and may serve or run what lies there."""
+    site.path.chmod(0o755)
+    other = site.path / "other"
+    other.write_text('#!/bin/sh\nwhile read line; do echo "-ERR $PWD"; done\n')
+    other.chmod(0o755)
+    site.dmail(f"authent_process {other}\n")
+    for user, folder in ((OWNER, "/"), (None, str(site.path))):
+        with server(site, "dsmtp", user=user) as one:
+            assert one.folder == str(site.path)
+            found = site.found("another-program", with_dmail=True, among=True)
+            assert found.what.endswith(f"to version it says -ERR {folder!a}")
+
+
 # --- the whole -------------------------------------------------------------------------------------------------------
 
 

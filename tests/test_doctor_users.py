@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import sqlite3
 from contextlib import closing
+from errno import ENOENT
 from typing import TYPE_CHECKING
 
 import pytest
 
 from nwauth.doctor import CANNOT_TELL, examine
+from nwauth.doctor.dropfolders import Found
 from tests.commands.common import SETTINGS
 from tests.databases import shared_mariadb, unique
+from tests.directories.people import directory_of
+from tests.directories.slapd import MAIL, PASSWORD
 from tests.doctoring import LONG_AGO, SECRET, Site
 
 if TYPE_CHECKING:
@@ -250,6 +254,18 @@ def test_stores_of_which_none_takes_new_users_are_told(site: Site) -> None:
     assert site.look() == []
 
 
+@pytest.mark.parametrize("field", ["{foo}bar", SSHA, "*secret"])
+def test_no_command_is_named_that_a_store_would_refuse(site: Site, field: str) -> None:
+    site.users("bob", field=field, info='valid_until="soon"')
+    mends = [one.mend for one in site.look()]
+    assert len(mends) == 2
+    assert all("nwauth -" in mend for mend in mends), mends
+    site.toml.write_text(SETTINGS.replace("shared = false", "shared = false\nread_only = true"))
+    mends = [one.mend for one in site.look()]
+    assert len(mends) == 2
+    assert all("only read here" in mend for mend in mends), mends
+
+
 # --- names -----------------------------------------------------------------------------------------------------------
 
 
@@ -270,6 +286,22 @@ def test_users_whom_no_server_asks_for_are_told(site: Site) -> None:
     assert one.what == f"2 users have no domain of {site.dmail_file} in the name (test.com): ada@elsewhere.com, bob"
     site.mend(one)
     assert site.found("never-asked", with_dmail=True).users == ("bob",)
+
+
+@pytest.mark.parametrize(("names", "found"), [("", []), ('name = "uid"', ["never-asked"])])
+def test_a_user_of_a_directory_may_be_asked_for_by_mail_and_listed_by_uid(
+    site: Site, names: str, found: list[str]
+) -> None:
+    server, base = directory_of("bob", mail="bob@test.com")
+    (site.folder / "secret").write_text(PASSWORD)
+    site.toml.write_text(
+        f'[[stores]]\nkind = "ldap"\nurls = "{server.url}"\nbase = "{base}"\nbind_dn = "{MAIL}"\n'
+        f'bind_password = {{ file = "secret" }}\n[stores.attributes]\n{names}\n'
+        '[names]\ndefault_domain = "test.com"\n'
+    )
+    (site.folder / "secret").chmod(0o600)
+    site.dmail("authent_domain true\n")
+    assert [one.id for one in site.look(with_dmail=True)] == found
 
 
 def test_users_whom_a_default_domain_hides_are_told(site: Site) -> None:
@@ -361,10 +393,31 @@ def test_drop_files_of_a_store_that_gives_no_listing_are_looked_up(site: Site) -
     assert one.users == ("Bob",)
 
 
+def test_a_drop_folder_that_is_not_there_is_told(site: Site) -> None:
+    site.drops.rmdir()
+    site.dmail(f"vdomain dom2 @dom2 dom2.com {site.drops}/\n")
+    one = site.found("no-drop-folder", with_dmail=True)
+    assert one.what == (
+        f"the drop folder of test.com and dom2.com is not there: {site.drops}: No such file or directory"
+    )
+    assert one.mend.endswith(f"or mend the path in {site.dmail_file}; then stop and start DSMTP and DPOP")
+    site.drops.touch()
+    assert site.found("no-drop-folder", with_dmail=True).what.endswith(": Not a directory")
+    site.drops.unlink()
+    site.type(one.mend.partition(", owned by")[0])
+    assert site.look(with_dmail=True) == []
+
+
+def test_a_folder_inside_that_goes_while_it_is_looked_into_is_no_missing_drop_folder() -> None:
+    assert not Found(folder="/in", path="/in/b", error=os.strerror(ENOENT)).is_missing
+
+
 def test_a_drop_folder_that_cannot_be_looked_into_is_told(site: Site) -> None:
     site.drops.rmdir()
+    site.drops.symlink_to(site.drops)
     one = site.found("cannot-look", with_dmail=True)
-    assert one.what == f"cannot look into the drop folder {site.drops}: No such file or directory"
+    assert one.what == f"cannot look into the drop folder {site.drops}: Too many levels of symbolic links"
+    site.drops.unlink()
     site.drops.mkdir()
     assert site.look(with_dmail=True) == []
 

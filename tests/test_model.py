@@ -134,3 +134,36 @@ def test_a_changed_user_keeps_all_else() -> None:
         name="Bob", stored_password="*x", info=Info("i"), drop_path="/p", uid="7", store="s"
     )
     assert user.changed(store="t").store == "t"
+
+
+def user(*, drop_path: str = "config", uid: str = "0") -> User:
+    return User(name="bob", stored_password="", info=Info(), drop_path=drop_path, uid=uid)
+
+
+@pytest.mark.parametrize("word", ["config", "/mail/bob", "a\xe9\u0416", "{x}=';"])
+def test_a_drop_path_and_a_uid_of_one_word_can_be_said(word: str) -> None:
+    assert user(drop_path=word).unsayable() == ""
+    assert user(uid=word).unsayable() == ""
+
+
+@pytest.mark.parametrize(
+    ("word", "fault"),
+    [
+        ("", "is empty"),
+        ("a b", "holds a blank"),
+        ("a\u00a0b", "holds a blank"),
+        ("a\u2003b", "holds a blank"),
+        ('a"b c', "holds a quote"),
+        ("a\tb", "holds a control character"),
+        ("a\nb", "holds a control character"),
+        ("a\0b", "holds a control character"),
+        ("a\x85b", "holds a control character"),
+        ("a\udce9b", "holds a byte that is no UTF-8"),
+        ("a\u200bb", "holds a character that cannot be shown"),
+    ],
+)
+def test_what_is_no_word_is_told_with_its_fault_and_whether_it_is_the_drop_path_or_the_uid(
+    word: str, fault: str
+) -> None:
+    assert user(drop_path=word, uid="7").unsayable() == f"the drop path of 'bob' {fault}: {word!a}"
+    assert user(uid=word).unsayable() == f"the uid of 'bob' {fault}: {word!a}"

@@ -69,6 +69,8 @@ def test(
     try:
         found = service.check(user, password, steps.__setitem__, address=address)
         verdict = "no" if found is None else "yes"
+        if found is not None and found.unsayable():  # the servers are told so, and not "yes"
+            verdict, steps["reason"] = "cannot tell", found.unsayable()
     except ConfigError:
         raise
     except Unavailable as error:

@@ -4,7 +4,9 @@
 - `place`: what is examined
 - `checks`: every check by its name, and `examine`, which makes them all
 - `settings`, `routes`: what can be told from ``nwauth.toml`` and dmail.conf alone
-- `survey`: one pass over all users; `people`, `drops`: what is looked at in it; `dropfolders`: what lies there
+- `survey`: one pass over all users, store by store (`listed`)
+- `people`, `twins`, `drops`: what is looked at in it; `dropfolders`: what lies there
+- `mends`: what can be done for the users of a store, by its kind; `logins`: whether the system checks passwords
 - `files`, `flatfiles`: the files of the folder, and what stands in ``nwauth.txt`` and ``nwauth.add``
 - `module`: what the servers start, started as they do; `servers`: what runs
 

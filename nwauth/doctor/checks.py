@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nwauth.doctor import files, flatfiles, module, people, servers, settings, survey
+from nwauth.doctor import files, flatfiles, logins, module, people, servers, settings, survey
 from nwauth.doctor.finding import finding
 from nwauth.errors import NwauthError
 
@@ -37,6 +37,7 @@ CHECKS: dict[str, Check] = {
     "what was left behind": flatfiles.leftovers,
     "the users": survey.users,
     "passwords": people.passwords,
+    "the passwords of the system": logins.system_users,
     "dates and hosts of users": people.limits,
     "how the servers call the users": people.addresses,
     "drop files": people.drop_files,

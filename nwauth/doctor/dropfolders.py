@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from errno import ENOENT, ENOTDIR
 from typing import TYPE_CHECKING, NamedTuple
 
 from nwauth.dmail.drops import is_windows_path
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 END = b"\0"
 BLOCK_BYTES = 1 << 16
+NOT_THERE = tuple(map(os.strerror, (ENOENT, ENOTDIR)))
+CUT_SHORT = "its listing was cut short"
 
 
 class Found(NamedTuple):
@@ -23,6 +26,11 @@ class Found(NamedTuple):
     folder: str
     path: str
     error: str = ""
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether it is a drop folder that is not there."""
+        return self.error in NOT_THERE and self.path == self.folder
 
 
 def folders(conf: DmailConf | None) -> list[str]:
@@ -70,7 +78,7 @@ def lister(conf: DmailConf | None) -> Callable[[], Iterator[Found]]:
         os.close(reading)
         _tell(writing, places, levels)
     os.close(writing)
-    return lambda: _heard(reading)
+    return lambda: _heard(reading, places)
 
 
 def _tell(fd: int, places: list[str], levels: int) -> None:
@@ -79,11 +87,12 @@ def _tell(fd: int, places: list[str], levels: int) -> None:
         with open(fd, "wb", BLOCK_BYTES) as out:
             for folder in places:
                 out.writelines(b"".join(_encoded(word) + END for word in found) for found in walk(folder, levels))
+            out.write(END)  # all has been told
     finally:
         os._exit(0)
 
 
-def _heard(fd: int) -> Iterator[Found]:
+def _heard(fd: int, places: list[str]) -> Iterator[Found]:
     rest = b""
     with open(fd, "rb", 0) as source:
         while block := source.read(BLOCK_BYTES):
@@ -93,3 +102,5 @@ def _heard(fd: int) -> Iterator[Found]:
                 folder, path, error = (word.decode(ENCODING, ERRORS) for word in words[at : at + 3])
                 yield Found(folder, path, error)
             rest = END.join([*words[whole:], rest])
+    if rest != END:  # it was ended
+        yield from (Found(folder, folder, CUT_SHORT) for folder in places)

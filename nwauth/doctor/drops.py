@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from nwauth.dmail.asking import DSMTP, drop_file, sent_name
 from nwauth.dmail.values import lowered
+from nwauth.doctor.dropfolders import CUT_SHORT
 from nwauth.doctor.finding import MOST_USERS, counted, finding
 from nwauth.doctor.place import RESTART
 from nwauth.model import Info, User
@@ -72,11 +73,17 @@ class Drops:
     def findings(self) -> Iterator[Finding]:
         """What came of it."""
         for found in self.errors:
-            yield finding(
-                "cannot-look",
-                f"cannot look into the drop folder {found.path}: {found.error}",
-                mend=f"run nwauth doctor as root; or mend the path in {self._conf_file}",
-                file=found.path,
+            yield (
+                self._missing(found)
+                if found.is_missing
+                else finding(
+                    "cannot-look",
+                    f"cannot look into the drop folder {found.path}: {found.error}",
+                    mend="run nwauth doctor again"
+                    if found.error == CUT_SHORT
+                    else f"run nwauth doctor as root; or mend the path in {self._conf_file}",
+                    file=found.path,
+                )
             )
         if self.astray:
             yield self._astray()
@@ -197,6 +204,20 @@ class Drops:
             f"the user {name} is met by mail for {one} and for {other}{more}",
             mend=f"give one of the two people another name, and move what is theirs in the drop file; then {RESTART}",
             users=[user for user, _, _ in self.shared],
+        )
+
+    def _missing(self, found: Found) -> Finding:
+        """A folder that is not there."""
+        conf = self._conf
+        assert conf is not None  # noqa: S101
+        domains = [one for one in conf.domains if one.drop_path.rstrip("/") == found.folder]
+        what = f"the drop folder of {' and '.join(map(str, domains))} is not there: {found.folder}: {found.error}"
+        make = shlex.join(["mkdir", "-p", found.folder])
+        return finding(
+            "no-drop-folder",
+            what,
+            mend=f"{make}, owned by whom the servers run as; or mend the path in {self._conf_file}; then {RESTART}",
+            file=found.folder,
         )
 
     def _in_one(self) -> Finding:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import re
 import shlex
+from glob import escape, glob
 from pwd import getpwuid
 from typing import TYPE_CHECKING
 
 from nwauth.doctor.finding import finding
+from nwauth.owner import was_root
 from nwauth.stores.textfile.files import open_own
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from nwauth.config import FlatfileConfig
+    from nwauth.config import FlatfileConfig, StoreConfig
     from nwauth.doctor.finding import Finding
     from nwauth.doctor.place import Place
 
@@ -38,13 +40,23 @@ def open_to_others(place: Place) -> Iterator[Finding]:
 def _not_private(path: str, holds: str, *, line: int = 0) -> Iterator[Finding]:
     """One finding where others can read or write a file, and reach it."""
     real = os.path.realpath(path)
+    owner = os.stat(os.path.dirname(path)).st_uid
+    if owner not in (0, os.stat(real).st_uid):
+        if os.path.islink(path):  # what was typed about it would be done to another's file
+            yield finding(
+                "leads-away",
+                f"{path} leads to {real}, which belongs to {account(os.stat(real).st_uid)}",
+                mend=f"see where it leads with ls -l {shlex.quote(path)}, and take the link away",
+                file=path,
+            )
+        return
     mode = os.stat(real).st_mode & 0o006
     if mode and os.stat(os.path.dirname(real)).st_mode & 0o001:
         can = {4: "read", 2: "write", 6: "read and write"}[mode]
         yield finding(
             "open-to-others",
             f"everybody on this machine can {can} {path}: {holds}",
-            mend=f"chmod o-rwx {shlex.quote(path)}",
+            mend=as_owner(owner, ["chmod", "o-rwx", path]),
             file=path,
             line=line,
         )
@@ -71,9 +83,14 @@ def _user_files(place: Place) -> Iterator[str]:
             path = str(getattr(other, "url", "")).partition(":///")
             if path[0].startswith("sqlite") and os.path.isfile(path[2].partition("?")[0]):
                 yield path[2].partition("?")[0]
-        shadow = getattr(other, "shadow", None)
-        if other.kind == "passwd" and shadow and "{" not in shadow and os.path.exists(shadow):
-            yield shadow
+        if other.kind == "passwd":
+            yield from filter(os.path.isfile, _passwd_files(other))
+
+
+def _passwd_files(store: StoreConfig) -> Iterator[str]:
+    """The files that hold the password fields of a passwd store: its shadows, or where it has none, those of users."""
+    template = str(getattr(store, "shadow", None) or getattr(store, "files", ""))
+    yield from glob(escape(template).replace(escape("{domain}"), "*").replace("{domain}", "*"))
 
 
 def _there(folder: str, names: tuple[str, ...]) -> Iterator[str]:
@@ -107,7 +124,12 @@ def owners(place: Place) -> Iterator[Finding]:
 def _chown(folder: str, path: str, *, is_roots: bool) -> str:
     """Files go to the owner of the folder; but a folder of root's goes to the one who has files in it."""
     model, other = (path, folder) if is_roots else (folder, path)
-    return shlex.join(["chown", f"--reference={model}", other])
+    return shlex.join(["chown", "-h", f"--reference={model}", other])
+
+
+def as_owner(uid: int, words: list[str]) -> str:
+    """A command as the owner of a folder should type it: as root it would follow what that owner puts in its way."""
+    return shlex.join([*(["runuser", "-u", account(uid), "--"] if was_root() and uid else []), *words])
 
 
 def account(uid: int) -> str:
@@ -129,7 +151,7 @@ def room(place: Place, statvfs: Callable[[str], os.statvfs_result] = os.statvfs)
 
 
 def _room_in(one: FlatfileConfig, there: os.statvfs_result) -> Iterator[Finding]:
-    folder = one.path
+    folder, quoted = one.path, shlex.quote(one.path)
     if one.read_only:
         return
     if there.f_flag & os.ST_RDONLY:
@@ -142,19 +164,19 @@ def _room_in(one: FlatfileConfig, there: os.statvfs_result) -> Iterator[Finding]
         return
     if os.stat(folder).st_uid == os.geteuid() and not os.access(folder, os.W_OK | os.X_OK):
         yield finding(
-            "cannot-write", f"{folder} cannot be written by its owner", mend=f"chmod u+rwx {folder}", file=folder
+            "cannot-write", f"{folder} cannot be written by its owner", mend=f"chmod u+rwx {quoted}", file=folder
         )
     free = there.f_bavail * there.f_frsize
     wanted = sum(os.path.getsize(path) for path in _there(folder, USER_FILES[:2]))
     if free < MIB or (there.f_files and not there.f_favail):
         what = "has no room left" if free < MIB else "can take no more files"
         yield finding(
-            "no-room", f"the disk of {folder} {what}", mend=f"make room there; df {folder} shows it", file=folder
+            "no-room", f"the disk of {folder} {what}", mend=f"make room there; df {quoted} shows it", file=folder
         )
     elif free < wanted + SPARE_BYTES:
         yield finding(
             "little-room",
             f"the disk of {folder} has {free // MIB:,} MiB left, and nwauth wants {(wanted + SPARE_BYTES) // MIB:,}",
-            mend=f"make room there; df {folder} shows it",
+            mend=f"make room there; df {quoted} shows it",
             file=folder,
         )

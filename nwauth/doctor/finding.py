@@ -16,6 +16,7 @@ KINDS = {
     # what could not be examined
     "cannot-look": (CANNOT_TELL, "This was not examined: something may be wrong there."),
     "store-down": (CANNOT_TELL, "Its users were not examined, and the servers are answered -DEAD for them."),
+    "cannot-list": (CANNOT_TELL, "Its users were not examined; the servers are answered for those whom it can tell."),
     # the settings of nwauth
     "settings": (ERROR, "Until it is mended every request is answered -DEAD: no logins, and mail waits."),
     "no-users": (ERROR, "Every request is answered -DEAD: no logins, and mail waits."),
@@ -41,8 +42,11 @@ KINDS = {
     "never-asked": (WARNING, "No mail reaches them, and they cannot log in."),
     # users
     "case-twins": (WARNING, "To nwauth they are one user: one of the two is never found, or neither is."),
+    "unsayable": (ERROR, "Every look-up and login of them is answered -DEAD: no login, and mail waits, then bounces."),
+    "cannot-check-passwords": (ERROR, "Nobody of them can log in: each check is answered -DEAD."),
     "prefix-clash": (ERROR, "Two people have one user: each can read the other's mail."),
     "one-drop-folder": (ERROR, "Two people have one drop file: each gets the other's mail."),
+    "no-drop-folder": (ERROR, "No mail can be delivered there, and none is found at login."),
     "drop-file-case": (ERROR, "The mail in it is not found at login: to its owner it is lost."),
     "unknown-passwords": (ERROR, "They let nobody in: these users cannot log in, whatever they type."),
     "uncheckable-passwords": (ERROR, "A login of these users is answered -DEAD."),
@@ -53,6 +57,7 @@ KINDS = {
     "database-folds": (WARNING, "Mail to the name in another case is answered: no such user."),
     # files
     "open-to-others": (ERROR, "Every account of this machine can read what it takes to break into the mailboxes."),
+    "leads-away": (ERROR, "Whoever owns the folder could have root open, or change, a file that is not theirs."),
     "another-owner": (ERROR, "Whoever may use the folder may not be able to use the file: answers become -DEAD."),
     "no-room": (ERROR, "No user can be added or changed, and the log is lost."),
     "little-room": (WARNING, "The journal cannot be folded; soon no user can be added or changed."),
@@ -92,18 +97,20 @@ def finding(  # noqa: D417, the rest is told at `Finding`
     line: int | None = None,
     users: Sequence[str] = (),
     severity: str | None = None,
+    why: str | None = None,
 ) -> Finding:
     """A finding of one of `KINDS`.
 
     Args:
         severity: another than is usual for the kind.
+        why: the same.
     """
-    usual, why = KINDS[kind]
+    usual, usual_why = KINDS[kind]
     return Finding(
         id=kind,
         severity=severity or usual,
         what=what,
-        why=why,
+        why=why or usual_why,
         mend=mend,
         file=file,
         line=line or None,

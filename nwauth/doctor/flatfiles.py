@@ -103,7 +103,7 @@ def twins(place: Place) -> Iterator[Finding]:
 
 
 def _grep(name: str, folder: Folder) -> str:
-    pattern = "".join(f"[{c}]" if c in "*.?+$^|(){}" else c for c in name)
+    pattern = "".join(f"\\{c}" if c in r"\.[*^$" else c for c in name)
     there = [path for path in (folder.txt, folder.add) if os.path.exists(path)]
     return shlex.join(["grep", "-in", f"^{pattern}:", *there])
 

@@ -91,9 +91,12 @@ def _not_ours_to_start(place: Place, command: str, what: str) -> Finding:
 
 
 def _started_in(place: Place) -> str:
-    """The folder that the servers were started in, as far as it is known."""
+    """The folder that the servers were started in, as far as it is known.
+
+    What starts there may run what lies there: no other account may choose it.
+    """
     servers = place.running.servers if place.running is not None else ()
-    return next((one.folder for one in servers if one.folder and os.path.isdir(one.folder)), "/")
+    return next((one.folder for one in servers if one.is_trusted and os.path.isdir(one.folder)), "/")
 
 
 def _folder(place: Place, words: Sequence[str]) -> Iterator[Finding]:

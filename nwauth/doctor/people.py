@@ -7,6 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from nwauth.doctor.finding import MOST_USERS, counted, examples, finding
+from nwauth.doctor.mends import new_password
 from nwauth.doctor.place import RESTART
 from nwauth.errors import Refused
 from nwauth.names import fold
@@ -53,7 +54,7 @@ class People:
             self._take_mask(user)
         if user.info.text and "valid_" in user.info.text.lower():
             self._take_dates(user)
-        if not self._reach.asks_for(user.name):
+        if not self._reach.asks_for(user.name) and not _has_more_names(one):
             self.never_asked += 1
             self._keep("never-asked", user.name)
 
@@ -80,6 +81,11 @@ class People:
         names = self.names.setdefault(kind, [])
         if len(names) < MOST_USERS:
             names.append(name)
+
+
+def _has_more_names(one: StoreConfig) -> bool:
+    """Whether a user of the store may be asked for by another name than the listed one: a directory's uid, or mail."""
+    return len(getattr(getattr(one, "people", None), "names", ())) > 1
 
 
 def _cost_of(field: str) -> str:
@@ -134,20 +140,20 @@ def passwords(place: Place) -> Iterator[Finding]:
             identity = means.identify(samples[0][1], star_is_clear=one.star_is_clear)
             names = [name for name, _ in samples]
             if scheme in (UNKNOWN, NETWIN) and not identity.login:
-                yield _locked_out(place, scheme, number, names)
+                yield _locked_out(place, one, scheme, number, names)
             elif identity.login and not identity.verifiable:
-                yield _uncheckable(place, scheme, number, names)
+                yield _uncheckable(place, one, scheme, number, names)
             elif scheme == CLEAR:
                 yield from _clear(place, one, number, names)
             elif identity.weak and scheme != one.new_scheme:
                 yield _weak(place, one, scheme, number, names)
 
 
-def _locked_out(place: Place, scheme: str, number: int, names: list[str]) -> Finding:
+def _locked_out(place: Place, one: StoreConfig, scheme: str, number: int, names: list[str]) -> Finding:
     what = (
         "of no known form" if scheme == UNKNOWN else "of NWAuth 2.0, which many passwords fit and which is switched off"
     )
-    mend = _new_password(place, number, names)
+    mend = new_password(place, one, names, number)
     return finding(
         "unknown-passwords",
         f"{counted(number, 'user')} {_have(number)} a password field {what}: {examples(names, number)}",
@@ -156,11 +162,11 @@ def _locked_out(place: Place, scheme: str, number: int, names: list[str]) -> Fin
     )
 
 
-def _uncheckable(place: Place, scheme: str, number: int, names: list[str]) -> Finding:
+def _uncheckable(place: Place, one: StoreConfig, scheme: str, number: int, names: list[str]) -> Finding:
     return finding(
         "uncheckable-passwords",
         f"{counted(number, 'user')} {_have(number)} {scheme}, which cannot be checked here: {examples(names, number)}",
-        mend=f"nwauth hash list says what lacks; or {_new_password(place, number, names)}",
+        mend=f"nwauth hash list says what lacks; or {new_password(place, one, names, number)}",
         users=names,
     )
 
@@ -170,7 +176,7 @@ def _clear(place: Place, one: StoreConfig, number: int, names: list[str]) -> Ite
         return
     mend = shlex.join(["nwauth", "-path", place.folder, "-encrypt", "all"])
     if one.kind != "flatfile" or one.read_only:
-        mend = _new_password(place, number, names)
+        mend = new_password(place, one, names, number)
     yield finding(
         "clear-text",
         f"{counted(number, 'user')} {_have(number)} the password in clear text: {examples(names, number)}",
@@ -184,13 +190,9 @@ def _weak(place: Place, one: StoreConfig, scheme: str, number: int, names: list[
     return finding(
         "weak-passwords",
         f"{counted(number, 'user')} {_have(number)} a weak password field, {scheme}: {examples(names, number)}",
-        mend=first + _new_password(place, number, names),
+        mend=first + new_password(place, one, names, number),
         users=names,
     )
-
-
-def _new_password(place: Place, number: int, names: list[str]) -> str:
-    return place.nwauth("user", "passwd", names[0]) + (" (and so on)" if number > 1 else "")
 
 
 def _have(number: int) -> str:
@@ -243,13 +245,13 @@ def limits(place: Place) -> Iterator[Finding]:
 def _unreadable(place: Place, kind: str, people: People, number: int) -> Finding:
     names = people.names[kind]
     what = "valid_from or valid_until that is no date" if kind == "bad-date" else "list of hosts that cannot be read"
-    mend = place.nwauth("user", "set", names[0], "valid_until=2027-01-31")
+    mend = place.nwauth("user", "set", names[0], "valid_until=2027-01-31") + " (a date, or a date and a time)"
+    if place.config is not None and all(one.read_only for one in place.config.stores):
+        mend = "write 2027-01-31, a date, where these users are managed: their store is only read here"
     return finding(
         kind,
         f"{counted(number, 'user')} {_have(number)} a {what}: {examples(names, number)}",
-        mend=mend + " (a date, or a date and a time)"
-        if kind == "bad-date"
-        else "mend the column of IP masks: 10.0.0.0/8",
+        mend=mend if kind == "bad-date" else "mend the column of IP masks: 10.0.0.0/8",
         users=names,
     )
 
@@ -268,6 +270,8 @@ def addresses(place: Place) -> Iterator[Finding]:
         domains = ", ".join(str(domain) for domain in conf.domains)
         what = f"no domain of {conf.file} in the name ({domains})"
         mend = place.nwauth("user", "rename", names[0], f"{names[0].partition('@')[0]}@{conf.main_domain}")
+        if place.config is not None and all(one.read_only for one in place.config.stores):
+            mend = f'give the store strip_suffix = "@{conf.main_domain}" in {place.settings}'
     elif default:
         what = (
             f"another domain in the name, or none, than default_domain puts behind each that is asked for ({default})"

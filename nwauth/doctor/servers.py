@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -30,7 +31,10 @@ READ, WRITE, SEARCH = 4, 2, 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Process:
-    """One that runs; `started_at` is in seconds since 1970."""
+    """One that runs; `started_at` is in seconds since 1970.
+
+    `uid` is what it may do, `real_uid` who started it; whoever has an account here can give a process any name.
+    """
 
     pid: int
     parent: int
@@ -38,8 +42,14 @@ class Process:
     words: tuple[str, ...]
     started_at: float
     uid: int
+    real_uid: int
     gids: tuple[int, ...]
     folder: str = ""
+
+    @property
+    def is_trusted(self) -> bool:
+        """Whether it is root's or our own: what another account has started must not lead us."""
+        return {self.uid, self.real_uid} <= {0, os.geteuid()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,13 +87,15 @@ def _process(pid: str) -> Process | None:
     except (OSError, ValueError):
         return None
     booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+    real_uid, uid, *_ = map(int, status["Uid"].split())
     return Process(
         pid=int(pid),
         parent=int(after[1]),
         name=name,
         words=words,
         started_at=booted + int(after[19]) / os.sysconf("SC_CLK_TCK"),
-        uid=int(status["Uid"].split()[1]),
+        uid=uid,
+        real_uid=real_uid,
         gids=tuple(map(int, [status["Gid"].split()[1], *status["Groups"].split()])),
         folder=_folder(pid),
     )
@@ -136,12 +148,12 @@ def running(place: Place) -> Iterator[Finding]:
 def _since(place: Place, running: Running) -> Iterator[Finding]:
     if place.conf is not None:
         yield from _older(place, place.conf.file, running.servers)
-    children = _children(place, running)
-    yield from _older(place, place.settings, children)
-    yield from _older(place, nwauth.__file__, children)
+    ours = children(place, running)
+    yield from _older(place, place.settings, ours)
+    yield from _older(place, nwauth.__file__, ours)
 
 
-def _children(place: Place, running: Running) -> list[Process]:
+def children(place: Place, running: Running) -> list[Process]:
     """The children that serve our folder."""
     servers = {one.pid for one in running.servers}
     return [
@@ -181,7 +193,7 @@ def _older(place: Place, path: str, processes: Sequence[Process]) -> Iterator[Fi
 def _shut_out(place: Place, running: Running) -> Iterator[Finding]:
     """The accounts that the children (or, without any, the servers) run as can use the folder and its files."""
     seen: set[int] = set()
-    for one in _children(place, running) or running.servers:
+    for one in children(place, running) or running.servers:
         if one.uid in seen or one.uid == 0:
             continue
         seen.add(one.uid)
@@ -190,11 +202,16 @@ def _shut_out(place: Place, running: Running) -> Iterator[Finding]:
                 yield finding(
                     "server-shut-out",
                     f"{one.name} (process {one.pid}) runs as {account(one.uid)}, which cannot {verb} {path}",
-                    mend=f"chown -R {account(one.uid)}: {place.folder}; or have the servers run as"
+                    mend=f"see with ls -l /proc/{one.pid}/exe that it is the mail server's, as any account can run a"
+                    f" program of that name; if so, {_chown(one, place)}; or have the servers run as"
                     f" {account(os.stat(place.folder).st_uid)}",
                     file=path,
                 )
                 break
+
+
+def _chown(one: Process, place: Place) -> str:
+    return shlex.join(["chown", "-R", f"{account(one.uid)}:", place.folder])
 
 
 def _needs(place: Place) -> Iterator[tuple[str, int, str]]:

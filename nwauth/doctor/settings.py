@@ -35,7 +35,7 @@ def nwauth_toml(place: Place) -> Iterator[Finding]:
 
 def has_users(place: Place) -> Iterator[Finding]:
     """There is a user base."""
-    for one in place.flat:
+    for one in place.flat if place.config is not None else ():  # whether flat files are meant, no slip tells
         there = [os.path.lexists(os.path.join(one.path, name)) for name in ("nwauth.txt", "nwauth.add")]
         if not any(there):
             yield finding(

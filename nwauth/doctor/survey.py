@@ -5,104 +5,19 @@ from __future__ import annotations
 from heapq import merge
 from typing import TYPE_CHECKING
 
-from nwauth.build import store as build_store
-from nwauth.config.routes import Route
 from nwauth.doctor.drops import Drops
-from nwauth.doctor.finding import MOST_USERS, counted, examples, finding
+from nwauth.doctor.finding import counted, finding
+from nwauth.doctor.listed import Listed
+from nwauth.doctor.mends import own_name, place_of_mail
 from nwauth.doctor.people import People
-from nwauth.errors import NotSupported, NwauthError
 from nwauth.names import fold
-from nwauth.stores.combined import StrippedStore
-from nwauth.stores.combined.member import covering
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nwauth.config.part import StoreConfig
     from nwauth.doctor.finding import Finding
     from nwauth.doctor.place import Place
     from nwauth.model import User
-    from nwauth.stores.base import Store
-
-FOLDS_TRIED = 500  # names of a foreign table that are asked for in another case
-
-
-class Some:
-    """A number of users, and the first few names."""
-
-    def __init__(self) -> None:
-        self.number = 0
-        self.names: list[str] = []
-
-    def add(self, name: str) -> None:
-        """One more."""
-        self.number += 1
-        if len(self.names) < MOST_USERS:
-            self.names.append(name)
-
-    @property
-    def told(self) -> str:
-        """Some of the names, for a text."""
-        return examples(self.names, self.number)
-
-
-class Listed:
-    """One store in the survey, with its route: what was seen of its users."""
-
-    def __init__(self, place: Place, one: StoreConfig) -> None:
-        assert place.config is not None  # noqa: S101
-        self.one = one
-        self.route = place.config.routes.get(one.name) or Route()
-        self.store: Store = _built(place, one, self.route)
-        match = self.route.match
-        self.asked = covering(match["lookup"]), covering(match["check"])
-        self.asks_all = self.asked[0]("") or self.asked[1]("")
-        self.error: NwauthError | OSError | None = None
-        self.is_listable = True
-        self.users = 0
-        self.out_of_reach = Some()
-        self.hidden = Some()
-        self.hidden_by = ""
-        self.twins = Some()
-        self.folded_otherwise = Some()
-        self._tried = 0
-
-    def stream(self, at: int) -> Iterator[tuple[str, int, User]]:
-        """(folded name, `at`, user), in order; it ends where the store fails."""
-        is_foreign = getattr(self.one, "columns", None) is not None
-        try:
-            for user in self.store.search():
-                self.users += 1
-                if is_foreign and self._tried < FOLDS_TRIED:
-                    self._try_another_case(user.name)
-                yield fold(user.name), at, user
-        except NotSupported:
-            self.is_listable = False
-        except (NwauthError, OSError) as error:
-            self.error = error
-
-    def _try_another_case(self, name: str) -> None:
-        """Whether a foreign table finds a user whose name comes in another case."""
-        other = name.swapcase()
-        if other == name or fold(other) != fold(name):
-            return
-        self._tried += 1
-        if self.store.lookup(other) is None:
-            self.folded_otherwise.add(name)
-
-    def reaches(self, key: str) -> bool:
-        """Whether the servers' questions for a folded name come here."""
-        return self.asks_all or self.asked[0](key) or self.asked[1](key)
-
-
-def _built(place: Place, one: StoreConfig, route: Route) -> Store:
-    assert place.config is not None  # noqa: S101
-    if "state" in one.__slots__:  # a list of what was served is the servers' to write
-        one = one.changed(state=None)
-    made = build_store(place.config, one)
-    if route.strip_prefix or route.strip_suffix:
-        return StrippedStore(made, prefix=route.strip_prefix, suffix=route.strip_suffix)
-    return made
 
 
 class Survey:
@@ -129,16 +44,18 @@ class Survey:
         if group:
             self._take(group_key, group)
         self.drops.end(self._looked_up)
+        for one in self.stores:
+            one.ask()
 
     def _take(self, key: str, group: list[tuple[int, User]]) -> None:
         """Look at the users of one folded name, in the order of their stores."""
         first: tuple[int, User] | None = None
-        last = -1
+        last, last_name = -1, ""
         for at, user in group:
             one = self.stores[at]
             if at == last:
-                one.twins.add(user.name)
-            last = at
+                one.twins.add(last_name, user.name)
+            last, last_name = at, user.name
             if not one.asks_all and not one.reaches(key):
                 one.out_of_reach.add(user.name)
                 continue
@@ -147,6 +64,7 @@ class Survey:
             elif first[0] != at and one.route.migrate_to != self.stores[first[0]].one.name:
                 one.hidden.add(user.name)
                 one.hidden_by = self.stores[first[0]].one.name
+            one.take(user)
             self.people.take(user, one.one)
         if first is not None:
             self.drops.take(key, first[1])
@@ -184,7 +102,9 @@ def users(place: Place) -> Iterator[Finding]:
         survey.close()
     for one in survey.stores:
         yield from _down(place, one)
-        yield from _twins(one)
+        if one.twins.number:
+            yield one.twins.finding(place, one.one, one.store.place())
+        yield from _unsayable(place, one)
         yield from _of_route(place, one)
         yield from _folding(one)
 
@@ -197,7 +117,7 @@ def _down(place: Place, one: Listed) -> Iterator[Finding]:
     listing = place.nwauth("--store", one.one.name, "user", "list")
     is_passing = "being written" in reason or "try again" in reason
     yield finding(
-        "store-down",
+        "cannot-list" if one.answers else "store-down",
         f"store {one.one.name} cannot be listed: {reason}"
         + ("" if where.partition(",")[0] in reason else f" ({where})"),
         mend="run nwauth doctor again in half a minute" if is_passing else f"mend that; then {listing} works",
@@ -209,14 +129,15 @@ def _has_no_base(one: Listed) -> bool:
     return one.one.kind == "flatfile" and "no user database" in str(one.error)
 
 
-def _twins(one: Listed) -> Iterator[Finding]:
-    if one.twins.number:
+def _unsayable(place: Place, one: Listed) -> Iterator[Finding]:
+    found = one.unsayable
+    if found.number:
         yield finding(
-            "case-twins",
-            f"store {one.one.name}: {counted(one.twins.number, 'user')} differ{'s' * (one.twins.number == 1)} from"
-            f" another in case alone: {one.twins.told}",
-            mend=f"give one of the two another name in {one.store.place()}",
-            users=one.twins.names,
+            "unsayable",
+            f"store {one.one.name}: the servers cannot be told where the mail of {counted(found.number, 'user')} is, or"
+            f" whose it is: {found.told}; of {found.names[0]}: {one.unsayable_reason}",
+            mend=place_of_mail(place, one.one, found.names[0], one.store.place()),
+            users=found.names,
         )
 
 
@@ -260,10 +181,10 @@ def _of_route(place: Place, one: Listed) -> Iterator[Finding]:
 
 def _delete_one(place: Place, one: Listed) -> str:
     """How the double goes: ``--store`` takes names as that store has them."""
-    name, route = one.hidden.names[0], one.route
+    name = one.hidden.names[0]
     if one.one.read_only:
         return f"take one of the two out: of {one.store.place()}, or with {place.nwauth('user', 'del', name)}"
-    bare = name.removesuffix(route.strip_suffix).removeprefix(route.strip_prefix)
+    bare = own_name(place, one.one, name)
     return f"delete one of the two: {place.nwauth('--store', one.one.name, 'user', 'del', bare)}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,12 +69,13 @@ def test_a_finding_is_a_record_and_the_status_is_no(site: Site) -> None:
 
 
 def test_errors_come_first_and_what_was_not_examined_last(site: Site) -> None:
-    site.drops.rmdir()
+    site.dmail("authent_process c:\\dmail\\nwauth.exe\n")
     site.users("bob", "eve", field="*secret")
     site.add.write_text("ada:{foo}bar:\n")
     site.add.chmod(0o600)
     status, rows, err = doctor(site)
     assert [row["id"] for row in rows] == ["unknown-passwords", "clear-text", "cannot-look"]
+    assert rows[-1]["what"].endswith("is a program of Windows'")
     assert (status, err) == (75, "1 error, 1 warning, 1 thing not examined\n")
 
 
@@ -189,3 +191,13 @@ def test_what_lists_the_drop_files_apart_gives_what_a_walk_gives(site: Site) -> 
     listed = sorted(lister(site.conf)())
     assert listed == sorted(walk_all(site.conf))
     assert len(listed) == len(names)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has rights to keep")
+def test_a_listing_of_the_drop_files_that_was_cut_short_is_not_taken_for_all(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (site.drops / "bob").touch()
+    assert [found.error for found in lister(site.conf)()] == [""]
+    monkeypatch.setattr("nwauth.doctor.dropfolders.walk", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    assert [found.error for found in lister(site.conf)()] == ["its listing was cut short"]

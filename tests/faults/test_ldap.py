@@ -19,7 +19,7 @@ from tests.databases.processes import wait_until
 from tests.databases.proxy import Proxy
 from tests.databases.server import free_port
 from tests.directories import breakable_slapd, shared_slapd
-from tests.directories.people import directory_of, store_of
+from tests.directories.people import check, directory_of, store_of
 from tests.directories.slapd import HOST, Slapd
 from tests.faults.databases import AT_ONCE_SECONDS, DEADLINE_SECONDS, assert_breaker, assert_ends_well, seconds_until
 from tests.faults.directories import IN_TIME_SECONDS, QUESTIONS, Folder, assert_dead, assert_serves
@@ -312,6 +312,47 @@ def test_a_server_without_the_users_is_passed_over_and_makes_nobody_absent(two: 
         second.kill()
         assert_dead(child, *QUESTIONS)
     folder.assert_told_once("is not there, or may not be read")
+
+
+def test_a_password_is_refused_by_the_server_alone_that_shows_the_user(
+    two: tuple[Slapd, Slapd, Folder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A replica that is filled anew refuses everybody's; the connection for passwords must not stay there."""
+    monkeypatch.setattr("nwauth.stores.ldap.link.DEAD_SECONDS", 0.0)
+    first, second, folder = two
+    base = _base(folder)
+    first.kill()
+    with closing(store_of(first, base, urls=[first.url, second.url])) as store:
+        assert check(store, "bob", b"secret") is True
+        first.start()
+        second.drop_branch(base)
+        with pytest.raises(Unavailable):
+            store.lookup("bob")
+        assert check(store, "bob", b"secret") is True
+        assert check(store, "bob", b"wrong") is False
+
+
+def test_a_server_that_takes_no_more_connections_makes_no_password_wrong(two: tuple[Slapd, Slapd, Folder]) -> None:
+    first, second, folder = two
+    base = _base(folder)
+    second.drop_branch(base)
+    with (
+        Proxy(first.port) as proxy,
+        closing(store_of(first, base, urls=[f"ldap://{HOST}:{proxy.port}", second.url])) as store,
+    ):
+        bob = store.lookup("bob")
+        assert bob is not None
+        proxy.refuse()
+        with pytest.raises(Unavailable, match="refuses a user seen at"):
+            store.verify(bob, b"secret")
+
+
+def test_an_address_of_a_kind_that_the_kernel_does_not_know_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    server, base = directory_of("bob")
+    there = [(socket.AF_INET, (HOST, server.port))]
+    monkeypatch.setattr("nwauth.stores.ldap.dial._resolved", lambda *_: [(99, ("::1", 0, 0, 0)), *there])
+    with closing(store_of(server, base)) as store:
+        assert store.lookup("bob") is not None
 
 
 # --- what it costs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -10,10 +11,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nwauth.errors import Unavailable
+from nwauth.stores.health import Health
 from nwauth.stores.ldap import Limits
+from nwauth.stores.ldap.dial import Dialler
+from nwauth.stores.ldap.link import Peer
+from nwauth.stores.ldap.url import parsed
+from nwauth.stores.ldap.wire import Lost
 from tests.databases.proxy import Proxy
 from tests.directories import shared_slapd
-from tests.directories.authority import authority
+from tests.directories.authority import Authority, authority
 from tests.directories.people import directory_of, store_of
 from tests.directories.slapd import HOST, PASSWORD, Slapd
 from tests.faults.directories import IN_TIME_SECONDS, Folder, assert_dead, assert_serves
@@ -30,10 +36,13 @@ CERTIFICATES = {
     "of an authority that nobody knows": lambda: authority().unknown(),
 }
 WRONG = {
-    "of another host": "certificate is refused: IP address mismatch",
+    "of another host": "certificate is refused: IP address mismatch.*: name the server in urls as its certificate does",
     "expired": "certificate is refused: certificate has expired",
-    "of an authority that nobody knows": "certificate is refused: unable to get local issuer certificate",
+    "of an authority that nobody knows": "certificate is refused: unable to get local issuer certificate: put the auth",
 }
+UNKNOWN_AUTHORITY = "certificate is refused: .*: put the authority that signed it into ca_file"
+PLAIN_PORT = "is that the plain port? Its URL is ldap://, and start_tls = true asks for TLS there"
+TLS_PORT = "is that the port for TLS? Its URL is ldaps://"
 WAYS = ("ldaps", "start_tls")
 
 
@@ -76,10 +85,21 @@ def test_a_wrong_certificate_is_refused_with_its_reason(which: str, words: str, 
         store.lookup("bob")
 
 
+def test_authorities_that_were_replaced_count_without_a_restart(tmp_path: Path) -> None:
+    """A child lives for months, and the authorities of a site are made anew now and then."""
+    ca_file = tmp_path / "ca.pem"
+    ca_file.write_text(Authority().ca_file.read_text())  # another one
+    with closing(secure_store("right", "ldaps", ca_file=str(ca_file), retry_seconds=0.0)) as store:
+        with pytest.raises(Unavailable, match="certificate is refused"):
+            store.lookup("bob")
+        ca_file.write_text(authority().ca_file.read_text())
+        assert store.lookup("bob") is not None
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_without_a_ca_file_the_systems_authorities_count(way: str) -> None:
     store = secure_store("right", way, ca_file=None)
-    with closing(store), pytest.raises(Unavailable, match="certificate is refused"):
+    with closing(store), pytest.raises(Unavailable, match=UNKNOWN_AUTHORITY):
         store.lookup("bob")
 
 
@@ -115,17 +135,26 @@ def test_a_server_that_does_not_start_tls_gets_no_password() -> None:
 def test_tls_on_a_port_without_it_is_no_answer() -> None:
     server, base = directory_of("bob")
     url = f"ldaps://{HOST}:{server.port}"
-    store = store_of(server, base, urls=[url], limits=Limits(connect=0.5, request=0.5))
-    with closing(store), pytest.raises(Unavailable):
+    with closing(store_of(server, base, urls=[url])) as store, pytest.raises(Unavailable, match=re.escape(PLAIN_PORT)):
         store.lookup("bob")
 
 
 def test_no_tls_on_a_port_with_it_is_no_answer() -> None:
     server, base = secured("right")
     url = f"ldap://{HOST}:{server.tls_port}"
-    store = store_of(server, base, urls=[url], limits=Limits(connect=0.5, request=0.5))
-    with closing(store), pytest.raises(Unavailable):
-        store.lookup("bob")
+    for start_tls, words in ((False, TLS_PORT), (True, f"{TLS_PORT}, without start_tls")):
+        store = store_of(server, base, urls=[url], start_tls=start_tls)
+        with closing(store), pytest.raises(Unavailable, match=re.escape(words)):
+            store.lookup("bob")
+
+
+def test_a_port_that_has_worked_is_not_doubted() -> None:
+    peer = Peer(Dialler(parsed(f"ldap://{HOST}")), Health("asking", "ldap", lambda _facts: None))
+    lost = Lost("the server has closed the connection")
+    lost.may_be_port = True
+    assert TLS_PORT in peer.failed(lost)
+    peer.works()
+    assert peer.failed(lost) == f"ldap://{HOST}: the server has closed the connection"
 
 
 @pytest.mark.parametrize("way", WAYS)

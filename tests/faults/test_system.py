@@ -6,6 +6,7 @@ import ctypes.util
 import os
 import select
 import signal
+import threading
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ import pytest
 
 from nwauth.errors import Unavailable
 from nwauth.stores.health import PUBLIC
-from nwauth.stores.system import stack
+from nwauth.stores.system import SystemStore, stack
 from tests.serving import COMMAND, IN_CI, PATIENCE_SECONDS, Child, make_folder
 from tests.systemusers import UNIX, Machine, Process, RemoteStore, needs_root
 
@@ -68,6 +69,17 @@ def idle_source() -> str:
         return service
     reason = "no second source of accounts is installed: apt-get install libnss-systemd"
     raise pytest.fail.Exception(reason) if IN_CI else pytest.skip.Exception(reason)
+
+
+def test_a_listing_that_takes_longer_than_the_request_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A directory behind the switch may list its users for minutes; the mail server would make a "no" of it."""
+    monkeypatch.setattr("nwauth.stores.system.store.REQUEST_SECONDS", 0.0)
+    store = SystemStore()
+    store.begin()
+    with pytest.raises(Unavailable, match="listing all accounts was given up after 0 s: set walk = false"):
+        store.lookup("nobody-with-an-é")  # which is looked for in a listing of everybody
+    store.end()
+    assert store.lookup("nobody-with-an-é") is None
 
 
 # --- who is there -----------------------------------------------------------------------------------------------------
@@ -195,7 +207,7 @@ def test_a_service_file_that_leaves_a_question_to_the_one_named_other_is_not_use
 ) -> None:
     machine.service(content)
     store = process.store(passwords="pam")
-    words = f'/etc/pam.d/nwauth has no line "{lacking}" for the service nwauth: PAM would refuse everybody; add'
+    words = f'/etc/pam.d/nwauth has no line "{lacking}" for the service nwauth, and PAM would refuse everybody: add'
     cannot_tell(lambda: store.verify(known(store), b"secret"), words)
 
 
@@ -300,6 +312,62 @@ def test_where_pam_is_asked_for_and_not_installed_the_remedy_is_named(machine: M
         assert store.lookup("nobody-at-all") is None
 
 
+# --- what can be seen beforehand --------------------------------------------------------------------------------------
+
+
+def obstacle(store: RemoteStore) -> str:
+    return str(store.process.ask("call", store.number, "obstacle"))
+
+
+OBSTACLES = {
+    "no service file": (None, "there is no PAM service file /etc/pam.d/nwauth: make one with"),
+    "an empty one": ("", '/etc/pam.d/nwauth has no line "auth"'),
+    "no module to ask for passwords": (
+        "auth required pam_gone.so\naccount required pam_unix.so\n",
+        "Module is unknown",
+    ),
+    "none to ask for accounts": ("auth required pam_unix.so\naccount required pam_gone.so\n", "Module is unknown"),
+    "a directory that is down": (
+        "auth required pam_debug.so auth=authinfo_unavail\naccount required pam_unix.so\n",
+        "cannot",
+    ),
+}
+
+
+@pytest.mark.parametrize("state", OBSTACLES)
+def test_what_keeps_everybody_out_is_seen_without_anybodys_login(
+    machine: Machine, process: Process, state: str
+) -> None:
+    content, words = OBSTACLES[state]
+    store = process.store(passwords="pam")
+    assert obstacle(store) == "None"
+    machine.service(content)
+    assert words in obstacle(store)
+    machine.service("auth required pam_deny.so\naccount required pam_deny.so\n")  # who is refused was not unheard
+    assert obstacle(store) == "None"
+
+
+@pytest.mark.parametrize("by", ["pam", "shadow"])
+def test_a_shadow_file_that_is_gone_is_seen_without_anybodys_login(machine: Machine, process: Process, by: str) -> None:
+    store = process.store(passwords=by)
+    assert obstacle(store) == "None"
+    (machine.etc / "shadow").unlink()
+    assert "No such file or directory" in obstacle(store)
+    machine.accounts("eve:$1$abcdefgh$cHJi5PXp/ki/ktXzqlk6I1:1000:100::/:/bin/sh")  # it is nobody's
+    assert obstacle(store) == "None"
+
+
+@needs_root
+@pytest.mark.parametrize("by", ["pam", "shadow"])
+def test_without_root_it_is_seen_that_nobody_can_log_in(machine: Machine, process: Process, by: str) -> None:
+    assert machine.etc.is_dir()
+    process.ask("become", 1234)
+    store = process.store(passwords=by)
+    assert "a password in /etc/shadow can be checked by root alone" in str(
+        process.ask("call", store.number, "obstacle")
+    )
+
+
 # --- who is not root --------------------------------------------------------------------------------------------------
 
 
@@ -322,11 +390,33 @@ def test_without_root_a_shadow_password_is_neither_right_nor_wrong(
 
 
 @needs_root
-def test_without_root_a_listing_does_not_lose_passwords_in_silence(machine: Machine, process: Process) -> None:
+@pytest.mark.parametrize(("by", "field"), [("pam", ""), ("shadow", "x")])
+def test_without_root_accounts_are_listed_without_their_passwords(
+    machine: Machine, process: Process, by: str, field: str
+) -> None:
     process.ask("become", 1234)
-    cannot_tell(lambda: list(process.store(passwords="shadow").search()), "by root alone", "Permission denied")
-    assert machine.etc.is_dir()
-    assert [user.name for user in process.store(passwords="pam").search()] == ["bob"]
+    store = process.store(passwords=by)
+    assert [(user.name, user.stored_password) for user in store.search()] == [("bob", field)]
+    assert store.lookup("bob") == next(store.search())
+    assert process.ask("noticed") == []
+    (machine.etc / "passwd").chmod(0o600)  # and what is no matter of passwords is not hidden by it
+    cannot_tell(lambda: list(store.search()), "Permission denied")
+
+
+@needs_root
+def test_without_root_the_checks_of_others_are_one_outage_that_the_own_does_not_end(
+    machine: Machine, process: Process
+) -> None:
+    machine.add("eve", uid=1001, password="secret")
+    process.ask("become", 1000)
+    store = process.store(passwords="pam")
+    for _ in range(3):
+        assert store.verify(known(store), b"secret") is True
+        cannot_tell(lambda: store.verify(known(store, "eve"), b"secret"), "can be checked by root alone")
+        cannot_tell(lambda: store.verify(known(store, "eve"), b"wrong"), "can be checked by root alone")
+    assert [(one["doing"], one["state"]) for one in process.ask("noticed")] == [
+        ("checking passwords of others", "down")
+    ]
 
 
 @needs_root
@@ -381,6 +471,40 @@ def test_a_module_that_hangs_is_given_up(machine: Machine, process: Process) -> 
     machine.service(UNIX)
     assert process.store(passwords="pam").verify(known(store), b"secret") is True
     os.close(go)
+
+
+PTRACE_SEIZE = 0x4206
+
+
+@needs_root
+def test_a_module_that_cannot_even_be_killed_is_given_up(machine: Machine, process: Process) -> None:
+    """One that waits inside the kernel ends when its file server comes back; one that is traced is kept alike."""
+    go, started = fifo(machine, "go"), fifo(machine, "started")
+    script(machine, "echo $PPID >/etc/started; read line </etc/go")
+    store = process.store(passwords="pam", pam_timeout_seconds=0.5)
+    bob = known(store)
+    held, given_up = threading.Event(), threading.Event()
+
+    def trace() -> None:
+        select.select([started], [], [], PATIENCE_SECONDS)
+        ctypes.CDLL(None).ptrace(PTRACE_SEIZE, int(os.read(started, 64)), 0, 0)
+        held.set()
+        given_up.wait(PATIENCE_SECONDS)  # the end of the thread lets it go
+
+    tracer = threading.Thread(target=trace)
+    tracer.start()
+    cannot_tell(lambda: store.verify(bob, b"secret"), "no answer within 0.5 s")
+    assert held.is_set()
+    assert not given_up.is_set()
+    assert process.ask("children") != ""
+    given_up.set()
+    tracer.join()
+    os.write(go, b"go\n")
+    machine.service(UNIX)
+    assert store.verify(bob, b"secret") is True
+    assert process.ask("children") == ""
+    os.close(go)
+    os.close(started)
 
 
 def test_a_module_that_crashes_is_no_wrong_password(machine: Machine, process: Process) -> None:

@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 
 from nwauth.errors import Unavailable
-from nwauth.stores.ldap import Limits
+from nwauth.stores.ldap import Attributes, Limits, People
 from tests.directories import ldif, shared_slapd
 from tests.directories.people import check, directory_of, dn_of, person, store_of
 from tests.directories.slapd import ACCESS, MAIL, PASSWORD, SUFFIX, Slapd
@@ -24,6 +24,22 @@ def test_without_any_user_to_be_seen_nobody_is_absent() -> None:
         assert "no user can be seen" in str(raised.value)
         server.modify(person(base, "eve"))
         assert store.lookup("bob") is None
+
+
+def test_an_attribute_that_nobody_has_is_named_where_nobody_can_be_seen() -> None:
+    server, base = directory_of("bob")
+    people = People(base, attributes=Attributes(name=("uidd",)))
+    with closing(store_of(server, base, people=people)) as store, pytest.raises(Unavailable) as raised:
+        store.lookup("bob")
+    assert "look at base, filter, attributes.name (uidd), and what bind_dn may read" in str(raised.value)
+
+
+def test_an_attribute_that_the_found_entry_lacks_is_named() -> None:
+    server, base = directory_of("bob")
+    people = People(base, filter_="(uid={name})", attributes=Attributes(name=("uidd",)))
+    words = "shows no uidd: may bind_dn read it, and is attributes.name right"
+    with closing(store_of(server, base, people=people)) as store, pytest.raises(Unavailable, match=words):
+        store.lookup("bob")
 
 
 def test_a_base_that_is_gone_makes_nobody_absent() -> None:

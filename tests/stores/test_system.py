@@ -212,6 +212,12 @@ def test_an_account_without_a_home_has_no_drop_path_in_it(machine: Machine, proc
     with pytest.raises(Unavailable, match="the account 'bob' has no home folder for drop_path, found"):
         process.store(drop_path="{home}/Mailbox").lookup("bob")
     assert meant(process.store(drop_path="/mail/{name}"), "bob") == "bob"
+    machine.accounts(account("bob", home=home), account("eve", 1001, home="/home/eve"))
+    listed = process.store(drop_path="{home}/Mailbox").search()  # and hides nobody else
+    assert [(user.name, user.unsayable().partition(": ")[0]) for user in listed] == [
+        ("bob", "the drop path of 'bob' holds a blank"),
+        ("eve", ""),
+    ]
 
 
 def test_an_account_too_large_for_the_first_buffer_is_found(machine: Machine, process: Process) -> None:

@@ -84,7 +84,8 @@ def test_what_nobody_may_type_is_wrong_without_asking(
     user = store.lookup("bob")
     assert user is not None
     machine.service(None)  # who asks now cannot tell
-    assert store.verify(user, password) is False
+    with pytest.raises(Refused, match="nobody has such"):  # and no time tells whose it was: that is no wrong password
+        store.verify(user, password)
 
 
 def test_an_account_without_a_password_lets_nobody_in(machine: Machine, process: Process, by: str) -> None:
@@ -93,15 +94,17 @@ def test_an_account_without_a_password_lets_nobody_in(machine: Machine, process:
     machine.service("auth required pam_unix.so nullok\naccount required pam_unix.so\n")
     store = process.store(passwords=by, day=TODAY)
     for name in ("bob", "eve", "carl"):
-        for password in (b"", b"x", b"*"):
-            assert check(store, name, password) is False
+        for password in (b"x", b"*"):
+            found = check(store, name, password)
+            assert found is False if by == "shadow" else found == NOTHING_FITS
 
 
 # --- accounts that are locked, expired, too old -----------------------------------------------------------------------
 
+NOTHING_FITS = "the account is locked, or has no password: passwd sets one"
 LOCKED: dict[str, tuple[list[list[str]], dict[str, bool | str]]] = {
     "as made": ([], {"pam": True, "shadow": True}),
-    "locked": ([["usermod", "-L", "bob"]], {"pam": False, "shadow": False}),
+    "locked": ([["usermod", "-L", "bob"]], {"pam": NOTHING_FITS, "shadow": False}),
     "locked and unlocked": ([["usermod", "-L", "bob"], ["usermod", "-U", "bob"]], {"pam": True, "shadow": True}),
     "expired": (
         [["chage", "-E", "1", "bob"]],
@@ -305,6 +308,22 @@ def test_look_ups_leave_nothing_behind(machine: Machine, process: Process) -> No
         process.ask("repeat", 3000, store.number, "lookup", name)
     assert process.ask("descriptors") == descriptors
     assert process.ask("memory_kib") - memory < 512
+
+
+@pytest.mark.parametrize(
+    "field", ["", "!", "*", "!$y$j9T$F5Jx5fExrKuPp53xLKQ..1$X3DX6M94c7o.9agCG9G317fhZg9SqC.5i5rd.R"]
+)
+def test_a_no_without_a_comparison_is_told_from_a_wrong_password(
+    machine: Machine, process: Process, field: str
+) -> None:
+    """PAM gives it at once: whatever takes the time of wrong passwords must not go by it."""
+    machine.accounts("bob:x:1000:100::/:/bin/sh", f"eve:{field}:1001:100::/:/bin/sh")
+    machine.shadows(f"bob:{field}:19000::::::")
+    store = process.store(passwords="pam")
+    assert check(store, "bob", b"secret") == NOTHING_FITS
+    assert check(store, "eve", b"secret") == NOTHING_FITS
+    machine.add("carl", uid=1002, password="secret")
+    assert check(store, "carl", b"wrong") is False
 
 
 def test_no_password_stands_in_an_error(machine: Machine, process: Process, by: str) -> None:

@@ -133,10 +133,11 @@ def test_a_source_says_yes_no_or_cannot_tell(answers: list[tuple[int, int]], fou
         ("passwd: files ../../tmp/evil\n", ("files", ".._.._tmp_evil")),
         ("passwd:\n", ("files",)),
         ("passwd: db\npasswd: files\n", ("files",)),
+        ("passwd: files sss\n# Ordna \u00c5 passwd: files\n", ("files", "sss")),
     ],
 )
 def test_the_switch_is_read_as_the_c_library_reads_it(content: str, found: tuple[str, ...]) -> None:
-    assert services(content, "passwd") == found
+    assert services(content.encode().decode("latin-1"), "passwd") == found  # as the file is read
 
 
 def test_without_a_switch_the_accounts_are_those_of_the_c_library(monkeypatch: pytest.MonkeyPatch) -> None:

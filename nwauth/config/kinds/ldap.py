@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
     from nwauth.options import Options
     from nwauth.passwords.values import Settings
-    from nwauth.stores.ldap.people import Attributes, People
+    from nwauth.stores.ldap.entries import Attributes
+    from nwauth.stores.ldap.people import People
 
 SYSTEM = "system"  # its authorities
 MAX_WAIT_SECONDS = 7.5  # the mail server waits for 10
@@ -171,7 +172,7 @@ def _people(table: Options) -> People:
 
 
 def _attributes(columns: Options) -> Attributes:
-    from nwauth.stores.ldap.people import Attributes
+    from nwauth.stores.ldap.entries import Attributes
 
     return Attributes(
         name=tuple(

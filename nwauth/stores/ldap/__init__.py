@@ -3,7 +3,8 @@
 The rooms, in the order that a look-up passes them:
 
 - `store`: `LdapStore`, the store itself: what an answer means
-- `people`: which entries are users, and what an entry is to us; `presets` for the two usual directories
+- `people`: which entries are users, by which names; `presets` for the two usual directories
+- `entries`: what an entry is to us; `paths`: drop paths made of attributes, and what may not go into one
 - `filters`: search filters with marks for the name, which is put in as bytes, never as text
 - `listing`: everybody, page by page
 - `proof`: what a "no" needs
@@ -17,8 +18,9 @@ The rooms, in the order that a look-up passes them:
 
 from __future__ import annotations
 
+from nwauth.stores.ldap.entries import Attributes
 from nwauth.stores.ldap.link import Limits
-from nwauth.stores.ldap.people import Attributes, People
+from nwauth.stores.ldap.people import People
 from nwauth.stores.ldap.store import LdapStore
 
 __all__ = ["Attributes", "LdapStore", "Limits", "People"]

@@ -57,8 +57,19 @@ class Dialler:
             raise Trouble("no TLS in time") from None
         except OSError as error:
             connected.close()
-            raise Trouble(reason(error)) from None
+            self._context = None  # the authorities may have changed
+            trouble = Trouble(reason(error))
+            trouble.may_be_port = not getattr(error, "verify_message", "")
+            raise trouble from None
         return Wire(connected)
+
+    def other_port(self) -> str:
+        """What to look at where it seems that the port is another kind of port than the URL says."""
+        if self.url.is_tls:
+            return ": is that the plain port? Its URL is ldap://, and start_tls = true asks for TLS there"
+        if self.url.path:
+            return ""
+        return ": is that the port for TLS? Its URL is ldaps://" + (", without start_tls" if self._start_tls else "")
 
     # --- the socket -------------------------------------------------------------------------------------------------
 
@@ -68,7 +79,11 @@ class Dialler:
         trouble = Trouble("it has no address")
         targets = self._targets(until)
         for at, (family, address) in enumerate(targets):
-            found = socket.socket(family, socket.SOCK_STREAM)
+            try:
+                found = socket.socket(family, socket.SOCK_STREAM)
+            except OSError as error:  # no descriptor is left, or the kernel knows no such addresses
+                trouble = Trouble(reason(error))
+                continue
             try:
                 found.settimeout(max((until - monotonic()) / (len(targets) - at), 0.001))
                 found.connect(address)
@@ -112,7 +127,9 @@ def _ask_for_tls(connected: socket.socket, until: float) -> None:
     try:
         (answer,) = wire.ask([messages.start_tls()], until)
     except Lost as error:
-        raise Trouble(f"it does not start TLS: {error}") from None
+        trouble = Trouble(f"it does not start TLS: {error}")
+        trouble.may_be_port = True
+        raise trouble from None
     if answer.code != messages.SUCCESS:
         raise Trouble(f"it does not start TLS: {answer}")
 

@@ -46,6 +46,7 @@ class Peer:
         self.health: Final = health
         self.dead_until = 0.0
         self.failures = 0  # connections made before the last one are not trusted any more
+        self._has_worked = False
 
     def __str__(self) -> str:
         return self.dialler.url.text
@@ -55,11 +56,14 @@ class Peer:
         self.dead_until = monotonic() + DEAD_SECONDS
         self.failures += 1
         text = f"{self}: {trouble}"
+        if trouble.may_be_port and not self._has_worked:
+            text += self.dialler.other_port()
         self.health.failed(text)
         return text
 
     def works(self) -> None:
         self.dead_until = 0.0
+        self._has_worked = True
         self.health.works()
 
 
@@ -111,7 +115,7 @@ class Line:
         self._failures = 0  # of the peer, when the connection was made
 
     def ask(self, operations: Sequence[Operation], until: float, *, first: Peer | None = None) -> list[Answer]:
-        """The answers; a server that cannot give them is passed over for the next.  `first` is preferred for a new one.
+        """The answers; a server that cannot give them is passed over for the next.  `first` is preferred to all others.
 
         Raises:
             Unavailable: none can.
@@ -121,7 +125,7 @@ class Line:
         wire, peer, skipped, reasons = self._wire, self.peer, None, []
         if wire is not None and peer is not None:
             try:
-                if peer.failures == self._failures and wire.is_quiet():
+                if (first is None or first is peer) and peer.failures == self._failures and wire.is_quiet():
                     return self._asked(wire, operations, until)
             except Lost:
                 pass

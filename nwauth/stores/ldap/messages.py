@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     import sansldap
 
-    Operation = Callable[[sansldap.LDAPClient], int]  # puts a request into the session; its number
-
 MISSING = "LDAP needs a library that is not installed here: pip install 'nwauth[ldap]'"
 
 BASE_OBJECT, ONE_LEVEL, SUBTREE = range(3)
@@ -26,6 +24,7 @@ SUCCESS = 0
 SIZE_LIMIT = 4
 NO_SUCH_OBJECT = 32
 INVALID_CREDENTIALS = 49
+NO_ANSWER = -1  # ours: what came is no answer to what was asked
 
 DOMAIN_SCOPE = "1.2.840.113556.1.4.1339"  # Active Directory: no references to other domains, [MS-ADTS] 3.1.1.3.4.1.3
 START_TLS_NAME = "1.3.6.1.4.1.1466.20037"
@@ -41,12 +40,26 @@ class Entry(Record):
         self.values: Final = values
 
 
+class Operation(Record):
+    """A request: `send` puts it into a session and gives its number; `ending` is the message that ends its answer."""
+
+    __slots__ = ("ending", "send")
+
+    def __init__(self, send: Callable[[sansldap.LDAPClient], int], *, ending: str) -> None:
+        self.send: Final = send
+        self.ending: Final = ending
+
+
 class Answer:
-    """What came in answer to one request: entries, how many references to elsewhere, and in the end a result."""
+    """What came in answer to one request: entries, how many references to elsewhere, and in the end a result.
 
-    __slots__ = ("code", "cookie", "entries", "is_done", "name", "references", "text")
+    `ending` is the kind of message that holds the result; one of another kind is none, whatever it says.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("code", "cookie", "ending", "entries", "is_done", "name", "references", "text")
+
+    def __init__(self, ending: str) -> None:
+        self.ending: Final = ending
         self.entries: list[Entry] = []
         self.references = 0
         self.is_done = False
@@ -66,15 +79,23 @@ class Answer:
             self.entries.append(_entry(message))
         elif isinstance(message, sansldap.SearchResultReference):
             self.references += 1
-        elif isinstance(message, sansldap.SearchResultDone | sansldap.BindResponse | sansldap.ExtendedResponse):
+        elif type(message).__name__ == self.ending and isinstance(
+            message, sansldap.SearchResultDone | sansldap.BindResponse | sansldap.ExtendedResponse
+        ):
             result = message.result
-            self.code = int(result.result_code)
+            # Not int() of it: that is 0, success, for every code that the library has no name for.
+            self._end(result.result_code.value, "")
             self.name = result.result_code.name.lower().replace("_", " ")
             self.text = " ".join(result.diagnostics_message.rstrip("\0").split())
             for control in message.controls:
                 if isinstance(control, sansldap.PagedResultControl):
                     self.cookie = control.cookie
-            self.is_done = True
+        else:
+            self.name = "no answer to what was asked"
+            self._end(NO_ANSWER, f"{type(message).__name__}, where {self.ending} was due")
+
+    def _end(self, code: int, text: str) -> None:
+        self.code, self.text, self.is_done = code, text, True
 
 
 def _entry(message: sansldap.SearchResultEntry) -> Entry:
@@ -108,12 +129,12 @@ def bind(dn: str, password: bytes) -> Operation:
     from nwauth.stores.ldap.credential import Octets
 
     credential = Octets(password)
-    return lambda client: client.bind(dn, authentication=credential)
+    return Operation(lambda client: client.bind(dn, authentication=credential), ending="BindResponse")
 
 
 def start_tls() -> Operation:
     """The request to go on under TLS."""
-    return lambda client: client.extended_request(START_TLS_NAME)
+    return Operation(lambda client: client.extended_request(START_TLS_NAME), ending="ExtendedResponse")
 
 
 def search(
@@ -139,7 +160,7 @@ def search(
             controls=list(controls),
         )
 
-    return send
+    return Operation(send, ending="SearchResultDone")
 
 
 def control(name: str) -> sansldap.LDAPControl:

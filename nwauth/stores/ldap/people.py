@@ -1,18 +1,18 @@
-"""Which entries of a directory are users, and what an entry is to us."""
+"""Which entries of a directory are users, by which names; and the requests that find them."""
 
 from __future__ import annotations
 
 from nwauth.errors import ConfigError, Unavailable
-from nwauth.model import Info, Record, User
-from nwauth.names import ENCODING, ERRORS, fold, split_name
+from nwauth.names import fold, split_name
 from nwauth.stores.health import PUBLIC
 from nwauth.stores.ldap import messages, states
-from nwauth.stores.ldap.filters import Filter, is_attribute, marks_in
+from nwauth.stores.ldap.entries import Attributes, Reading, text_of
+from nwauth.stores.ldap.filters import Filter, marks_in
 from nwauth.stores.ldap.presets import PRESETS, default_filter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from typing import Final
 
     from sansldap import LDAPControl, LDAPFilter
@@ -24,36 +24,7 @@ MODES = ("bind", "compare")
 CANDIDATES = 10  # entries that a directory may take for one name; of them one at most is
 PAGE_ENTRIES = 500
 NO_ATTRIBUTE = "1.1"  # RFC 4511 section 4.5.1.8
-_LINE_ENDS = str.maketrans({"\n": " ", "\r": " ", "\0": " ", '"': "'"})
-
-
-class Attributes(Record):
-    """Which attribute holds what; None where none does.
-
-    `name` are several: whichever holds the name that is asked for.  `info` maps info fields to attributes; `info_text`
-    holds all other info as it stands.  `drop_path` may be a text with attributes in it: ``{homeDirectory}/Mailbox``.
-    """
-
-    __slots__ = ("drop_path", "info", "info_text", "ip_mask", "name", "password", "uid")
-
-    def __init__(
-        self,
-        *,
-        name: tuple[str, ...] = (),
-        password: str = "userPassword",  # noqa: S107, an attribute
-        drop_path: str | None = None,
-        uid: str | None = None,
-        ip_mask: str | None = None,
-        info: Mapping[str, str] | None = None,
-        info_text: str | None = None,
-    ) -> None:
-        self.name: Final = name
-        self.password: Final = password
-        self.drop_path: Final = drop_path
-        self.uid: Final = uid
-        self.ip_mask: Final = ip_mask
-        self.info: Final = tuple((info or {}).items())
-        self.info_text: Final = info_text
+LOGIN_NAMES = ("uid", "userid")  # of directories: their uid is no number
 
 
 class People:
@@ -85,13 +56,15 @@ class People:
         self.base: Final = base
         self.compares: Final = mode == "compare"
         self._shadows: Final = given.shadows
-        self._map: Final = found
-        self._names: Final = tuple(name.lower() for name in found.name or given.names)
-        self._text: Final = filter_ or default_filter(given, found.name or given.names)
-        self._drop_path: Final = _pieces(found.drop_path)
+        self.names: Final = found.name or given.names
+        self._names: Final = tuple(name.lower() for name in self.names)
+        self._text: Final = filter_ or default_filter(given, self.names)
+        self.reading: Final = Reading(found, compares=self.compares)
         self._scope: Final = SCOPES[scope]
         self._control_names: Final = given.controls
         self._asked: Final = self._wanted()
+        if found.uid is not None and found.uid.lower() in (*LOGIN_NAMES, *self._names):
+            raise ValueError(f"attributes.uid: found {found.uid!a}, which holds names, wanted a number's, as uidNumber")
         marks = marks_in(self._text)
         if not marks & {"name", "localpart"}:
             raise ValueError("filter: found neither {name} nor {localpart}, wanted one: it would find everybody")
@@ -118,12 +91,8 @@ class People:
 
     def _wanted(self) -> list[str]:
         """Every attribute that is looked at, once."""
-        columns = self._map
-        found = [*self._names, *(piece for piece, is_attribute_ in self._drop_path if is_attribute_)]
-        found += [one for one in (columns.uid, columns.ip_mask, columns.info_text) if one is not None]
-        found += [attribute for _, attribute in columns.info]
-        found += [columns.password] if self.compares else []
-        return list(dict.fromkeys([*found, *states.asked_for(shadows=self._shadows, compares=self.compares)]))
+        kept_out = states.asked_for(shadows=self._shadows, compares=self.compares)
+        return list(dict.fromkeys([*self._names, *self.reading.wanted(), *kept_out]))
 
     # --- requests ---------------------------------------------------------------------------------------------------
 
@@ -173,7 +142,7 @@ class People:
             controls=[*self._controls, *more],
         )
 
-    # --- entries ----------------------------------------------------------------------------------------------------
+    # --- names ------------------------------------------------------------------------------------------------------
 
     def named(self, entry: Entry, name: str, key: str) -> str | None:
         """The spelling that the entry has for a name (folded: `key`); None where it is somebody else's.
@@ -200,83 +169,18 @@ class People:
         for attribute in self._names:
             values = entry.values.get(attribute)
             if values:
-                return min(map(_text, values), key=fold)
+                return min(map(text_of, values), key=fold)
         raise self._nameless(entry)
 
     def _values(self, entry: Entry) -> list[str]:
-        found = [_text(value) for attribute in self._names for value in entry.values.get(attribute, ())]
+        found = [text_of(value) for attribute in self._names for value in entry.values.get(attribute, ())]
         if not found:
             raise self._nameless(entry)
         return found
 
     def _nameless(self, entry: Entry) -> Unavailable:
-        wanted = " or ".join(self._map.name or self._names)
-        return Unavailable(f"entry {entry.dn} is found and shows no {wanted}: may bind_dn read it?", public=PUBLIC)
-
-    def user(self, entry: Entry, name: str, *, store: str) -> User:
-        """The user of an entry.  Raises Unavailable: it cannot be told which of two values counts."""
-        columns = self._map
-        fields = []
-        for field, attribute in columns.info:
-            value = ",".join(map(_text, entry.values.get(attribute.lower(), ())))
-            if value:
-                fields.append(f'{field}="{value.translate(_LINE_ENDS)}"')
-        fields.append(self._other_info(self._single(entry, columns.info_text).replace("\n", " ")))
-        return User(
-            name=name,
-            stored_password=self._stored(entry) if self.compares else "",
-            info=Info(" ".join(filter(None, fields))),
-            drop_path=self._path(entry) or "config",
-            uid=self._single(entry, columns.uid) or "0",
-            ip_mask=self._single(entry, columns.ip_mask),
-            store=store,
+        return Unavailable(
+            f"entry {entry.dn} is found and shows no {' or '.join(self.names)}: may bind_dn read it, and is"
+            " attributes.name right?",
+            public=PUBLIC,
         )
-
-    def passwords(self, entry: Entry) -> int:
-        """How many stored passwords the entry shows."""
-        return len(entry.values.get(self._map.password.lower(), ()))
-
-    def _stored(self, entry: Entry) -> str:
-        return _text(entry.values.get(self._map.password.lower(), (b"",))[0])
-
-    def _path(self, entry: Entry) -> str:
-        """The drop path; none where an attribute of it lacks."""
-        pieces = [self._single(entry, piece) if is_attribute_ else piece for piece, is_attribute_ in self._drop_path]
-        return "".join(pieces) if all(pieces) else ""
-
-    def _single(self, entry: Entry, attribute: str | None) -> str:
-        values = () if attribute is None else entry.values.get(attribute.lower(), ())
-        if len(values) > 1:
-            raise Unavailable(
-                f"entry {entry.dn} has {len(values)} values of {attribute}: which is meant?", public=PUBLIC
-            )
-        return _text(values[0]) if values else ""
-
-    def _other_info(self, text: str) -> str:
-        """`text` without fields that have an attribute of their own."""
-        fields = [field for field, _ in self._map.info]
-        return Info(text).updated(dict.fromkeys(fields, "")).text if text else ""
-
-
-def _text(value: bytes) -> str:
-    return value.decode(ENCODING, ERRORS)
-
-
-def _pieces(template: str | None) -> list[tuple[str, bool]]:
-    """A drop path in pieces, and whether each is an attribute: a name alone is one, else those in braces are."""
-    if not template:
-        return []
-    if is_attribute(template):
-        return [(template, True)]
-    found: list[tuple[str, bool]] = []
-    rest = template
-    while rest:
-        text, brace, rest = rest.partition("{")
-        if text:
-            found.append((text, False))
-        if brace:
-            attribute, end, rest = rest.partition("}")
-            if not end or not is_attribute(attribute):
-                raise ValueError("attributes.drop_path: wanted an attribute, or a text with attributes in braces")
-            found.append((attribute, True))
-    return found

@@ -28,6 +28,7 @@ class Proof:
         self, people: People, *, bind_dn: str, bind_password: bytes, may_be_empty: bool, seconds: float, wait: float
     ) -> None:
         self._base: Final = people.base
+        self._names: Final = people.names
         self._bind_dn: Final = bind_dn
         self._bind_password: Final = bind_password
         self._new_probe: Final = people.probe_of_base if may_be_empty else people.probe
@@ -71,4 +72,7 @@ class Proof:
             raise Trouble(f"base {self._base} is not there, or may not be read: {answer}")
         if answer.code != messages.SUCCESS:
             raise Trouble(f"base {self._base} cannot be searched: {answer}")
-        raise Trouble(f"no user can be seen below {self._base}: look at base, filter, and what bind_dn may read")
+        raise Trouble(
+            f"no user can be seen below {self._base}: look at base, filter, attributes.name"
+            f" ({' or '.join(self._names)}), and what bind_dn may read"
+        )

@@ -159,7 +159,7 @@ class LdapStore(Store):
         )
 
     def _listed(self, entry: Entry) -> User:
-        return self._people.user(entry, self._people.first_name(entry), store=self.name)
+        return self._people.reading.listed(entry, self._people.first_name(entry), store=self.name)
 
     # --- one user ---------------------------------------------------------------------------------------------------
 
@@ -204,12 +204,12 @@ class LdapStore(Store):
         return found
 
     def _found(self, entry: Entry, spelling: str) -> Found:
-        people = self._people
+        reading = self._people.reading
         return Found(
-            people.user(entry, spelling, store=self.name),
+            reading.user(entry, spelling, store=self.name),
             dn=entry.dn,
             refusal=states.refusal_of_entry(entry.values, seconds=self._now()),
-            passwords=people.passwords(entry),
+            passwords=reading.passwords(entry),
             until=self._until(),
         )
 
@@ -262,6 +262,8 @@ class LdapStore(Store):
         self._checking.works()
         if answer.code == messages.SUCCESS:
             return True
+        if self._binder.peer is not self._reader.peer:  # there nobody has seen the user: it may be filled anew
+            raise Unavailable(f"{self._binder.peer} refuses a user seen at {self._reader.peer} only", public=PUBLIC)
         refusal = states.refusal_of_bind(answer.text)
         if refusal is not None:
             raise refusal

@@ -17,10 +17,17 @@ if TYPE_CHECKING:
 
 BLOCK_BYTES = 65_536
 MAX_MESSAGE_BYTES = 16 << 20  # of one entry; more is no user's
+UNKNOWN_AUTHORITY = (2, 18, 19, 20, 21)
+OTHER_NAME = (62, 64)
 
 
 class Trouble(Exception):
-    """A server cannot be asked now; the text says why."""
+    """A server cannot be asked now; the text says why.
+
+    `may_be_port`: a port that wants TLS looks so to who speaks without it, or the other way round.
+    """
+
+    may_be_port = False
 
 
 class Lost(Trouble):
@@ -33,6 +40,7 @@ class Wire:
     def __init__(self, connected: socket.socket) -> None:
         self._socket: Final = connected
         self._client: Final = new_client()
+        self._has_answered = False
 
     def ask(self, operations: Sequence[Operation], until: float) -> list[Answer]:
         """Send the requests together; their answers, in the same order.
@@ -45,16 +53,22 @@ class Wire:
 
         try:
             return self._ask(operations, until)
+        except Lost as lost:
+            raise self._judged(lost) from None
         except LDAPError as error:
-            raise _translated(error) from None
+            raise self._judged(_translated(error)) from None
         except TimeoutError:
             raise Trouble("no answer in time") from None
         except OSError as error:
-            raise Lost(f"the connection is lost: {reason(error)}") from None
+            raise self._judged(Lost(f"the connection is lost: {reason(error)}")) from None
+
+    def _judged(self, trouble: Trouble) -> Trouble:
+        trouble.may_be_port = not self._has_answered
+        return trouble
 
     def _ask(self, operations: Sequence[Operation], until: float) -> list[Answer]:
         client, connected = self._client, self._socket
-        asked = {operation(client): Answer() for operation in operations}
+        asked = {operation.send(client): Answer(operation.ending) for operation in operations}
         waiting, unread = len(asked), 0
         connected.settimeout(_left(until))
         connected.sendall(client.data_to_send())
@@ -68,6 +82,7 @@ class Wire:
             if unread > MAX_MESSAGE_BYTES:
                 raise Trouble(f"what answers there sends a message of more than {MAX_MESSAGE_BYTES} bytes")
             for message in messages:
+                self._has_answered = True
                 answer = asked[message.message_id]  # the library refuses numbers that were not asked
                 answer.take(message)
                 waiting -= answer.is_done
@@ -118,8 +133,17 @@ def reason(error: OSError) -> str:
     """The system's words for an error, on one line; those of TLS without the place in its sources."""
     verify = getattr(error, "verify_message", "")
     if verify:
-        return f"its certificate is refused: {verify}"
+        return f"its certificate is refused: {verify.rstrip('.')}{_remedy(getattr(error, 'verify_code', 0))}"
     library = getattr(error, "reason", None)
     if isinstance(library, str):
         return f"TLS fails: {library.replace('_', ' ').lower()}"
     return " ".join(str(error.strerror or error or type(error).__name__).split())
+
+
+def _remedy(verify_code: int) -> str:
+    """What to do about a certificate that OpenSSL refuses with this code (its x509_vfy.h has the numbers)."""
+    if verify_code in UNKNOWN_AUTHORITY:
+        return ": put the authority that signed it into ca_file"
+    if verify_code in OTHER_NAME:
+        return ": name the server in urls as its certificate does"
+    return ""

@@ -16,7 +16,17 @@ if TYPE_CHECKING:
     from nwauth.stores.system.accounts import Database
     from nwauth.stores.system.asking import PamService
 
-ALONE = f"a password in {shadow.FILE} can be checked by root alone: start the mail server's children as root"
+BY_ROOT_ALONE = f"a password in {shadow.FILE} can be checked by root alone"
+AS_ROOT = "start the mail server's children as root"
+NOTHING_FITS = "the account is locked, or has no password: passwd sets one"
+
+
+class Alone(Unavailable):
+    """Root alone could tell, and this process is not root: so it stays, whatever else it can tell."""
+
+
+def _alone(said: str) -> Alone:
+    return Alone(f"{BY_ROOT_ALONE}: {AS_ROOT} ({said})")
 
 
 class ByPam:
@@ -54,8 +64,23 @@ class ByPam:
             self._must_be_able_to_say_no(account, str(error))
             raise
         if not right:
-            self._must_be_able_to_say_no(account, "PAM calls it wrong")
+            field = self._must_be_able_to_say_no(account, "PAM, which cannot read it either, calls it wrong")
+            if field is not None and shadow.lets_nobody_in(field):  # a "no" without a comparison comes too soon
+                raise Refused(NOTHING_FITS)
         return right
+
+    def must_tell(self, nobody: bytes, local: Account | None) -> None:
+        """See whether passwords can be checked at all; `local` is an account whose password the shadow file has.
+
+        Raises:
+            Unavailable: not those of such accounts, or none at all.
+            ConfigError: none at all.
+        """
+        self._opened().must_tell(nobody, seconds=self._timeout_seconds)
+        if local is not None and os.geteuid() != 0:
+            raise _alone(f"as that of {text(local.name)!a}")
+        if local is not None:
+            self._shadows.by_name(local.name)
 
     def _opened(self) -> PamService:
         if self._service is None:
@@ -64,18 +89,22 @@ class ByPam:
             self._service = PamService(self._name)
         return self._service
 
-    def _must_be_able_to_say_no(self, account: Account, said: str) -> None:
+    def _must_be_able_to_say_no(self, account: Account, said: str) -> bytes | None:
         """Raises Unavailable where PAM cannot have read the shadow file: many stacks call every password wrong then.
 
-        Its pam_unix reads it as root alone, or for the account that this process runs as.
+        Its pam_unix reads it as root alone, or for the account that this process runs as.  Returns the field that
+        counts for it, None where that is not known here.
         """
-        if not shadow.is_shadowed(account.password) or not self._accounts.is_local(account.name):
-            return
+        if not self._accounts.is_local(account.name):
+            return None
+        if not shadow.is_shadowed(account.password):
+            return account.password
         if os.geteuid() != 0:
             if account.uid != os.getuid():
-                raise Unavailable(f"{ALONE} ({said})")
-            return
-        self._shadows.by_name(account.name)
+                raise _alone(said)
+            return None
+        entry: ShadowEntry | None = self._shadows.by_name(account.name)
+        return None if entry is None else entry.password
 
 
 class ByShadow:
@@ -106,12 +135,16 @@ class ByShadow:
         return text(account.password)
 
     def entries(self) -> Iterator[ShadowEntry]:
-        """The shadow entries of all accounts, to be listed with them.  Raises Unavailable."""
+        """The shadow entries of all accounts, to be listed with them; none where root alone may read them.
+
+        A listing must not fail for it, as no look-up does.  Raises Unavailable.
+        """
         try:
             for struct in self._shadows.walk():
                 yield taken(struct)
-        except Unavailable as error:
-            raise self._unreadable(error) from None
+        except Unavailable:
+            if os.geteuid() == 0:
+                raise
 
     def verify(self, account: Account, _password: bytes, _address: str | None, *, seconds: float) -> bool | None:
         """None, so that the service compares, where the account may log in; it raises as `ByPam.verify` does."""
@@ -124,11 +157,20 @@ class ByShadow:
             raise self._unreadable(error) from None
         if entry is None:
             reason = f"{text(account.name)!a} has no entry in {shadow.FILE}, where its password should be"
-            raise Unavailable(reason if os.geteuid() == 0 else f"{ALONE} ({reason})")
+            raise Unavailable(reason) if os.geteuid() == 0 else _alone(reason)
         refusal = shadow.refusal(entry, self._now())
         if refusal is not None:
             raise Refused(refusal)
         return None
 
+    def must_tell(self, nobody: bytes, local: Account | None) -> None:
+        """See whether passwords can be checked at all, as `ByPam.must_tell` does; it raises the same."""
+        if local is None:
+            return
+        try:
+            self.verify(local, nobody, None, seconds=0)
+        except Refused:
+            return
+
     def _unreadable(self, error: Unavailable) -> Unavailable:
-        return error if os.geteuid() == 0 else Unavailable(f"{ALONE} ({error})")
+        return error if os.geteuid() == 0 else _alone(str(error))

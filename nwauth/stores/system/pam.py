@@ -27,6 +27,7 @@ SILENT, NO_EMPTY_PASSWORD = 0x8000, 1
 MOST_MESSAGES = 32  # PAM_MAX_NUM_MSG
 
 AUTHENTICATION, ACCOUNT = 1, 2
+WRONG = (AUTH_ERROR, USER_UNKNOWN)
 
 
 class Message(ctypes.Structure):
@@ -106,8 +107,13 @@ class Pam:
         self._strdup: Final = function("strdup", (ctypes.c_char_p,), returns=handle)
         self._free: Final = function("free", (handle,), returns=None)
 
-    def check(self, service: str, user: bytes, password: bytes, address: str | None) -> Result:
-        """Ask for a user's password, and whether the account may be used."""
+    def check(
+        self, service: str, user: bytes, password: bytes, address: str | None, *, goes_on: bool = False
+    ) -> Result:
+        """Ask for a user's password, and whether the account may be used.
+
+        `goes_on`: the second is asked where the password is wrong too, to see whether both can be told.
+        """
         answer = _Answer(password, self._new_answers, self._strdup)
         conversation = Conversation(Answer(answer), None)
         no_delay = NoDelay(lambda _code, _microseconds, _data: None)
@@ -121,7 +127,7 @@ class Pam:
             if address is not None:
                 self._set(handle, REMOTE_HOST, address.encode())
             code = self._authenticate(handle, SILENT | NO_EMPTY_PASSWORD)
-            if code == SUCCESS:
+            if code == SUCCESS or (goes_on and code in WRONG):
                 phase = ACCOUNT
                 code = self._account(handle, SILENT | NO_EMPTY_PASSWORD)
         text = (self._say(handle, code) or b"").decode("utf-8", "replace")

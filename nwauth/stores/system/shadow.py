@@ -1,19 +1,30 @@
-"""Whether an account may log in as far as its shadow entry says: locked, expired, its password too old."""
+"""What the shadow file says: whether an account may log in, and whose the passwords of a listing are."""
 
 from __future__ import annotations
 
+from nwauth.names import ENCODING, ERRORS, fold
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from nwauth.model import User
     from nwauth.stores.system.libc import ShadowEntry
 
 FILE = "/etc/shadow"
 DAY_SECONDS = 86_400
 UNSET = -1
+SHORTEST_HASH_BYTES = 13  # the traditional one of crypt(3); what is shorter is none
 
 
 def is_shadowed(password: bytes) -> bool:
     """Whether this field of ``/etc/passwd`` says that the password stands in the shadow file, as libpam reads it."""
     return password == b"x" or password.startswith(b"##")
+
+
+def lets_nobody_in(field: bytes) -> bool:
+    """Whether no password fits this field, of either file: the account is locked, or has no password."""
+    return len(field) < SHORTEST_HASH_BYTES or field.startswith((b"!", b"*"))
 
 
 def refusal(entry: ShadowEntry, seconds: float) -> str | None:
@@ -35,3 +46,20 @@ def refusal(entry: ShadowEntry, seconds: float) -> str | None:
             f" and {entry.inactive} more to change it" if left_to_rot else ""
         )
     return None
+
+
+def each_once(users: Iterable[User]) -> Iterator[User]:
+    """The users of a listing in order, each with what the shadow file has for it; of two of one name the first."""
+    key = ""
+    same_key: dict[str, User] = {}
+    for user in users:
+        folded = fold(user.name)
+        if folded != key:
+            yield from same_key.values()
+            key, same_key = folded, {}
+        known = same_key.get(user.name)
+        if user.uid:
+            same_key.setdefault(user.name, user)
+        elif known is not None and is_shadowed(known.stored_password.encode(ENCODING, ERRORS)):
+            same_key[user.name] = known.changed(stored_password=user.stored_password)
+    yield from same_key.values()

@@ -155,7 +155,7 @@ class Sources:
 def services(content: str, database: str) -> tuple[str, ...]:
     """The sources that are asked for a name that none of them knows, of the last line of that database."""
     found: tuple[str, ...] | None = None
-    for line in content.splitlines():
+    for line in content.split("\n"):  # glibc knows no other line ends; UTF-8 in a comment holds some of text
         name, colon, rest = line.partition("#")[0].partition(":")
         if colon and name.strip() == database:
             found = _services(rest)

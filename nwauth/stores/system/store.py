@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from math import inf
 from time import monotonic
 from time import time as system_time
@@ -14,7 +15,7 @@ from nwauth.stores.health import Health
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
     from typing import Final
 
     from nwauth.stores.health import Notice
@@ -27,6 +28,7 @@ MOST_PASSWORD_BYTES = 511  # PAM_MAX_RESP_SIZE, without its NUL
 NOBODY = frozenset((65_534, 65_535, 2**32 - 2, 2**32 - 1))  # ids that stand for "no account" somewhere
 REQUEST_SECONDS = 9.0  # for all that a request asks; the mail server waits for 10
 SLOW_WALK_SECONDS = 1.0
+WALK_ADVICE = "set walk = false if all names are in lower case"
 _NEVER_IN_NAMES = frozenset(":/\x7f" + "".join(map(chr, range(32))))
 
 
@@ -76,6 +78,7 @@ class SystemStore(Store):
         self._now: Final = now
         self._looking: Final = Health("looking users up", name, self._notice)
         self._checking: Final = Health("checking passwords", name, self._notice)
+        self._alone: Final = Health("checking passwords of others", name, self._notice)
         self._opened: Database | None = None
         self._chosen: ByPam | ByShadow | None = None
         self._has_told_slow = False
@@ -104,12 +107,16 @@ class SystemStore(Store):
 
     def verify(self, user: User, password: bytes, *, address: str | None = None) -> bool | None:
         if not password or b"\0" in password or len(password) > MOST_PASSWORD_BYTES:
-            return False
+            raise Refused(f"the password is empty, over {MOST_PASSWORD_BYTES} bytes, or holds NUL: nobody has such")
+        from nwauth.stores.system.means import Alone
+
         try:
             account = self._accounts().by_name(user.name.encode(ENCODING, ERRORS))
             if account is None or not self._is_ours(account.uid):  # it is gone, or another's, since the look-up
                 return False
             right = self._means().verify(account, password, address, seconds=self._until - monotonic())
+        except Alone as error:  # no outage: what this account's own check says does not end it
+            raise self._alone.failed(str(error)) from None
         except (ConfigError, Unavailable) as error:
             raise self._checking.failed(str(error)) from None
         except Refused:
@@ -121,16 +128,28 @@ class SystemStore(Store):
     def search(self, pattern: str = "") -> Iterator[User]:
         del pattern
         from nwauth.stores.sorting import in_order
+        from nwauth.stores.system.shadow import each_once
 
         try:
-            yield from _each_once(in_order(self._listed()))
-        except Unclear:
-            raise
+            yield from each_once(in_order(self._listed()))
         except (ConfigError, Unavailable) as error:
             raise self._looking.failed(str(error)) from None
         except OSError as error:
             raise self._looking.failed(f"no room to sort the listing in: {error.strerror}") from None
         self._looking.works()
+
+    def obstacle(self) -> Unavailable | ConfigError | None:
+        """Why no password, or none in the shadow file, can be checked now; None: nothing is seen to be in the way.
+
+        No account is touched by it: PAM is asked for somebody whom nobody knows.  Raises Unavailable.
+        """
+        nobody = f"nwauth-{os.urandom(8).hex()}".encode()
+        local = self._shadowed()
+        try:
+            self._means().must_tell(nobody, local)
+        except (ConfigError, Unavailable) as error:
+            return error
+        return None
 
     def place(self) -> str:
         ids = f"from {self._min_uid}" + ("" if self._max_uid is None else f" to {self._max_uid}")
@@ -169,11 +188,13 @@ class SystemStore(Store):
             spelling: bytes = struct.name or b""
             if fold_bytes(spelling) == key and self._is_ours(struct.uid):
                 found.setdefault(spelling, taken(struct))
+            if monotonic() > self._until:
+                seconds = monotonic() - started
+                raise Unavailable(f"listing all accounts was given up after {seconds:.0f} s: {WALK_ADVICE}")
         seconds = monotonic() - started
         if seconds > SLOW_WALK_SECONDS and not self._has_told_slow:
             self._has_told_slow = True
-            advice = "set walk = false if all names are in lower case"
-            self._notice({"store": self.name, "reason": f"listing all accounts took {seconds:.1f} s: {advice}"})
+            self._notice({"store": self.name, "reason": f"listing all accounts took {seconds:.1f} s: {WALK_ADVICE}"})
         return found
 
     def _ours(self, account: Account | None) -> Account | None:
@@ -182,15 +203,40 @@ class SystemStore(Store):
     def _is_ours(self, uid: int) -> bool:
         return uid >= self._min_uid and uid not in NOBODY and (self._max_uid is None or uid <= self._max_uid)
 
+    def _shadowed(self) -> Account | None:
+        """Some account of ours whose password the shadow file of this machine has."""
+        from nwauth.stores.system.libc import taken
+        from nwauth.stores.system.shadow import is_shadowed
+
+        database = self._accounts()
+        for struct in database.walk():
+            if self._is_ours(struct.uid) and is_shadowed(struct.password or b"") and database.is_local(struct.name):
+                account: Account = taken(struct)
+                return account
+        return None
+
     # --- users ------------------------------------------------------------------------------------------------------
 
-    def _user(self, account: Account, stored_password: str) -> User:
+    def _user(self, account: Account, stored_password: str, *, is_listed: bool = False) -> User:
+        """The user of an account; one that `is_listed` hides nobody where that cannot be told.
+
+        The reason then stands for its drop path: with its blanks no server is ever told it.
+
+        Raises:
+            Unclear: nobody knows where its mail would lie.
+        """
         name = account.name.decode(ENCODING, ERRORS)
+        try:
+            drop_path = self._filled(name, account.home.decode(ENCODING, ERRORS))
+        except Unclear as error:
+            if not is_listed:
+                raise
+            drop_path = str(error)
         return User(
             name=name,
             stored_password=stored_password,
             info=Info(),
-            drop_path=self._filled(name, account.home.decode(ENCODING, ERRORS)),
+            drop_path=drop_path,
             uid=str(account.uid),
             store=self.name,
         )
@@ -217,7 +263,7 @@ class SystemStore(Store):
         for struct in self._accounts().walk():
             if self._is_ours(struct.uid) and _is_possible(text(struct.name or b"")):
                 account = taken(struct)
-                yield self._user(account, means.unread(account))
+                yield self._user(account, means.unread(account), is_listed=True)
         for entry in means.entries():
             yield User(name=text(entry.name), stored_password=text(entry.password), info=Info(), uid="")
 
@@ -247,21 +293,3 @@ def _is_possible(name: str) -> bool:
         and name not in (".", "..")
         and _NEVER_IN_NAMES.isdisjoint(name)
     )
-
-
-def _each_once(users: Iterable[User]) -> Iterator[User]:
-    """The users of a listing in order, each with what the shadow file has for it; of two of one name the first."""
-    from nwauth.stores.system.shadow import is_shadowed
-
-    key, same_key = "", dict[str, User]()
-    for user in users:
-        folded = fold(user.name)
-        if folded != key:
-            yield from same_key.values()
-            key, same_key = folded, {}
-        known = same_key.get(user.name)
-        if user.uid:
-            same_key.setdefault(user.name, user)
-        elif known is not None and is_shadowed(known.stored_password.encode(ENCODING, ERRORS)):
-            same_key[user.name] = known.changed(stored_password=user.stored_password)
-    yield from same_key.values()
