@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nwauth.config import FlatfileConfig
+from nwauth.config.kinds.process import ProcessConfig
 from nwauth.config.kinds.sql import SqlConfig
+from nwauth.config.kinds.system import SystemConfig
 from nwauth.copying import Copying, Differing, Fitting, Source, Verification, fitting
 from nwauth.copying.digest import Digest
 from nwauth.copying.standing import Standing
-from nwauth.errors import Refused, Unavailable
+from nwauth.errors import ConfigError, Refused, Unavailable
 from nwauth.model import Info, User
 from nwauth.names import fold
 from nwauth.stores.memory import MemoryStore
@@ -593,3 +595,26 @@ def test_a_name_whose_place_is_uncertain_passes_nobody_over() -> None:
     assert standing.find("z") is not None
     assert standing.find("b") is None
     assert not standing.knows("c")
+
+
+def test_a_password_that_only_root_reads_is_not_copied_as_one_that_lets_nobody_in() -> None:
+    system = SystemConfig(path="/nowhere", passwords="shadow")
+    way = fitting(system, TABLE)
+    assert way.fitted(someone("bob", "$6$x$y")).stored_password == "$6$x$y"
+    with pytest.raises(Refused, match="root alone reads"):
+        way.fitted(someone("bob", "x"))
+    assert fitting(FILES, TABLE).fitted(someone("bob", "x")).stored_password == "x"
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "text"),
+    [
+        (ProcessConfig(path="/nowhere", command=("x",)), TABLE, "verifies passwords by itself and gives none out"),
+        (FILES, SystemConfig(path="/nowhere"), "store system takes no users"),
+    ],
+)
+def test_what_cannot_be_copied_from_or_to_is_told_before_anything(
+    source: StoreConfig, target: StoreConfig, text: str
+) -> None:
+    with pytest.raises(ConfigError, match=text):
+        fitting(source, target)

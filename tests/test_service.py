@@ -774,6 +774,11 @@ def test_an_unknown_user_takes_as_long_as_a_wrong_password_did_where_the_store_v
     assert monotonic() - began >= store.seconds
     assert passwords.burned == [b"x"]
     assert service.check("bob", b"secret") is not None
+    assert service.check("bob", b"nul\0") is None  # nobody is asked, and nothing forgotten
+    began = monotonic()
+    assert service.check("nobody", b"x") is None
+    assert monotonic() - began >= 0.02
+    assert passwords.burned == [b"x"]
 
 
 # --- users who move to another store when they log in ----------------------------------------------------------------

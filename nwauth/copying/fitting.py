@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 LOCKS = ("*", "!")  # what begins so lets nobody in, but for clear text in flat files
 LOCKED = "!"
 CLEAR = "{CLEAR}"
+HIDDEN = "its password stands in /etc/shadow, which root alone reads: run it as root, on a folder of root's"
 LINE_HOLDS = "nwauth.txt has no place for"
 
 
@@ -41,11 +42,13 @@ class Fitting:
         *,
         star_was_clear: bool,
         star_is_clear: bool,
+        is_of_system: bool = False,
         settle: Settle | None = None,
         must_fit: MustFit | None = None,
     ) -> None:
         self._star_was_clear: Final = star_was_clear
         self._star_is_clear: Final = star_is_clear
+        self._is_of_system: Final = is_of_system
         self._settle: Final = settle
         self._must_fit: Final = must_fit
         self._passwords: Final = Passwords()
@@ -59,6 +62,8 @@ class Fitting:
             Refused: the target has no place for something of it.
         """
         field = user.stored_password
+        if self._is_of_system and field == "x":
+            raise Refused(HIDDEN)
         if field.startswith(LOCKS) and self._star_was_clear != self._star_is_clear:
             user = user.changed(stored_password=self._translated(field))
         return user if self._settle is None else self._settle(user)
@@ -101,6 +106,7 @@ def fitting(source: StoreConfig, target: StoreConfig) -> Fitting:
     return Fitting(
         star_was_clear=source.star_is_clear,
         star_is_clear=target.star_is_clear,
+        is_of_system=source.kind == "system",
         settle=settle,
         must_fit=must_fit,
     )

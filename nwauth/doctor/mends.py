@@ -30,8 +30,8 @@ def new_password(place: Place, one: StoreConfig, names: Sequence[str], number: i
         managed = f"give new passwords where the users of the store {one.name} are managed: it is only read here"
         return managed + _or_allow(place, one)
     if _route(place, one).sets == "never":
-        return place.nwauth("--store", one.name, "user", "passwd", own_name(place, one, names[0])) + more
-    return place.nwauth("user", "passwd", names[0]) + more
+        return place.nwauth("--store", one.name, "user", "passwd", *_operand(own_name(place, one, names[0]))) + more
+    return place.nwauth("user", "passwd", *_operand(names[0])) + more
 
 
 def another_name(place: Place, one: StoreConfig, name: str, where: str) -> str:

@@ -71,12 +71,12 @@ class Door:
             own = None if b"\0" in password else self._store.verify(user, password, address=address)
         except Refused as error:  # the store knows that this account may not log in, and why
             # It need not have looked at the password: then the time would tell that this account is such a one.
-            if monotonic() - began < (self._own_seconds or MAX_BURN_SECONDS) / 2:
-                self._burn(password)
+            self._burn(password, spent=monotonic() - began)
             report("scheme", user.store)
             return Refusal("", str(error))
         if own is None:
-            self._own_seconds = None
+            if b"\0" not in password:
+                self._own_seconds = None
             rules = self._rules.of(user)
             verdict = self._passwords.verify(
                 user.stored_password,
@@ -101,12 +101,12 @@ class Door:
             return Refusal(refused.field, refused.reason)
         return _outside(user.ip_mask, address) if user.ip_mask else None
 
-    def _burn(self, password: bytes) -> None:
-        """Take the time of a wrong password: the answer must not tell by it who exists."""
+    def _burn(self, password: bytes, *, spent: float = 0.0) -> None:
+        """Take the time of a wrong password, of which `spent` seconds are over: no time must tell who exists."""
         if self._own_seconds is None:
             self._passwords.burn(password)
-        else:
-            sleep(min(self._own_seconds, MAX_BURN_SECONDS))
+        elif b"\0" not in password:  # which costs nobody anything
+            sleep(max(0.0, min(self._own_seconds, MAX_BURN_SECONDS) - spent))
 
     def _upgrade(self, user: User, rehash: str, report: Report) -> None:
         """Store the password again; the login succeeds whatever comes of it."""
