@@ -591,9 +591,11 @@ if os.fork() == 0:
 serve()
 """,
     )
-    for _ in range(20):
+    for _ in range(5000):  # on a busy machine the flood begins late
         assert rude.store.lookup("bob") == BOB
         assert rude.store.lookup("nobody") is None
+        if len(rude.notices) >= BURST_LINES:
+            break
     assert_nobody_left(rude)
     said = [facts["stderr"] for facts in rude.notices]
     assert set(said) == {"something is odd, and I say it often"}
