@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from nwauth.stores.health import Notice
 
 
-def make(config: PasswdConfig, _notice: Notice | None) -> Store:
+def make(config: PasswdConfig, notice: Notice | None) -> Store:
     """The store that `config` describes."""
     return PasswdStore(
         config.files,
@@ -25,5 +25,6 @@ def make(config: PasswdConfig, _notice: Notice | None) -> Store:
         read_only=config.read_only,
         settle_seconds=config.settle_seconds,
         state=config.state,
+        notice=notice,
         new_user=NewUser(uid=config.new_uid, gid=config.new_gid, home=config.new_home, shell=config.new_shell),
     )

@@ -98,7 +98,7 @@ def command(name: str, *, examples: Sequence[str]) -> Callable[[Callable[..., in
             try:
                 return function(session, *arguments, **values)
             except Unavailable as error:
-                if session.place is None:
+                if session.place is None or session.place in str(error):
                     raise
                 raise Unavailable(f"{shown_path(session.place)}: {error}") from error
             finally:

@@ -30,9 +30,12 @@ FULL = st.tuples(
     st.sampled_from(NAMES),
     st.sampled_from(FIELDS),
     st.sampled_from(["", ":", ":1001", ":1001:100", ":1:2:Bob Bobson:/home/bob:/bin/sh", ":1:2:::", ":1:2::::"]),
-    st.sampled_from(["", ":quota=5", ':quota="5" x=1  nologin', ":", '::/old/mail "odd', ":a=b:c=d e=f", ":a==b =c"]),
+    st.sampled_from(["", ":quota=5", ':quota="5" x=1  keep', ":", '::/old/mail "odd', ":a=b:c=d e=f", ":a==b =c"]),
 ).map(lambda parts: f"{parts[0]}:{parts[1]}{parts[2]}{parts[3] if parts[2].count(':') == 5 else ''}".encode())
-ODD = st.sampled_from([b"", b"# comment", b"no colon", b":nobody:", b"+::::::", b"+bob:x:::::", b"a\0b:x:", b"#bob:x:"])
+ENDED = [b" bob:x:", b"bob :x:", b"\tann:x:", b"b\rob:x:"]
+ODD = st.sampled_from(
+    [b"", b"# comment", b"no colon", b":nobody:", b"+::::::", b"+bob:x:::::", b"a\0b:x:", b"#bob:x:", *ENDED]
+)
 ENDS = st.sampled_from([b"\n", b"\n", b"\n", b"\r\n"])
 FILES = st.lists(st.tuples(FULL | ODD, ENDS), max_size=9)
 STEPS = st.lists(
@@ -47,7 +50,9 @@ STEPS = st.lists(
 
 
 def is_users(row: bytes) -> bool:
-    return b":" in row and row[:1] not in (b"#", b":", b"+") and b"\0" not in row
+    name = row.partition(b":")[0]
+    odd = name.strip(b" \t") != name or b"\r" in name
+    return b":" in row and row[:1] not in (b"#", b":", b"+") and b"\0" not in row and not odd
 
 
 class Model:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nwauth.errors import Refused, Unavailable
-from nwauth.stores.passwd import pairs
+from nwauth.stores.passwd import PasswdStore, pairs
+from nwauth.stores.passwd import served as served_files
 from tests.stores.folders import Clock, ages_ago, until
 from tests.stores.passwd_files import DAY, TODAY, ask, many, names, opened, settled
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nwauth.model import User
-    from nwauth.stores.passwd import PasswdStore
 
 
 def found(user: User | None) -> User:
@@ -116,13 +116,23 @@ def test_fewer_fields_are_accepted_from_the_right(tmp_path: Path, line: bytes, d
 
 
 @pytest.mark.parametrize(
-    "line", [b"bob", b"#bob:x:", b":bob:x:", b"+bob::::::", b"b\0b:x:1:", b" ", b"\r", b"bob\0:x:1:::"]
+    "line",
+    [
+        *(b"bob", b"#bob:x:", b":bob:x:", b"+bob::::::", b"b\0b:x:1:", b" ", b"\r", b"bob\0:x:1:::"),
+        *(b" bob:x:1:::", b"bob :x:1:::", b"bob\t:x:1:::", b"bob\r:x:1:::", b"b\rob:x:1:::", b" :x:1:::"),
+    ],
 )
 def test_a_line_that_is_nobodys_is_skipped(tmp_path: Path, line: bytes) -> None:
     store = opened(settled(tmp_path / "users", line + b"\nann:!:1::::\n" + line))
-    for name in ("bob", "#bob", "", "+bob", "b\0b", " ", "\r", "bob\0"):
+    for name in ("bob", "#bob", "", "+bob", "b\0b", " ", "\r", "bob\0", line.partition(b":")[0].decode()):
         assert store.lookup(name) is None
     assert names(store) == ["ann"]
+
+
+def test_a_name_with_a_blank_in_it_is_listed_and_found(tmp_path: Path) -> None:
+    store = opened(settled(tmp_path / "users", b"bob b:!:1\nann:!:1\n"))
+    assert names(store) == ["ann", "bob b"]
+    assert found(store.lookup("bob b")).name == "bob b"
 
 
 def test_a_line_may_be_longer_than_any_buffer(tmp_path: Path) -> None:
@@ -139,6 +149,10 @@ def test_a_line_may_be_longer_than_any_buffer(tmp_path: Path) -> None:
         ("userdb_quota_rule=*:storage=1G proxy", 'userdb_quota_rule="*:storage=1G" proxy', ""),
         ("allow_nets=192.0.2.0/24,10.0.0.1", 'allow_nets="192.0.2.0/24,10.0.0.1"', "192.0.2.0/24,10.0.0.1"),
         ('fwd="a@b" note="x y=z"', 'fwd="a@b" note="x y=z"', ""),
+        ('q=1 a=20"0 x=" uid=0 drop=/etc', 'q="1" a=20"0 x=" uid=0 drop=/etc', ""),
+        ('a=20"0 x=" allow_nets=10.0.0.1', 'a=20"0 x=" allow_nets=10.0.0.1', "10.0.0.1"),
+        ("q=1\tallow_nets=10.0.0.1", "q=1\tallow_nets=10.0.0.1", "10.0.0.1"),
+        ('note="a" q=7 b="c', 'note="a" q="7" b="c', ""),
         (":/var/mail/bob", ":/var/mail/bob", ""),
     ],
 )
@@ -150,7 +164,16 @@ def test_extras_are_info_fields_and_allow_nets_the_ip_mask(
     assert (user.info.text, user.ip_mask) == (info, ip_mask)
 
 
-@pytest.mark.parametrize(("extras", "refused"), [("nologin", True), ("a=1 nologin=y", True), ("nologins=1", False)])
+@pytest.mark.parametrize(
+    ("extras", "refused"),
+    [
+        ("nologin", True),
+        ("a=1 nologin=y", True),
+        ("nologins=1", False),
+        ("a=1\tnologin", True),
+        ('a=2"0 nologin=y', True),
+    ],
+)
 def test_nologin_keeps_an_account_out_that_still_gets_mail(tmp_path: Path, extras: str, *, refused: bool) -> None:
     store = opened(settled(tmp_path / "users", f"bob:h:1:2::/home/bob:/bin/sh:{extras}\n".encode()))
     bob = found(store.lookup("bob"))
@@ -307,6 +330,144 @@ def test_a_domain_that_was_served_and_has_lost_its_file_cannot_tell(tmp_path: Pa
     assert oct(served.stat().st_mode & 0o777) == "0o600"
     served.write_text("".join(row for row in served.read_text().splitlines(keepends=True) if "dom2" not in row))
     assert store.lookup("bob@dom2.test.com") is None, "the administrator has given the domain up"
+
+
+@pytest.mark.parametrize("lost", ["gone", "empty"])
+def test_while_the_list_of_served_files_cannot_be_read_a_lost_file_cannot_tell(tmp_path: Path, lost: str) -> None:
+    store = per_domain(tmp_path)
+    assert store.lookup("bob@dom2.test.com") is not None
+    store.close()
+    (served,) = tmp_path.glob("nwauth.passwd.*.served")
+    content = served.read_bytes()
+    served.unlink()
+    served.mkdir()
+    path = tmp_path / "mail" / "dom2.test.com.passwd"
+    if lost == "gone":
+        path.unlink()
+    else:
+        settled(path, b"")
+    store = opened(tmp_path / "mail" / "{domain}.passwd", state=tmp_path)
+    with pytest.raises(Unavailable, match="served"):
+        store.lookup("bob@dom2.test.com")
+    assert store.lookup("ann@dom1.test.com") is not None
+    store.tend()
+    served.rmdir()
+    served.write_bytes(content)
+    store.close()
+    assert sorted(served.read_text().splitlines()) == [f"{tmp_path}/mail/dom{at}.test.com.passwd" for at in (1, 2)]
+
+
+def served_list(folder: Path) -> Path:
+    (path,) = folder.glob("nwauth.passwd.*.served")
+    return path
+
+
+@pytest.mark.parametrize("cut", [1, 10])
+def test_a_list_of_served_files_whose_last_line_is_torn_forgets_nobody(tmp_path: Path, cut: int) -> None:
+    """A crash or a full disk in the middle of a write: neither that domain nor the next is lost."""
+    per_domain(tmp_path)
+    paths = {at: tmp_path / "mail" / f"dom{at}.test.com.passwd" for at in (1, 2)}
+    for asked in ("ann@dom1.test.com", "bob@dom2.test.com"):
+        store = opened(tmp_path / "mail" / "{domain}.passwd", state=tmp_path)
+        assert store.lookup(asked) is not None
+        store.close()
+        if "dom1" in asked:
+            raw = served_list(tmp_path).read_bytes()
+            served_list(tmp_path).write_bytes(raw[:-cut])
+    assert f"{paths[2]}\n" in served_list(tmp_path).read_text().splitlines(keepends=True)
+    paths[2].unlink()
+    with pytest.raises(Unavailable, match="was served here"):
+        opened(tmp_path / "mail" / "{domain}.passwd", state=tmp_path).lookup("bob@dom2.test.com")
+
+
+def test_a_domain_whose_line_in_the_list_of_served_files_is_torn_is_not_absent(tmp_path: Path) -> None:
+    store = per_domain(tmp_path)
+    assert store.lookup("bob@dom2.test.com") is not None
+    store.close()
+    served = served_list(tmp_path)
+    served.write_bytes(served.read_bytes()[:-9])
+    (tmp_path / "mail" / "dom2.test.com.passwd").unlink()
+    store = opened(tmp_path / "mail" / "{domain}.passwd", state=tmp_path)
+    with pytest.raises(Unavailable, match="was served here"):
+        store.lookup("bob@dom2.test.com")
+    assert store.lookup("bob@other.test.com") is None
+
+
+def test_a_list_of_served_files_that_cannot_be_kept_is_told_once_and_made_when_it_can_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    per_domain(tmp_path)
+    told: list[dict[str, object]] = []
+    store = PasswdStore(str(tmp_path / "mail" / "{domain}.passwd"), state=str(tmp_path / "away"), notice=told.append)
+    monkeypatch.setattr(served_files, "PAUSE_SECONDS", 0.0)
+    for _ in range(3):
+        assert store.lookup("bob@dom2.test.com") is not None
+        store.tend()
+    (said,) = told
+    assert (said["store"], said["doing"], said["state"]) == ("passwd", "keeping the list of served files", "down")
+    assert str(said["reason"]).startswith(f"cannot create {tmp_path}/away/nwauth.passwd.")
+    assert "its mail bounces" in str(said["reason"])
+    (tmp_path / "away").mkdir()
+    store.tend()
+    assert told[1]["state"] == "up"
+    assert served_list(tmp_path / "away").read_text() == f"{tmp_path}/mail/dom2.test.com.passwd\n"
+    assert len(os.listdir(tmp_path / "away")) == 1
+
+
+def test_a_list_of_served_files_that_cannot_be_written_is_never_left_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    told: list[dict[str, object]] = []
+    settled(tmp_path / "mail" / "users", b"bob:!:1::::\n")
+    store = PasswdStore(str(tmp_path / "mail" / "users"), state=str(tmp_path), notice=told.append)
+    assert store.lookup("bob") is not None
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        store.tend()
+    assert "No space left on device" in str(told[0]["reason"])
+    assert os.listdir(tmp_path) == ["mail"]
+    store.close()
+    assert served_list(tmp_path).read_text() == f"{tmp_path}/mail/users\n"
+
+
+def test_the_list_of_served_files_lies_in_the_folder_of_the_settings_though_that_is_this_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settled(tmp_path / "users", b"bob:!:1::::\n")
+    monkeypatch.chdir(tmp_path)
+    store = PasswdStore("users", state="")  # as for ``nwauth -path .``
+    assert store.lookup("bob") is not None
+    store.close()
+    assert len(list(tmp_path.glob("nwauth.passwd.*.served"))) == 1
+
+
+def test_the_list_of_served_files_is_kept_in_a_folder_whose_group_is_not_ours_to_give(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if os.geteuid() == 0:
+        os.chown(tmp_path, -1, os.getegid() + 4711)
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "fchown", refuse)
+    store = opened(settled(tmp_path / "users", b"bob:!:1::::\n"), state=tmp_path)
+    assert store.lookup("bob") is not None
+    store.close()
+    (served,) = tmp_path.glob("nwauth.passwd.*.served")
+    assert oct(served.stat().st_mode & 0o777) == "0o600"
+
+
+def test_a_file_beside_the_folders_of_domains_is_no_domain(tmp_path: Path) -> None:
+    settled(tmp_path / "mail" / "dom1" / "passwd", b"ann:!:1::::\n")
+    settled(tmp_path / "mail" / "notes", b"our domains\n")
+    store = opened(tmp_path / "mail" / "{domain}" / "passwd", state=tmp_path)
+    assert store.lookup("ann@dom1") is not None
+    assert store.lookup("ann@dom2") is None
+    assert names(store) == ["ann@dom1"]
 
 
 def test_a_missing_file_of_all_users_cannot_tell(tmp_path: Path) -> None:

@@ -154,6 +154,64 @@ def test_what_a_line_cannot_hold_is_refused_in_words_and_nothing_is_changed(tmp_
     assert path.read_bytes() == ODD.replace(b"bob", b"joe")
 
 
+@pytest.mark.parametrize(
+    ("new", "said"),
+    [
+        (user("a:b"), "the name 'a:b' holds a colon"),
+        (user("+evil"), "the name '+evil' begins with +"),
+        (user(" a"), "the name ' a' has a blank at an end"),
+        (user("a\rb"), "the name 'a\\rb' holds a line end"),
+        (user("bob", "a:b"), "the password, as it would be stored, holds a colon"),
+        (user("bob", "a\rb"), "the password, as it would be stored, holds a line end"),
+        (user("bob", info="a\r"), "the info holds a line end"),
+        (user("bob", info='a="1" b'), ""),
+        (user("bob", info="q=1"), "the info "),
+    ],
+)
+def test_a_refusal_says_which_part_it_is_and_what_it_holds(tmp_path: Path, new: User, said: str) -> None:
+    path = settled(tmp_path / "users", b"ann:!:1\n")
+    store = opened(path)
+    if not said:
+        assert store.put(new)
+        return
+    with pytest.raises(Refused) as raised:
+        store.put(new)
+    assert str(raised.value).startswith(said)
+    assert "a:b" not in str(raised.value) or new.name == "a:b", "never a password"
+    assert len(f"-ERR {raised.value.public}") < 100
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        *('userdb_uid="0"', 'nologin="y"', 'proxy="y"', 'uid="0"', 'gid="0"', 'home="/etc"', 'nopassword="y"'),
+        *('host="192.0.2.1"', 'allow_nets="0.0.0.0/0"', 'Userdb_Mail="x"', 'user="root"', 'a="1" pass="x"', "nologin"),
+    ],
+)
+def test_an_info_field_never_becomes_a_setting_of_dovecots(tmp_path: Path, field: str) -> None:
+    path = settled(tmp_path / "users", b"bob:!:1::::sh:quota=5\n")
+    store = opened(path)
+    bob = found(store.lookup("bob"))
+    with pytest.raises(Refused, match="a setting of Dovecot"):
+        store.replace(bob, bob.changed(info=Info(f'quota="5" {field}')))
+    with pytest.raises(Refused, match="a setting of Dovecot"):
+        store.put(user("zoe", info=field))
+    assert path.read_bytes() == b"bob:!:1::::sh:quota=5\n"
+
+
+def test_a_setting_of_dovecots_that_stands_there_stays_and_all_else_is_changed(tmp_path: Path) -> None:
+    path = settled(tmp_path / "users", b"bob:!:1::::sh:userdb_uid=7 quota=5 nologin\n")
+    store = opened(path)
+    bob = found(store.lookup("bob"))
+    assert store.replace(bob, bob.changed(info=bob.info.updated({"quota": "6"})))
+    assert path.read_bytes() == b"bob:!:1::::sh:userdb_uid=7 quota=6 nologin\n"
+    bob = found(ask(store, "bob"))
+    for value in ("", "0"):
+        with pytest.raises(Refused, match="'userdb_uid' in a passwd file"):
+            store.replace(bob, bob.changed(info=bob.info.updated({"userdb_uid": value})))
+    assert path.read_bytes() == b"bob:!:1::::sh:userdb_uid=7 quota=6 nologin\n"
+
+
 def test_a_uid_that_is_given_is_written(tmp_path: Path) -> None:
     path = settled(tmp_path / "users", b"")
     store = opened(path, new_user=NewUser(uid="7"))
@@ -415,7 +473,7 @@ def test_a_file_whose_owner_cannot_be_kept_is_not_replaced(tmp_path: Path, monke
     store = opened(path)
     bob = found(store.lookup("bob"))
 
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise PermissionError(1, "Operation not permitted")
 
     with monkeypatch.context() as patch:
@@ -424,6 +482,19 @@ def test_a_file_whose_owner_cannot_be_kept_is_not_replaced(tmp_path: Path, monke
             store.replace(bob, bob.changed(stored_password="n"))
     assert path.read_bytes() == ODD
     assert os.listdir(tmp_path) == ["users"]
+
+
+def test_a_lock_that_others_hold_for_too_long_leaves_nothing_open(tmp_path: Path) -> None:
+    store = opened(settled(tmp_path / "users", ODD))
+    assert store.delete("ann")
+    bob = found(store.lookup("bob"))
+    with (tmp_path / ".users.nwauth").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        before = os.listdir("/proc/self/fd")
+        for _ in range(3):
+            with pytest.raises(Unavailable, match="locked by another process"):
+                store.replace(bob, bob.changed(stored_password="n"), wait_seconds=0.0)
+        assert len(os.listdir("/proc/self/fd")) == len(before)
 
 
 def test_a_lock_that_is_let_go_can_be_taken_by_others(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ class Side:
 
     def __init__(self, table: Table) -> None:
         self.table: Final = table
-        self.change: Final = Change(table.path)
+        self.change: Final = Change(table.path, base=table.base)
 
     def spelled(self, name: str) -> list[Found]:
         """The lines of exactly this name."""
@@ -128,6 +128,7 @@ class Changing:
 
         Raises Missing, Overtaken, Refused.
         """
+        lines.must_be_held(name=bare, password=_if_new(new, held.user))
         old_name, old_field = _name_of(held.found), fields_of(held.found[1])[PASSWORD]
         password = None if new.stored_password == held.user.stored_password else new.stored_password
         to_shadow = None
@@ -175,6 +176,7 @@ class Changing:
 
     def _new_lines(self, bare: str, user: User) -> tuple[bytes, bytes]:
         """The lines of a new user, of the passwd and of the shadow file (nothing where there is none)."""
+        lines.must_be_held(name=bare, password=user.stored_password)
         pair, in_shadow = self._pair, self._shadow is not None
         line = pair.form.new_user.line(
             name=bare,
@@ -194,10 +196,13 @@ class Changing:
         reads = self._pair.form.user(fields, self._pair.domain, user.stored_password)
         field = IN_SHADOW if in_shadow else user.stored_password
         points = self._shadow is not None and field == IN_SHADOW
-        if (fields[NAME], reads.info, fields[PASSWORD], points) != (name, user.info, field, in_shadow):
-            raise Refused("a line of a passwd file cannot hold this name, password field or info as it is")
-        if in_shadow and ":" in user.stored_password:
-            raise Refused("the password field holds a colon, which ends a field of a shadow file")
+        for what, is_held in (
+            ("name", fields[NAME] == name),
+            ("password field", fields[PASSWORD] == field and points == in_shadow),
+            ("info", reads.info == user.info),
+        ):
+            if not is_held:
+                raise Refused(f"the {what} would not be read from a line of a passwd file as it is given")
         given = old or User(name="", stored_password="", info=Info(), ip_mask=reads.ip_mask)
         for has, is_given, was in (
             (reads.drop_path, user.drop_path, given.drop_path),
@@ -261,6 +266,11 @@ def _line_end(source: UserFile) -> bytes:
 
 def _name_of(found: Found) -> str:
     return found[1].partition(b":")[0].decode(ENCODING, ERRORS)
+
+
+def _if_new(new: User, old: User) -> str:
+    """The password field that is to be written; empty: the old one stays."""
+    return "" if new.stored_password == old.stored_password else new.stored_password
 
 
 def _is_no_login(field: str) -> bool:

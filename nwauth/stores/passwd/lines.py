@@ -1,7 +1,8 @@
 """One line of a passwd file: ``name:password:uid:gid:gecos:home:shell``, and an eighth field of extras.
 
 Fewer fields are accepted from the right, but the one behind the name must be there.  A line that begins with ``#`` is a
-comment, and one that begins with ``+`` is for NIS: neither is a user's.
+comment, and one that begins with ``+`` is for NIS: neither is a user's.  Nor is one whose name has a blank at an end,
+or a CR in it: what would be listed so could not be asked for.
 """
 
 from __future__ import annotations
@@ -16,11 +17,16 @@ if TYPE_CHECKING:
 
 NAME, PASSWORD, UID, GID, GECOS, HOME, SHELL, EXTRAS = range(8)
 IN_SHADOW = "x"
+NO_NAME = b"#:+ \t"  # what a line begins with that is nobody's
+BLANKS = b" \t"
 
 
 def fits(line: bytes) -> bool:
     """Whether `line` is a user's: a name and a colon; no comment, no NUL (a block lost in a crash)."""
-    return b":" in line and line[0] not in b"#:+" and b"\0" not in line
+    colon = line.find(b":")
+    if colon < 1 or line[0] in NO_NAME or line[colon - 1] in BLANKS or b"\0" in line:
+        return False
+    return line.find(b"\r", 0, colon) < 0
 
 
 def fields_of(line: bytes) -> list[str]:
@@ -54,8 +60,27 @@ def checked(text: str) -> bytes:
     """The bytes of a line.  Raises Refused where it would be read as two, or as nobody's."""
     line = text.encode(ENCODING, ERRORS)
     if b"\n" in line or not fits(line):
-        raise Refused("the name, the password field or the info holds what a line of a passwd file cannot")
+        raise Refused("this would be two lines of a passwd file, or nobody's: it holds a line end or a NUL")
     return line
+
+
+def must_be_held(*, name: str, password: str) -> None:
+    """Raises Refused, in words for each, where a line cannot hold such a name or password field."""
+    raw = name.encode(ENCODING, ERRORS)
+    if not raw:
+        raise Refused("the name is empty, and a line of a passwd file begins with one")
+    if ":" in name:
+        raise Refused(f"the name {name!a} holds a colon, which ends it in a passwd file")
+    if raw[0] in BLANKS or raw[-1] in BLANKS:
+        raise Refused(f"the name {name!a} has a blank at an end: such a line of a passwd file is nobody's")
+    if raw[0] in NO_NAME:
+        raise Refused(f"the name {name!a} begins with {name[0]}: such a line of a passwd file is nobody's")
+    if any(character in name for character in "\r\n\0"):
+        raise Refused(f"the name {name!a} holds a line end or a NUL, which a line of a passwd file cannot")
+    if ":" in password:
+        raise Refused("the password, as it would be stored, holds a colon, which ends it in a passwd file")
+    if any(character in password for character in "\r\n\0"):
+        raise Refused("the password, as it would be stored, holds a line end or a NUL: a passwd file cannot")
 
 
 class NewUser:
@@ -72,6 +97,6 @@ class NewUser:
         home = self.home.replace("{name}", name).replace("{domain}", domain)
         fields = [name, password, uid or self.uid, self.gid, "", home, self.shell]
         if any(":" in field for field in fields):
-            raise Refused("the name, the password field or the home holds a colon, which ends a field of a passwd file")
+            raise Refused("the uid or the home holds a colon, which ends a field of a passwd file")
         extras = field_of(info, "") if info else ""
         return checked(":".join([*fields, extras] if extras else fields))

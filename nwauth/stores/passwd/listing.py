@@ -85,7 +85,7 @@ def _must_have_index(shadow: UserFile, pair: Pair) -> None:
         from nwauth.stores.textfile.making import index_in_memory
 
         fd = files.anonymous()
-        index_in_memory(pair.shadow.path, fd, fits=fits)
+        index_in_memory(pair.shadow.path, fd, fits=fits, base=pair.shadow.base)
         shadow.adopt_fd(fd)
 
 
@@ -121,11 +121,23 @@ def make_missing(places: Places, served: Served) -> bool:
     """
     made = False
     for domain in places.must_have():
-        for path in filter(None, (places.path_of(domain), places.shadow_of(domain))):
-            if files.identify(path) is not None:
+        wanted = (places.path_of(domain), places.base()), (places.shadow_of(domain), places.base(of_shadow=True))
+        for path, base in wanted:
+            if path is None or files.identify(path) is not None:
                 continue
             if os.path.islink(path) or served.has(path):
                 raise Unavailable(f"{path} was here and is gone, was it moved or unmounted?")
-            os.close(files.create_like(path, None))
+            _make_empty(path, base)
             made = True
     return made
+
+
+def _make_empty(path: str, base: str | None) -> None:
+    try:
+        folder = files.open_folder(os.path.dirname(path), base=base)
+    except OSError as error:
+        raise files.trouble("create", path, error) from error
+    try:
+        os.close(files.create_like(path, None, at=folder))
+    finally:
+        os.close(folder)

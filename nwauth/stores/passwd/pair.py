@@ -49,7 +49,7 @@ class Form:
             drop_path="config" if self._drop_path is None else self._filled(self._drop_path, fields, domain),
             uid=uid if uid.isdecimal() and uid.isascii() else "0",
             store=self.store,
-            ip_mask=ip_mask(text),
+            ip_mask=ip_mask(fields[EXTRAS]),
         )
 
     def _filled(self, template: str, fields: Sequence[str], domain: str) -> str:

@@ -61,11 +61,11 @@ class Pairs:
 
     def apart(self, domain: str) -> Pair:
         """The files of a domain, to be closed by who asked: a listing must not have them changed under its hands."""
-        shadow = self._places.shadow_of(domain)
+        places, shadow = self._places, self._places.shadow_of(domain)
         return Pair(
             domain,
-            Table(self._places.path_of(domain), self._setting),
-            None if shadow is None else Table(shadow, self._setting),
+            Table(places.path_of(domain), self._setting, base=places.base()),
+            None if shadow is None else Table(shadow, self._setting, base=places.base(of_shadow=True)),
             self._form,
         )
 

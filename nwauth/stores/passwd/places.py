@@ -35,6 +35,7 @@ class Places:
         self._before: Final = os.path.basename(head)
         self._after, slash, rest = tail.partition("/")
         self._rest: Final = slash + rest
+        self._shadow_folder: Final = os.path.dirname((shadow or "").partition(DOMAIN)[0])
         self._standing: tuple[files.Identity, str] | None = None  # the folder when a domain's file was seen in it
 
     def locate(self, name: str) -> tuple[str, str] | None:
@@ -71,6 +72,10 @@ class Places:
     def shadow_of(self, domain: str) -> str | None:
         """The shadow file of a domain, where there are such."""
         return None if self._shadow is None else self._shadow.replace(DOMAIN, domain)
+
+    def base(self, *, of_shadow: bool = False) -> str | None:
+        """The fixed folder above the files of domains, as for `files.open_below`; None: no folder differs by domain."""
+        return (self._shadow_folder if of_shadow else self.folder) or "/" if self.by_domain else None
 
     def domains(self) -> Iterator[str]:
         """Every domain that has a file, or must have one; "" where names have none here.
@@ -138,6 +143,8 @@ class Places:
                     if not (name.startswith(self._before) and name.endswith(self._after)):
                         continue
                     domain = name[len(self._before) : len(name) - len(self._after)]
+                    if self._rest and not entry.is_dir():  # a file beside the folders of domains is none
+                        continue
                     if self.is_safe(domain) and files.identify(self.path_of(domain)) is not None:
                         yield domain
         except OSError as error:

@@ -9,6 +9,7 @@ from zlib import crc32
 from nwauth.errors import NotSupported, Refused, Unavailable
 from nwauth.names import ENCODING, ERRORS, fold
 from nwauth.stores.base import Store
+from nwauth.stores.health import Health
 from nwauth.stores.passwd.aging import DAY_SECONDS
 from nwauth.stores.passwd.extras import NO_LOGIN, forbids_login
 from nwauth.stores.passwd.lines import NewUser, fits
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from typing import Final
 
     from nwauth.model import User
+    from nwauth.stores.health import Notice
     from nwauth.stores.passwd.changing import Changing
     from nwauth.stores.passwd.pair import Pair
 
@@ -35,6 +37,7 @@ class PasswdStore(Store):
     `path` and `shadow` may hold ``{domain}``; then, or with `domains`, names have a domain that the files do not hold.
     Without ``{domain}`` there is one of `domains` at most.  `listed` domains must have a file.  `state` is the folder
     for indexes and the list of served files.  `new_user` is what a new line holds.  `clock` gives seconds since 1970.
+    `notice` is told where that list cannot be kept.
     """
 
     def __init__(
@@ -52,15 +55,18 @@ class PasswdStore(Store):
         state: str | None = None,
         new_user: NewUser | None = None,
         clock: Callable[[], float] = time.time,
+        notice: Notice | None = None,
     ) -> None:
         self.name = name
         path = os.path.abspath(path)
         shadow = None if shadow is None else os.path.abspath(shadow)
+        state = None if state is None else os.path.abspath(state)  # of the folder "" too: that is here, and not at /
         self._places: Final = Places(path, shadow=shadow, domains=domains, listed=listed)
         self._read_only: Final = read_only
         self._state: Final = state
         self._clock: Final = clock
-        self._served: Final = Served(None if state is None else f"{state}/nwauth.passwd.{_mark(path)}.served")
+        health = Health("keeping the list of served files", name, notice or _unheard)
+        self._served: Final = Served(None if state is None else f"{state}/nwauth.passwd.{_mark(path)}.served", health)
         self._setting: Final = Setting(
             index_of=self._indexing,
             served=self._served,
@@ -205,7 +211,7 @@ class PasswdStore(Store):
         return make_missing(self._places, self._served)
 
     def tend(self) -> None:
-        self._served.save()
+        self._served.tend()
         self._pairs.tend()
 
     def close(self) -> None:
@@ -260,16 +266,17 @@ class PasswdStore(Store):
     def _today(self) -> int:
         return int(self._clock() // DAY_SECONDS)
 
-    def _indexing(self, path: str) -> Indexing:
+    def _indexing(self, path: str, base: str | None) -> Indexing:
         """The index of a file: in the folder for such things, where there is one and it can be written."""
-        base = f"{self._state or os.path.dirname(path)}/nwauth.passwd.{_mark(path)}"
+        index = f"{self._state or os.path.dirname(path)}/nwauth.passwd.{_mark(path)}.idx"
         return Indexing(
             path,
-            index=f"{base}.idx",
-            making=f"{base}.idx-new",
+            index=index,
+            making=f"{index}-new",
             fits=fits,
             read_only=self._state is None,
             model=None,
+            base=base,
         )
 
     def _scratch(self) -> int:
@@ -277,6 +284,10 @@ class PasswdStore(Store):
 
         folder = self._state or self._places.folder
         return scratch(f"{folder}/.nwauth.passwd.{os.urandom(6).hex()}")
+
+
+def _unheard(_facts: dict[str, object]) -> None:
+    return
 
 
 def _mark(path: str) -> str:

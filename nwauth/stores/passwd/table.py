@@ -39,7 +39,7 @@ class Setting:
     def __init__(
         self,
         *,
-        index_of: Callable[[str], Indexing],
+        index_of: Callable[[str, str | None], Indexing],
         served: Served,
         settle_seconds: float,
         clock: Callable[[], float],
@@ -53,16 +53,17 @@ class Setting:
 
 
 class Table:
-    """The file at `path`; `refresh` comes before every question."""
+    """The file at `path`; `refresh` comes before every question.  `base` is as for `files.open_below`."""
 
-    def __init__(self, path: str, setting: Setting) -> None:
+    def __init__(self, path: str, setting: Setting, *, base: str | None = None) -> None:
         self.path: Final = path
+        self.base: Final = base
         self._setting: Final = setting
         self._notes: Final = Notes(path)
         self._settling: Final = Settling(
             self._notes.is_ours, settle_seconds=setting.settle_seconds, clock=setting.clock
         )
-        self._indexing: Final = setting.index_of(path)
+        self._indexing: Final = setting.index_of(path, base)
         self._watch: Final = Watch()
         self._file: UserFile | None = None
         self._doubtful = False  # what is loaded was unsettled then
@@ -168,7 +169,7 @@ class Table:
     def _load(self) -> None:
         self._follow()  # an equal inode proves nothing: a file made anew may have it, and nobody watches that one
         try:
-            self._put(UserFile.open(self.path, fits))
+            self._put(UserFile.open(self.path, fits, base=self.base))
         except FileNotFoundError:
             return  # replaced this instant: the next look tells
         except OSError as error:

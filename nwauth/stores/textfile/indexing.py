@@ -23,11 +23,22 @@ class Indexing:
 
     `path` is the file's, `index` its index's, and `making` that of an index in the making, in the same folder; it gets
     the owner and mode of `model`, or of that folder.  Where that folder is `read_only`, or cannot be written, each
-    process has an index of its own in memory.
+    process has an index of its own in memory.  `base` is as for `files.open_below`.
     """
 
-    def __init__(self, path: str, *, index: str, making: str, model: str | None, fits: Fits, read_only: bool) -> None:
+    def __init__(
+        self,
+        path: str,
+        *,
+        index: str,
+        making: str,
+        model: str | None,
+        fits: Fits,
+        read_only: bool,
+        base: str | None = None,
+    ) -> None:
         self._path: Final = path
+        self._base: Final = base
         self.index: Final = index
         self._making: Final = making
         self._model: Final = model
@@ -62,7 +73,9 @@ class Indexing:
         """Make the index, in its place (a helper's task)."""
         from nwauth.stores.textfile.making import make_index
 
-        make_index(self._path, index=self.index, making=self._making, model=self._model, fits=self._fits)
+        make_index(
+            self._path, index=self.index, making=self._making, model=self._model, fits=self._fits, base=self._base
+        )
 
     def forget(self) -> None:
         """Give back what is held open."""
@@ -81,7 +94,7 @@ class Indexing:
     def _make_in_memory(self) -> None:
         from nwauth.stores.textfile.making import index_in_memory
 
-        index_in_memory(self._path, self._memory_fd, fits=self._fits)
+        index_in_memory(self._path, self._memory_fd, fits=self._fits, base=self._base)
 
 
 class Helpers:

@@ -15,16 +15,17 @@ if TYPE_CHECKING:
     from nwauth.stores.textfile.lines import Fits
 
 
-def make_index(path: str, *, index: str, making: str, model: str | None, fits: Fits) -> None:
+def make_index(path: str, *, index: str, making: str, model: str | None, fits: Fits, base: str | None = None) -> None:
     """Build the index of the user file at `path` and put it at `index`, unless another process is at it.
 
-    `making` is where the file lies until it is whole, in the same folder; `model` is as for `files.create_like`.
+    `making` is where the file lies until it is whole, in the same folder; `model` is as for `files.create_like`, and
+    `base` as for `files.open_below`.
     """
     fd = try_lock_file(making, model)
     if fd is None:
         return
     try:
-        source = UserFile.open(path, fits)
+        source = UserFile.open(path, fits, base=base)
         try:
             os.ftruncate(fd, 0)
             build(source.fd, source.identity, fd, fits)
@@ -35,9 +36,9 @@ def make_index(path: str, *, index: str, making: str, model: str | None, fits: F
         os.close(fd)
 
 
-def index_in_memory(path: str, target: int, *, fits: Fits) -> None:
+def index_in_memory(path: str, target: int, *, fits: Fits, base: str | None = None) -> None:
     """Build the index of the user file at `path` on the descriptor `target`, for a folder that cannot be written."""
-    source = UserFile.open(path, fits)
+    source = UserFile.open(path, fits, base=base)
     try:
         build(source.fd, source.identity, target, fits)
     finally:

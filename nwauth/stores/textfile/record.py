@@ -41,16 +41,17 @@ def unpacked(raw: bytes) -> list[str]:
 class RecordFile:
     """The file.  The record may be read by anybody at any time; it is changed only by who holds the lock."""
 
-    def __init__(self, path: str, *, model: str) -> None:
+    def __init__(self, path: str, *, model: str | int | None, at: int | None = None) -> None:
         self._path = path
         self._model = model
+        self._at = at  # as for `files.open_own`
         self._fd = -1
         self._raw = b""  # the record as it stands while the lock is held
 
     def read(self) -> list[str]:
         """The rows as they stand, without the lock; none where there is no such file or it cannot be read."""
         try:
-            fd = files.open_own(self._path, os.O_RDONLY)
+            fd = files.open_own(self._path, os.O_RDONLY, at=self._at)
         except OSError:
             return []
         try:
@@ -98,7 +99,7 @@ class RecordFile:
         except OSError as error:
             raise files.trouble("write", self._path, error) from error
         if not whole:
-            raise Unavailable(f"cannot write {os.path.basename(self._path)}: {os.strerror(errno.ENOSPC)}")
+            raise files.trouble("write", self._path, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
         self._raw = raw
 
     def release(self) -> None:
@@ -114,10 +115,11 @@ class RecordFile:
     def _open(self) -> int:
         if self._fd < 0:
             try:
-                self._fd = files.open_own(self._path, os.O_RDWR)
+                self._fd = files.open_own(self._path, os.O_RDWR, at=self._at)
             except FileNotFoundError:
                 try:
-                    self._fd = files.create_like(self._path, self._model)
+                    where = {} if self._at is None else {"at": self._at}
+                    self._fd = files.create_like(self._path, self._model, **where)
                 except Unavailable as error:
                     if isinstance(error.__cause__, FileExistsError):
                         return self._open()
@@ -128,7 +130,7 @@ class RecordFile:
 
     def _is_the_one(self, fd: int) -> bool:
         try:
-            there = os.stat(self._path)
+            there = os.stat(files.named(self._path, self._at), dir_fd=self._at)
         except FileNotFoundError:
             return False
         mine = os.fstat(fd)

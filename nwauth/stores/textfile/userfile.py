@@ -50,9 +50,9 @@ class UserFile:
             self._unended = None if self.ended else raw[raw.rfind(b"\n") + 1 :]
 
     @classmethod
-    def open(cls, path: str, fits: Fits) -> UserFile:
-        """Open the file at `path`.  Raises OSError."""
-        fd = files.open_own(path, os.O_RDONLY, links=True)
+    def open(cls, path: str, fits: Fits, *, base: str | None = None) -> UserFile:
+        """Open the file at `path`; `base` is as for `files.open_below`.  Raises OSError."""
+        fd = files.open_below(path, os.O_RDONLY, base=base, links=True)
         try:
             return cls(fd, files.identity_of(os.fstat(fd)), fits)
         except BaseException:
