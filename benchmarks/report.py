@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 MARKS = {
     "flat": ("<!-- results: begin -->", "<!-- results: end -->"),
     "sql": ("<!-- sql: begin -->", "<!-- sql: end -->"),
+    "stores": ("<!-- stores: begin -->", "<!-- stores: end -->"),
 }
 HEAD = ("what", "unit", "ours", "peer", "peer's", "ratio [span]", "budget (aim)", "met", "aim")
 

@@ -50,11 +50,13 @@ GROUPS = {
     "sql-bulk": sql_loads.bulk,
 }
 SQL_GROUPS = [name for name in GROUPS if name.startswith("sql")]
+STORE_GROUPS = ["passwd", "process", "routes", "system"]
 ALSO = {
     **{name: ["serving"] for name in ("latency", "pipelined", "memory", "growth")},
     "memo": ["hashes"],
     "sql-start": ["sql-serving"],
     "sql": SQL_GROUPS,
+    "stores": STORE_GROUPS,
 }
 
 
@@ -88,15 +90,15 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="run.py", description="nwauth beside basic_ncsa_auth and an echo child.")
     parser.add_argument("--sizes", type=sizes, default=sizes("1k,100k,1M"), help="users: 1k,100k,1M (default), 10M")
     parser.add_argument("--rounds", type=rounds, default=5, help="rounds after the warm-up round (default 5)")
-    parser.add_argument("--only", type=group_names, help=f"of {','.join(GROUPS)}; sql: the last three")
+    parser.add_argument("--only", type=group_names, help=f"of {','.join(GROUPS)}; sql, stores: some of them")
     parser.add_argument("--write", action="store_true", help="put the table into benchmarks/README.md")
     parser.add_argument("--nwauth", default=INSTALLED, help="the command to measure (default: the installed one)")
     parser.add_argument("--python", default=sys.executable, help="the interpreter of that command")
     parser.add_argument("--index", default="nwauth.idx", help="the name of its index file in the folder")
     parser.add_argument("--core", type=int, default=max(os.sched_getaffinity(0)), help="for driver and child; -1: none")
     options = parser.parse_args()
-    if options.write and options.only not in (None, SQL_GROUPS):
-        parser.error("--write wants a whole table, without --only or with --only sql")
+    if options.write and options.only not in (None, SQL_GROUPS, STORE_GROUPS):
+        parser.error("--write wants a whole table, without --only, or with --only sql or --only stores")
     return options
 
 
@@ -146,11 +148,13 @@ def main() -> int:
     measure(bench, options.only or list(GROUPS))
     rows = bench.table.rows
     machine = report.machine(options.rounds, version(options.python))
-    parts = {"flat": [row for row in rows if not row.group.startswith("sql")]}
-    parts["sql"] = [row for row in rows if row not in parts["flat"]]
+    parts: dict[str, list[Row]] = {"flat": [], "sql": [], "stores": []}
+    for row in rows:
+        part = "sql" if row.group.startswith("sql") else "stores" if row.group in STORE_GROUPS else "flat"
+        parts[part].append(row)
     for part, members in parts.items():
         if members:
-            line = machine if part == "flat" else f"{machine}; {sql.of(bench).describe()}"
+            line = machine if part != "sql" else f"{machine}; {sql.of(bench).describe()}"
             print(f"{line}\n{report.as_text(members)}")
             if options.write:
                 report.write_readme(os.path.join(HERE, "README.md"), members, line, part=part)

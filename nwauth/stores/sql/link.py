@@ -276,6 +276,7 @@ class Link:
     def _is_usable(self) -> bool:
         """Whether the kept connection can be trusted with a request; if not, it has been dropped."""
         driver, idle = self._driver, monotonic() - self._used_at
+        self._trusted_until = 0.0  # what this look may find, the next request must not overlook
         if driver.is_stale(self._connection) or (idle > IDLE_SECONDS and not driver.answers(self._connection)):
             self._drop()
             return False
