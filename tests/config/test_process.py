@@ -100,7 +100,7 @@ def test_new_passwords_are_given_in_the_clear_and_nothing_is_upgraded(tmp_path: 
 
 def test_a_command_waits_longer_than_a_mail_server(tmp_path: Path) -> None:
     one = of(tmp_path, 'command = ["nwauth"]')
-    assert one.patient(30).timeout_seconds == 30
+    assert one.patient(30).timeout_seconds == 10
     assert one.patient(1).timeout_seconds == 5
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from nwauth.options import Options
     from nwauth.passwords.values import Settings
 
+PATIENT_SECONDS = 10.0  # a module that hangs is to be told of soon, whoever asks
 MAX_TIMEOUT_SECONDS = 7.5  # the mail server waits for 10, and a request may ask the module more than once
 ADDRESSES = ("auto", "always", "never")
 FIELDS = ("all", "changed")
@@ -75,7 +76,7 @@ class ProcessConfig(StoreConfig):
         self.read_only: Final = read_only
 
     def patient(self, seconds: float) -> Self:
-        return self.changed(timeout_seconds=max(self.timeout_seconds, seconds))
+        return self.changed(timeout_seconds=max(self.timeout_seconds, min(seconds, PATIENT_SECONDS)))
 
 
 def read(table: Options, _passwords: Settings) -> ProcessConfig:
