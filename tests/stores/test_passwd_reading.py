@@ -151,6 +151,7 @@ def test_a_line_may_be_longer_than_any_buffer(tmp_path: Path) -> None:
         ('fwd="a@b" note="x y=z"', 'fwd="a@b" note="x y=z"', ""),
         ('q=1 a=20"0 x=" uid=0 drop=/etc', 'q="1" a=20"0 x=" uid=0 drop=/etc', ""),
         ('a=20"0 x=" allow_nets=10.0.0.1', 'a=20"0 x=" allow_nets=10.0.0.1', "10.0.0.1"),
+        ("allow_nets=", "allow_nets=", ","),
         ("q=1\tallow_nets=10.0.0.1", "q=1\tallow_nets=10.0.0.1", "10.0.0.1"),
         ('note="a" q=7 b="c', 'note="a" q="7" b="c', ""),
         (":/var/mail/bob", ":/var/mail/bob", ""),

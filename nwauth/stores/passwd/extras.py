@@ -143,11 +143,14 @@ def forbids_login(text: str) -> bool:
 
 
 def ip_mask(field: str) -> str:
-    """From where the account may log in: Dovecot's ``allow_nets`` in the eighth field; empty: from anywhere."""
+    """From where the account may log in: Dovecot's ``allow_nets`` in the eighth field; empty: from anywhere.
+
+    One without a value allows nothing: it becomes a mask without an entry.
+    """
     if ALLOW_NETS not in field:
         return ""
     found = [word.partition("=")[2] for word in _as_dovecot(field) if word.partition("=")[0] == ALLOW_NETS]
-    return found[-1].strip('"') if found else ""
+    return (found[-1].strip('"') or ",") if found else ""
 
 
 def _as_dovecot(field: str) -> list[str]:
