@@ -10,9 +10,9 @@ SAMPLE := sample
 run: $(VENV)/installed $(SAMPLE)/nwauth.txt
 	@$(BIN)/nwauth -path $(SAMPLE)
 
-# Each worker starts servers of its own, so there are few.
+# Tests wait for servers and children more than they compute; each worker starts servers of its own, so there are few.
 test: $(VENV)/installed-dev
-	$(BIN)/pytest -n auto --maxprocesses 4
+	$(BIN)/pytest -n 3
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
