@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import atexit
 import functools
-import os
 import random
-import shutil
 import socket
 import subprocess
-import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
-from tests.databases import guard, processes
-from tests.databases.processes import PATIENCE_SECONDS
+from tests.databases import guard
+from tests.databases.daemon import Daemon
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,21 +56,15 @@ def _installed(kind: type[Server]) -> Path:
     return data
 
 
-class Server(ABC):
-    """A server of our own in a temporary folder.  Leaving the block ends it and removes the folder.
+class Server(Daemon):
+    """A database server of our own.  Leaving the block ends it and removes the folder."""
 
-    It cannot outlive the test process: `atexit` ends it, and where that does not come about the guard does.
-    """
-
-    name: ClassVar[str]  # in messages, and in the name of the folder
     _signals: ClassVar[dict[str, int]]  # the modes of `stop`
 
     def __init__(self) -> None:
+        super().__init__()
         self.port = free_port()
-        self.folder = guard.make_folder(self.name)
         self.data = self.folder / "data"
-        self._process: subprocess.Popen[bytes] | None = None
-        atexit.register(self.close)
 
     def __enter__(self) -> Self:
         try:
@@ -88,20 +78,6 @@ class Server(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    @property
-    def pid(self) -> int:
-        assert self._process is not None, f"{self.name} does not run"
-        return self._process.pid
-
-    @property
-    def runs(self) -> bool:
-        return self._process is not None and self._process.poll() is None
-
-    def log(self) -> str:
-        """What the server has said so far."""
-        log = self.folder / "log"
-        return log.read_text("utf-8", "replace") if log.exists() else ""
 
     def start(self) -> Self:
         """Start, or start again, on the same data and the same port; wait until it answers.  No-op when it runs."""
@@ -117,71 +93,14 @@ class Server(ABC):
             self._populate()
         return self
 
-    def _spawn(self) -> None:
-        with open(self.folder / "log", "ab") as log:
-            self._process = subprocess.Popen(
-                self._command(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd="/",
-                start_new_session=True,  # a Ctrl-C at the terminal is for pytest alone
-                **guard.unprivileged(),
-            )
-        guard.watch(self.pid)
-
     def stop(self, mode: Literal["fast", "immediate"] = "fast") -> None:
         """End it: `fast` closes its sessions and files first, `immediate` leaves a recovery to the next start."""
-        self.resume()
-        os.kill(self.pid, self._signals[mode])
-        self._forget()
-
-    def kill(self) -> None:
-        """SIGKILL to it and all its children, paused or not; nothing of it runs afterwards."""
-        if self.runs:
-            processes.kill_family(self.pid)
-        self._forget()
-
-    def pause(self) -> None:
-        """The server hangs: connections stay, new ones are taken by the kernel alone, and nobody answers."""
-        processes.stop_family(self.pid)
-
-    def resume(self) -> None:
-        processes.continue_family(self.pid)
-
-    def close(self) -> None:
-        """End it without ceremony and remove its folder."""
-        atexit.unregister(self.close)
-        self.kill()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    def _forget(self) -> None:
-        """Reap the server, which has ended."""
-        if self._process is not None:
-            self._process.wait(PATIENCE_SECONDS)
-            guard.release(self.pid)
-            self._process = None
-
-    def _wait_until_it_answers(self) -> None:
-        until = time.monotonic() + PATIENCE_SECONDS
-        while (trouble := self._trouble()) is not None:
-            if not self.runs or time.monotonic() > until:
-                self.kill()
-                raise AssertionError(f"{self.name} does not start: {trouble}\n{self.log()}")
-            time.sleep(0.01)
+        self._end(self._signals[mode])
 
     @staticmethod
     @abstractmethod
     def _install(data: Path) -> None:
         """Make the data folder of a new server."""
-
-    @abstractmethod
-    def _command(self) -> Sequence[str | Path]:
-        """What runs the server in the foreground."""
-
-    @abstractmethod
-    def _trouble(self) -> Exception | None:
-        """Why it does not answer; None when it does."""
 
     @abstractmethod
     def _populate(self) -> None:
