@@ -8,8 +8,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Self
 
+    from nwauth.options import Options
+
 SHARED_SCHEME = "ssha"  # the one that NWAuth and SurgeMail read: spec/stores.md section 1
 MAX_SECONDS = 86_400
+MAX_WAIT_SECONDS = 7.5  # for what a store asks of others; the mail server waits for 10, and there may be a second try
 
 
 class Part(Record):
@@ -21,6 +24,24 @@ class Part(Record):
         """A copy with what is given in place of what is: how options of the command line take precedence."""
         fields: tuple[str, ...] = self.__slots__
         return type(self)(**{field: getattr(self, field) for field in fields} | changes)
+
+
+def time_outs(table: Options, then: str, *, connect: float, default: float) -> tuple[float, float]:
+    """How long to wait for a connection, and, by the key `then`, for what is asked on it; `connect` and `default` else.
+
+    Raises:
+        ConfigError: one of them is out of bounds, or both together.
+    """
+    first = "connect_timeout_seconds"
+    connect = table.number(first, connect, minimum=0.1, maximum=MAX_WAIT_SECONDS)
+    seconds = table.number(then, default, minimum=0.1, maximum=MAX_WAIT_SECONDS)
+    if connect + seconds > MAX_WAIT_SECONDS:
+        raise table.error(
+            then,
+            f"found {connect:g} + {seconds:g} s with {first}, wanted {MAX_WAIT_SECONDS:g} s at most:"
+            " the mail server waits for 10",
+        )
+    return connect, seconds
 
 
 class StoreConfig(Part):

@@ -10,9 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from nwauth.config.part import MAX_WAIT_SECONDS
 from nwauth.dmail.drops import is_windows_path
 from nwauth.dmail.values import Setting
-from nwauth.dmail.words import command_words, options_beside_path, path_of, program, toml_array, toml_string
+from nwauth.dmail.words import command_words, options_beside_path, path_of, program, toml_array, toml_string, unquoted
 from nwauth.errors import Refused
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ KNOWN = ("loglevel", "binary", "match", *COMMANDS, *SWITCHES, "strip_prefix", "s
 LEVELS = ("error", "info", "debug")
 YES, NO = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 OURS = ("nwauth", "nwauth.exe")
-MAX_SECONDS = 7.5  # the mail server waits for 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,13 +106,8 @@ def _settings(content: bytes, file: str) -> Iterator[Setting]:
         if not line.isprintable() and "\t" not in line:
             raise Refused(f"{file}: line {number}: found what does not print or is no UTF-8, wanted a setting")
         name, _, value = line.replace("\t", " ").partition(" ")
-        value = value.strip() if name.lower() == "binary" else _unquoted(value.strip())
+        value = value.strip() if name.lower() == "binary" else unquoted(value.strip())
         yield Setting(name=name.lower(), value=value, line=number)
-
-
-def _unquoted(value: str) -> str:
-    """A value without the quotes around all of it: no name holds one."""
-    return value[1:-1] if len(value) > 1 and value[0] == value[-1] == '"' and '"' not in value[1:-1] else value
 
 
 def _module(setting: Setting, modules: dict[int, Module], file: str) -> Module:
@@ -228,11 +223,12 @@ def _timeout(found: Multiauth, module: Module, notes: list[str]) -> list[str]:
         found.wrong(setting, "seconds")
     if not 0 < seconds < 86_400:
         found.wrong(setting, "seconds")
-    if seconds > MAX_SECONDS:
+    if seconds > MAX_WAIT_SECONDS:
         notes.append(
-            f"line {setting.line}: timeout {setting.value}: {MAX_SECONDS:g} is written, the mail server waits for 10"
+            f"line {setting.line}: timeout {setting.value}: {MAX_WAIT_SECONDS:g} is written,"
+            " the mail server waits for 10"
         )
-    return [f"timeout_seconds = {min(seconds, MAX_SECONDS):g}"]
+    return [f"timeout_seconds = {min(seconds, MAX_WAIT_SECONDS):g}"]
 
 
 def _patterns(found: Multiauth, module: Module) -> list[str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nwauth.config import without_waiting
 from nwauth.dmail.values import METHODS, DmailConf, PasswdFile, Problem, Setting, VirtualDomain, is_address_like
+from nwauth.dmail.words import unquoted
 from nwauth.errors import ConfigError
 from nwauth.names import ENCODING, ERRORS
 
@@ -73,7 +74,7 @@ class _Reader:
             return
         name, *rest = _words(line, 2)
         name = OTHER_SPELLINGS.get(name.lower(), name.lower())
-        setting = Setting(name=name, value=_unquoted(rest[0]) if rest else "", line=number)
+        setting = Setting(name=name, value=unquoted(rest[0]) if rest else "", line=number)
         if name not in _READERS:
             self._unknown.append(setting)
             self._tell_misspelt(setting)
@@ -139,13 +140,6 @@ def _words(text: str, most: int) -> list[str]:
     return [*words, rest] if rest else words
 
 
-def _unquoted(value: str) -> str:
-    """A value without the quotes around all of it; a path of Windows may hold blanks."""
-    if len(value) > 1 and value[0] == value[-1] == '"' and '"' not in value[1:-1]:
-        return value[1:-1]
-    return value
-
-
 def _shown(value: str) -> str:
     if not value:
         return "nothing"
@@ -196,11 +190,11 @@ def _virtual_domain(setting: Setting) -> VirtualDomain:
     """``PREFIX WAY DOMAIN PATH``; or ``PREFIX PATH``, as the manual prints it, where the last is surely a path."""
     words = _words(setting.value, 4)
     if len(words) == 4:
-        prefix, way, domain, path = map(_unquoted, words)
+        prefix, way, domain, path = map(unquoted, words)
         _must_be_way(setting, way)
         return VirtualDomain(prefix=prefix, way=way, domain=domain, path=path, line=setting.line)
     if len(words) == 2 and ("/" in words[1] or "\\" in words[1]):
-        prefix, path = map(_unquoted, words)
+        prefix, path = map(unquoted, words)
         return VirtualDomain(prefix=prefix, way="", domain="", path=path, line=setting.line)
     count = f"{len(words)} word{'s' * (len(words) != 1)}" if words else "nothing"
     raise _BadValue(f"found {count}, wanted 4: {WANTED_VDOMAIN}")
@@ -217,7 +211,7 @@ def _passwd_file(setting: Setting) -> PasswdFile:
     words = _words(setting.value, 2)
     if len(words) != 2:
         raise _wrong(setting, "DOMAIN FILE")
-    return PasswdFile(domain=_unquoted(words[0]), path=_unquoted(words[1]), line=setting.line)
+    return PasswdFile(domain=unquoted(words[0]), path=unquoted(words[1]), line=setting.line)
 
 
 _READERS: dict[str, tuple[str, Callable[[Setting], Any]]] = {

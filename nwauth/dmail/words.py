@@ -59,3 +59,10 @@ def toml_array(texts: Iterable[str]) -> str:
 def toml_string(text: str) -> str:
     """A string of ``nwauth.toml``, in which ``${`` would begin a variable."""
     return quoted(text.replace("${", "$${"))
+
+
+def unquoted(value: str) -> str:
+    """A value without the quotes around all of it: a path of Windows may hold blanks."""
+    if len(value) > 1 and value[0] == value[-1] == '"' and '"' not in value[1:-1]:
+        return value[1:-1]
+    return value

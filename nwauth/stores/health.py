@@ -20,6 +20,10 @@ NOT_TAKEN = "the user database does not take this, see the log"
 MOST_REASONS = 20  # of one outage that are told
 
 
+def unheard(_facts: dict[str, object]) -> None:
+    """A `Notice` for nobody."""
+
+
 class Health:
     """Whether one thing works (`doing`); each reason why not is noticed once an outage, and so is its end."""
 

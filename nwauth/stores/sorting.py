@@ -58,7 +58,7 @@ def _written(users: list[User]) -> IO[bytes]:
             file.close()
             raise
     except OSError as error:
-        raise Unavailable(f"no room to sort the users in: {error.strerror}", public=PUBLIC) from None
+        raise _no_room(error) from None
     return file
 
 
@@ -66,5 +66,12 @@ def _read(run: IO[bytes], count: int) -> Iterator[User]:
     import marshal
 
     for _ in range(count):
-        store, held = marshal.load(run)  # noqa: S302, what this process has written itself
+        try:
+            store, held = marshal.load(run)  # noqa: S302, what this process has written itself
+        except OSError as error:
+            raise _no_room(error) from None
         yield User.of(held, store=store)
+
+
+def _no_room(error: OSError) -> Unavailable:
+    return Unavailable(f"no room to sort the users in: {error.strerror}", public=PUBLIC)

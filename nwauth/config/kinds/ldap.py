@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nwauth.config.part import StoreConfig
+from nwauth.config.part import StoreConfig, time_outs
 from nwauth.errors import ConfigError
 from nwauth.model import Record
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from nwauth.stores.ldap.people import People
 
 SYSTEM = "system"  # its authorities
-MAX_WAIT_SECONDS = 7.5  # the mail server waits for 10
 WANTED_PATH = "an attribute, or a text with attributes in braces"
 WANTED_URLS = 'an array of URLs, as ["ldaps://dc1.test.com", "ldaps://dc2.test.com"]'
 
@@ -95,7 +94,7 @@ def read(table: Options, _passwords: Settings) -> LdapConfig:
         raise table.error("bind_password", 'found nothing with a bind_dn, wanted { file = "..." }')
     if bind_password and not bind_dn:
         raise table.error("bind_dn", "found nothing with a bind_password, wanted the DN of an account that may search")
-    connect, request = _time_outs(table)
+    connect, request = time_outs(table, "request_timeout_seconds", connect=2.0, default=3.0)
     return LdapConfig(
         path=table.folder,
         urls=urls,
@@ -133,19 +132,6 @@ def _security(table: Options, urls: tuple[str, ...]) -> Security:
     if ca_file != SYSTEM and not check:
         raise table.error("check_certificate", "found false with a ca_file, wanted one of the two")
     return Security(start_tls=start_tls, ca_file=None if ca_file == SYSTEM else ca_file, check_certificate=check)
-
-
-def _time_outs(table: Options) -> tuple[float, float]:
-    """How long to wait for a connection, and for an answer."""
-    connect = table.number("connect_timeout_seconds", 2.0, minimum=0.1, maximum=MAX_WAIT_SECONDS)
-    request = table.number("request_timeout_seconds", 3.0, minimum=0.1, maximum=MAX_WAIT_SECONDS)
-    if connect + request > MAX_WAIT_SECONDS:
-        raise table.error(
-            "request_timeout_seconds",
-            f"found {connect:g} + {request:g} s with connect_timeout_seconds, wanted {MAX_WAIT_SECONDS:g} s at most:"
-            " the mail server waits for 10",
-        )
-    return connect, request
 
 
 def _people(table: Options) -> People:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from nwauth.config.part import StoreConfig
+from nwauth.config.part import MAX_WAIT_SECONDS, StoreConfig
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from nwauth.passwords.values import Settings
 
 PATIENT_SECONDS = 10.0  # a module that hangs is to be told of soon, whoever asks
-MAX_TIMEOUT_SECONDS = 7.5  # the mail server waits for 10, and a request may ask the module more than once
 ADDRESSES = ("auto", "always", "never")
 FIELDS = ("all", "changed")
 WANTED_COMMAND = (
@@ -88,9 +87,7 @@ def read(table: Options, _passwords: Settings) -> ProcessConfig:
         name=table.text("name", given.name, wanted="a name") or given.name,
         folder=table.path("folder", "."),
         environment=_environment(table),
-        timeout_seconds=table.number(
-            "timeout_seconds", given.timeout_seconds, minimum=0.1, maximum=MAX_TIMEOUT_SECONDS
-        ),
+        timeout_seconds=table.number("timeout_seconds", given.timeout_seconds, minimum=0.1, maximum=MAX_WAIT_SECONDS),
         address=table.choice("address", given.address, ADDRESSES),
         send_fields=table.choice("send_fields", given.send_fields, FIELDS),
         lists_in_order=table.boolean("lists_in_order", given.lists_in_order),

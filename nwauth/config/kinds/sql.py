@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from nwauth.config.part import StoreConfig
+from nwauth.config.part import StoreConfig, time_outs
 from nwauth.options import Options
 from nwauth.passwords.values import SCHEMES_KEPT, SCHEMES_MADE
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from nwauth.passwords.values import Settings
     from nwauth.stores.sql.columns import Columns
 
-MAX_WAIT_SECONDS = 7.5  # two seconds more are for a second try; the mail server waits for 10
 WANTED_URL = "a database's URL, as sqlite:///users.db"
 
 
@@ -86,7 +85,12 @@ def read(table: Options, passwords: Settings) -> SqlConfig:
     columns = _columns(table.table("columns")) if "columns" in table else None
     read_only = table.boolean("read_only", False)
     given = SqlConfig(path="", url="")
-    connect, statement = _time_outs(table, given)
+    connect, statement = time_outs(
+        table,
+        "statement_timeout_seconds",
+        connect=given.connect_timeout_seconds,
+        default=given.statement_timeout_seconds,
+    )
     return SqlConfig(
         path=folder_of(url, table.folder),
         url=url,
@@ -99,23 +103,6 @@ def read(table: Options, passwords: Settings) -> SqlConfig:
         read_only=read_only,
         **_sql_passwords(table, passwords, foreign=columns is not None, read_only=read_only),
     )
-
-
-def _time_outs(table: Options, given: SqlConfig) -> tuple[float, float]:
-    """How long to wait for a connection, and for a statement; both, and a second try, within the mail server's wait."""
-    connect = table.number(
-        "connect_timeout_seconds", given.connect_timeout_seconds, minimum=0.1, maximum=MAX_WAIT_SECONDS
-    )
-    statement = table.number(
-        "statement_timeout_seconds", given.statement_timeout_seconds, minimum=0.1, maximum=MAX_WAIT_SECONDS
-    )
-    if connect + statement > MAX_WAIT_SECONDS:
-        raise table.error(
-            "statement_timeout_seconds",
-            f"found {connect:g} + {statement:g} s with connect_timeout_seconds, wanted {MAX_WAIT_SECONDS:g} s at most:"
-            " the mail server waits for 10",
-        )
-    return connect, statement
 
 
 def _url(table: Options, key: str, url: str) -> str:

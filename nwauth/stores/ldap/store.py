@@ -8,7 +8,7 @@ from nwauth.errors import NotSupported, NwauthError, Refused, Unavailable
 from nwauth.model import Record
 from nwauth.names import fold
 from nwauth.stores.base import Store
-from nwauth.stores.health import PUBLIC, Health
+from nwauth.stores.health import PUBLIC, Health, unheard
 from nwauth.stores.ldap import messages, states
 from nwauth.stores.ldap.dial import Dialler
 from nwauth.stores.ldap.link import RETRY_SECONDS, Limits, Line, Peers
@@ -49,10 +49,6 @@ class Found(Record):
         self.until: Final = until
 
 
-def _unheard(_facts: dict[str, object]) -> None:
-    """A notice for nobody."""
-
-
 class LdapStore(Store):
     """Users whom `people` describes, in the directory that each of the servers at `urls` holds; never written.
 
@@ -87,8 +83,8 @@ class LdapStore(Store):
         self._limits: Final = limits or Limits()
         self._ignores_referrals: Final = ignores_referrals
         self._now: Final = now
-        self._reading: Final = Health("reading", name, notice or _unheard)
-        self._checking: Final = Health("checking passwords", name, notice or _unheard)
+        self._reading: Final = Health("reading", name, notice or unheard)
+        self._checking: Final = Health("checking passwords", name, notice or unheard)
         self._proof: Final = Proof(
             people,
             bind_dn=bind_dn,
@@ -101,7 +97,7 @@ class LdapStore(Store):
             Dialler(parsed(url), start_tls=start_tls, ca_file=ca_file, checks_certificate=checks_certificate)
             for url in urls
         ]
-        self._peers: Final = Peers(diallers, store=name, notice=notice or _unheard, retry_seconds=retry_seconds)
+        self._peers: Final = Peers(diallers, store=name, notice=notice or unheard, retry_seconds=retry_seconds)
         self._reader: Final = Line(self._peers, self._limits, self._proof.greet)
         self._lister: Final = Line(self._peers, self._limits, self._proof.introduce)
         self._binder: Final = Line(self._peers, self._limits, _without_a_word)
@@ -143,10 +139,7 @@ class LdapStore(Store):
         del pattern  # servers take spaces and accents otherwise than we do, and cannot tell how many there are
         if not self._people.can_be_listed:
             raise NotSupported("not supported here: its filter takes names apart, whole ones cannot be listed")
-        try:
-            yield from in_order(map(self._listed, self._everybody()))
-        except OSError as error:
-            raise Unavailable(f"no room to sort the users of {self.name}: {error.strerror}", public=PUBLIC) from error
+        yield from in_order(map(self._listed, self._everybody()))
 
     def _everybody(self) -> Iterator[Entry]:
         return entries(

@@ -116,13 +116,9 @@ class Pair:
     def _first(self, table: Table, bare: str) -> Found | None:
         """The line that counts: the first of exactly this spelling, as for getpwnam, or of the only other spelling."""
         hits = table.find_all(fold(bare).encode(ENCODING, ERRORS))
-        if hits:
-            spelled = bare.encode(ENCODING, ERRORS) + b":"
-            for hit in hits:
-                if hit[1].startswith(spelled):
-                    if not hit[2]:
-                        table.must_be_settled()
-                    return hit
+        exact = _spelled(table, hits, bare) if hits else None
+        if exact is not None:
+            return exact
         table.must_be_settled()  # another spelling may yet come, this one too
         if not hits or self.form.unix_case:
             return None
@@ -174,11 +170,18 @@ def _in_shadow(shadow: Table, name: str) -> Found | None:
         hits = shadow.find_all(fold(name).encode(ENCODING, ERRORS))
     except Missing:
         raise Unavailable(f"no shadow file {shadow.path}, was it moved or unmounted?") from None
+    exact = _spelled(shadow, hits, name)
+    if exact is None:
+        shadow.must_be_settled()
+    return exact
+
+
+def _spelled(table: Table, hits: Sequence[Found], name: str) -> Found | None:
+    """The first of the lines with exactly this spelling; one without an end counts only in a settled file."""
     spelled = name.encode(ENCODING, ERRORS) + b":"
     for hit in hits:
         if hit[1].startswith(spelled):
             if not hit[2]:
-                shadow.must_be_settled()
+                table.must_be_settled()
             return hit
-    shadow.must_be_settled()
     return None

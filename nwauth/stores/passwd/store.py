@@ -9,7 +9,7 @@ from zlib import crc32
 from nwauth.errors import NotSupported, Refused, Unavailable
 from nwauth.names import ENCODING, ERRORS, fold
 from nwauth.stores.base import Store
-from nwauth.stores.health import Health
+from nwauth.stores.health import Health, unheard
 from nwauth.stores.passwd.aging import DAY_SECONDS
 from nwauth.stores.passwd.extras import NO_LOGIN, forbids_login
 from nwauth.stores.passwd.lines import NewUser, fits
@@ -65,7 +65,7 @@ class PasswdStore(Store):
         self._read_only: Final = read_only
         self._state: Final = state
         self._clock: Final = clock
-        health = Health("keeping the list of served files", name, notice or _unheard)
+        health = Health("keeping the list of served files", name, notice or unheard)
         self._served: Final = Served(None if state is None else f"{state}/nwauth.passwd.{_mark(path)}.served", health)
         self._setting: Final = Setting(
             index_of=self._indexing,
@@ -284,10 +284,6 @@ class PasswdStore(Store):
 
         folder = self._state or self._places.folder
         return scratch(f"{folder}/.nwauth.passwd.{os.urandom(6).hex()}")
-
-
-def _unheard(_facts: dict[str, object]) -> None:
-    return
 
 
 def _mark(path: str) -> str:

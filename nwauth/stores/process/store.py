@@ -7,7 +7,7 @@ from time import monotonic
 from nwauth.errors import NotSupported, Refused, Unavailable
 from nwauth.names import fold
 from nwauth.stores.base import Store
-from nwauth.stores.health import PUBLIC
+from nwauth.stores.health import PUBLIC, unheard
 from nwauth.stores.process import wire
 from nwauth.stores.process.keeper import FIRST_PAUSE_SECONDS
 from nwauth.stores.process.module import Module
@@ -23,10 +23,6 @@ if TYPE_CHECKING:
 
 REQUEST_SECONDS = 8.0  # for all that one request of the mail server asks of the module; it waits for 10
 LISTING_SECONDS = 9.0  # to the next hit of a search: a module may read through all of its users for one
-
-
-def _unheard(_facts: dict[str, object]) -> None:
-    """A notice for nobody."""
 
 
 class ProcessStore(Store):
@@ -68,7 +64,7 @@ class ProcessStore(Store):
             folder=folder,
             environment=environment or {},
             dead_texts=dead_texts,
-            notice=notice or _unheard,
+            notice=notice or unheard,
             pause_seconds=pause_seconds,
         )
         self._request_until: float | None = None

@@ -6,7 +6,7 @@ from time import monotonic
 
 from nwauth.errors import ConfigError, NotSupported, Refused, Unavailable
 from nwauth.stores.base import Store
-from nwauth.stores.health import NOT_TAKEN
+from nwauth.stores.health import NOT_TAKEN, unheard
 from nwauth.stores.sql.adding import add, change, must_be_one, put_all, tolerant
 from nwauth.stores.sql.drivers import open_driver
 from nwauth.stores.sql.drivers.base import Limits
@@ -22,10 +22,6 @@ if TYPE_CHECKING:
     from nwauth.stores.sql.columns import Columns
     from nwauth.stores.sql.drivers.base import Driver
     from nwauth.stores.sql.table import Ask, Emptied, Table
-
-
-def _unheard(_facts: dict[str, object]) -> None:
-    """A notice for nobody."""
 
 
 class SqlStore(Store):
@@ -62,7 +58,7 @@ class SqlStore(Store):
                 raise ConfigError(f"{'read_url' if url is read_url else 'url'}: {error}") from None
             users = _table(table, driver, columns, store=name, password_format=password_format)
             asking = "asking the primary" if is_primary else "reading"
-            return Link(users, notice=notice or _unheard, asking=asking, retry_seconds=retry_seconds)
+            return Link(users, notice=notice or unheard, asking=asking, retry_seconds=retry_seconds)
 
         first = linked(read_url or url)
         apart = read_url is not None or first.table.driver.has_several_hosts

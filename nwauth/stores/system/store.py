@@ -11,7 +11,7 @@ from nwauth.errors import ConfigError, Refused, Unavailable
 from nwauth.model import Info, User
 from nwauth.names import ENCODING, ERRORS, fold, fold_bytes
 from nwauth.stores.base import Store
-from nwauth.stores.health import Health
+from nwauth.stores.health import Health, unheard
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,10 +34,6 @@ _NEVER_IN_NAMES = frozenset(":/\x7f" + "".join(map(chr, range(32))))
 
 class Unclear(Unavailable):
     """Cannot tell of this one user, all others being known: no outage."""
-
-
-def _unheard(_facts: dict[str, object]) -> None:
-    """A notice for nobody."""
 
 
 class SystemStore(Store):
@@ -74,7 +70,7 @@ class SystemStore(Store):
         self._passwords: Final = passwords
         self._pam_service: Final = pam_service
         self._pam_timeout_seconds: Final = pam_timeout_seconds
-        self._notice: Final = notice or _unheard
+        self._notice: Final = notice or unheard
         self._now: Final = now
         self._looking: Final = Health("looking users up", name, self._notice)
         self._checking: Final = Health("checking passwords", name, self._notice)
@@ -134,8 +130,6 @@ class SystemStore(Store):
             yield from each_once(in_order(self._listed()))
         except (ConfigError, Unavailable) as error:
             raise self._looking.failed(str(error)) from None
-        except OSError as error:
-            raise self._looking.failed(f"no room to sort the listing in: {error.strerror}") from None
         self._looking.works()
 
     def obstacle(self) -> Unavailable | ConfigError | None:
