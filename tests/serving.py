@@ -122,6 +122,14 @@ class Child:
     def status(self) -> int:
         return self.process.wait(PATIENCE_SECONDS)
 
+    def ends_within(self, *, seconds: float) -> bool:
+        """Whether it ends in that time."""
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
     def errors(self) -> bytes:
         """All that went to stderr; waits for the end."""
         assert self.process.stderr is not None
