@@ -131,7 +131,13 @@ def run(options: Options) -> int:
     service = None
     if failure is None:
         try:
-            service = build.build(config, notice=lambda facts: log.event(1, "store", facts))
+            service = build.build(
+                config,
+                notice=lambda facts: log.event(1, "store", facts),
+                alarm=None
+                if options.one_shot
+                else lambda facts: log.event(1 if "reason" in facts else 2, "policy", facts),
+            )
         except ConfigError as error:  # what only the store can tell, as a library that lacks
             failure = error
     if service is None or failure is not None:
@@ -149,6 +155,7 @@ def run(options: Options) -> int:
             options.number("-generate")
         words = options.given[options.one_shot]
         return oneshot.run(options.one_shot, words, service, conversation, log, folder=config.stores[0].path)
+    service.gate.begin()
     waits = options.has("-sleep") or service.store.waits
     return serve(conversation, service, log, stop, most_held=1 if waits else 64)
 
@@ -256,5 +263,6 @@ def serve(conversation: Conversation, service: Service, log: Log, stop: Stop, *,
         server.tend(service, log)
 
     server.serve(server.read_lines(0, stop, idle), writer, conversation)
+    service.gate.close()
     service.store.close()  # what is behind it may want a word of its own
     return 0

@@ -88,15 +88,24 @@ class Info:
 
     def get(self, field: str) -> str | None:
         """The value of `field` (names compare without case; the last one counts), or None."""
-        if not self.text:
-            return None
-        wanted = field.lower()
-        if wanted not in self.text.lower():
+        wanted, text = field.lower(), self.text.lower()
+        if wanted not in text:
             return None
         found = None
-        for name, value, _, _ in self.pieces():
-            if name.lower() == wanted:
-                found = value
+        if not text.isascii():
+            for name, value, _, _ in self.pieces():
+                if name.lower() == wanted:
+                    found = value
+            return found
+        at = 0  # the same as by `pieces`, without cutting out what is not asked for
+        while (equals := text.find('="', at)) >= 0 and (end := text.find('"', equals + 2)) >= 0:
+            if text.endswith(wanted, at, equals):
+                start = equals
+                while start > at and text[start - 1] not in ' \t="':
+                    start -= 1
+                if start < equals and text[start:equals] == wanted:
+                    found = self.text[equals + 2 : end]
+            at = end + 1
         return found
 
     def fields(self) -> dict[str, str]:

@@ -13,7 +13,7 @@ from nwauth.errors import ConfigError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from datetime import date
     from typing import Any, Final, TypeVar
 
@@ -32,19 +32,64 @@ _TOML_TYPES = {
 }
 
 
+def parsed_toml(content: bytes, file: str) -> dict[str, Any]:
+    """The tables of the TOML file that holds `content`.
+
+    Raises:
+        ConfigError: it is none; with line and column, never with the text found there.
+    """
+    import tomllib
+
+    try:
+        text = content.removeprefix(b"\xef\xbb\xbf").decode()  # some editors begin a file with a byte order mark
+    except UnicodeDecodeError as error:
+        before = content[: error.start].rpartition(b"\n")[2]
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{file}: line {line}, column {len(before) + 1}: found bytes that are no UTF-8") from None
+    try:
+        return tomllib.loads(text)
+    except ValueError as error:  # TOMLDecodeError is one, and so is a number of too many digits
+        raise ConfigError(f"{file}: {_located(str(error), text)}") from None
+    except RecursionError:
+        raise ConfigError(f"{file}: found tables or arrays nested beyond all bounds") from None
+
+
+def _located(message: str, text: str) -> str:
+    """A message of tomllib with its position in front, and the word for what most people meet."""
+    what, _, where = message.removesuffix(")").rpartition(" (at ")
+    if not what:
+        return "found a number of too many digits"
+    if where == "end of document":
+        where = f"line {len(text.splitlines()) or 1}, at the end of the file"
+    if what == "Cannot overwrite a value":
+        key = text.splitlines()[int(where.split()[1].rstrip(",")) - 1].partition("=")[0].strip()
+        # A line that is no key may be a part of somebody's secret.
+        what = f"found the key{' ' + key if key.isidentifier() else ''} a second time, wanted it once"
+    elif what.startswith("Cannot declare"):
+        what = "found a table a second time, wanted it once"
+    return f"{where}: {what}"
+
+
 class Options:
     """One table of `file`: `prefix` is its dotted key (empty for the whole file), `environ` what ``${NAME}`` reads.
 
     Arrays count from 0 in keys: the second ``[[stores]]`` is ``stores[1]``.  Every getter takes the value to return
-    when the key is absent.
+    when the key is absent.  With `literal`, strings are taken as they stand, and from no other place.
     """
 
     def __init__(
-        self, mapping: Mapping[str, Any], *, file: str, prefix: str = "", environ: Mapping[str, str] | None = None
+        self,
+        mapping: Mapping[str, Any],
+        *,
+        file: str,
+        prefix: str = "",
+        environ: Mapping[str, str] | None = None,
+        literal: bool = False,
     ) -> None:
         self._mapping: Final = mapping
         self._prefix: Final = prefix
         self._environ: Final = os.environ if environ is None else environ
+        self._literal: Final = literal
         self._known: Final[list[str]] = []
         self._tables: Final[list[Options]] = []
         self.file: Final = file
@@ -52,6 +97,9 @@ class Options:
 
     def __contains__(self, key: str) -> bool:
         return key in self._mapping
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._mapping)
 
     # -- errors
 
@@ -84,7 +132,7 @@ class Options:
         value = self._take(key)
         if value is None:
             return default
-        if isinstance(value, dict) and "file" in value:
+        if isinstance(value, dict) and "file" in value and not self._literal:
             return self._secret_file(key, value)
         return self._expanded(key, value, secret=secret, wanted=wanted)
 
@@ -255,23 +303,32 @@ class Options:
             raise self._mistyped(key, value, f"tables, each under its own [[{self._dotted(key)}]]")
         return [self._child(item, f"{self._dotted(key)}[{i}]") for i, item in enumerate(value)]
 
+    def excuse(self) -> None:
+        """Let no key here be unknown: its reader has met a fault, and did not ask for all of them."""
+        self._known.extend(self._mapping)
+
+    def unknown(self) -> Iterator[ConfigError]:
+        """An error for each key that nobody asked for, here and in every table that was taken from here."""
+        for key in self._mapping:
+            if key not in self._known:
+                bare = key if key and _NAME_CHARACTERS.issuperset(key.replace("-", "")) else _shown(key)
+                yield self.error(bare, f"unknown key, {_advice(key, sorted(set(self._known)))}")
+        for table in self._tables:
+            yield from table.unknown()
+
     def finish(self) -> None:
         """Refuse what nobody asked for, here and in every table that was taken from here.
 
         Raises:
             ConfigError: a key is unknown; the nearest known one is named.
         """
-        for key in self._mapping:
-            if key not in self._known:
-                bare = key if key and _NAME_CHARACTERS.issuperset(key.replace("-", "")) else _shown(key)
-                raise self.error(bare, f"unknown key, {_advice(key, sorted(set(self._known)))}")
-        for table in self._tables:
-            table.finish()
+        for error in self.unknown():
+            raise error
 
     # -- strings
 
     def _child(self, mapping: Mapping[str, Any], prefix: str) -> Options:
-        child = Options(mapping, file=self.file, prefix=prefix, environ=self._environ)
+        child = Options(mapping, file=self.file, prefix=prefix, environ=self._environ, literal=self._literal)
         self._tables.append(child)
         return child
 
@@ -289,6 +346,8 @@ class Options:
         """The string with each ``${NAME}`` replaced; ``$${`` stands for ``${`` itself."""
         if not isinstance(value, str):
             raise self._mistyped(key, value, wanted, secret=secret)
+        if self._literal:
+            return value
         head, *rest = value.split("${")
         pieces = [head]
         for part in rest:

@@ -33,9 +33,11 @@ ON_USE = (
     "ctypes",
     "datetime",
     "encodings.idna",
+    "errno",
     "hashlib",
     "heapq",
     "hmac",
+    "io",
     "ipaddress",
     "itertools",
     "json",
@@ -49,6 +51,7 @@ ON_USE = (
     "secrets",
     "select",
     "signal",
+    "struct",
     "syslog",
     "tempfile",
     "time",
@@ -57,6 +60,7 @@ ON_USE = (
     "unicodedata",
     "urllib.parse",
     "warnings",
+    "zoneinfo",
 )
 
 HARMLESS = ("LANG", "LANGUAGE", "PATH", "TERM", "TZ")

@@ -133,7 +133,9 @@ class Conversation:
         facts["ip"] = request.address or "unknown"
         if request.stray_length and request.address is None:
             facts["ip_word_length"] = request.stray_length
-        user = self._service.check(request.user, request.password, facts.__setitem__, address=request.address)
+        user = self._service.check(
+            request.user, request.password, facts.__setitem__, address=request.address, service=self._service_name
+        )
         return protocol.wrong_password(request.user) if user is None else self._found(user)
 
     def _set(self, request: Set, facts: Facts) -> Reply:

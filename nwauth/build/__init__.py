@@ -5,10 +5,13 @@ A module for each kind of store makes it of its settings, and is imported when t
 
 from __future__ import annotations
 
+import os
+import time
+
 from nwauth.errors import ConfigError
 from nwauth.names import NameRules
 from nwauth.passwords import Passwords
-from nwauth.service import Service, StoreRules
+from nwauth.service import Gate, RuleFile, Service, StoreRules
 from nwauth.stores.down import DownStore
 
 TYPE_CHECKING = False
@@ -16,14 +19,18 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from nwauth.config import Config, StoreConfig
+    from nwauth.policy.rules import Policy
+    from nwauth.policy.throttle.counts import Throttle
+    from nwauth.policy.throttle.tag import Tags
     from nwauth.stores.base import Store
     from nwauth.stores.health import Notice
 
 
-def build(config: Config, *, notice: Notice | None = None) -> Service:
+def build(config: Config, *, notice: Notice | None = None, alarm: Notice | None = None) -> Service:
     """The service that `config` describes.  No store is opened before its first question.
 
-    `notice` is told of a store's outages, once each.
+    `notice` is told of a store's outages, once each.  `alarm` is told of the access rules; who gives it is a serving
+    child, which keeps the last good rules and counts wrong passwords.
 
     Raises:
         ConfigError: a setting cannot be used here, or a library is missing.
@@ -42,6 +49,7 @@ def build(config: Config, *, notice: Notice | None = None) -> Service:
             allow_high_ascii=config.names.allow_high_ascii,
         ),
         now=_now,
+        gate=gate(config, alarm=alarm),
         default_domain=config.names.default_domain,
         read_only=all(one.read_only for one in config.stores),
     )
@@ -51,6 +59,37 @@ def broken(error: ConfigError) -> Service:
     """A service that answers "cannot tell" to everything: a bad configuration must never look like a missing user."""
     down = DownStore(str(error))
     return Service(down, Passwords(), rules={down.name: StoreRules(scheme="argon2id")}, names=NameRules(), now=_now)
+
+
+def gate(config: Config, *, alarm: Notice | None = None) -> Gate:
+    """What the access rules ask, of `config`'s policy file; `alarm` as for `build`."""
+    file = RuleFile(config.policy.file, named=config.policy.named, keeps=alarm is not None, notice=alarm)
+    if alarm is None:
+        return Gate(file, class_field=config.policy.class_field)
+    made: list[Tags] = []
+
+    def tags() -> Tags:
+        if not made:
+            from nwauth.policy.throttle.tag import FILE, Tags
+
+            made.append(Tags(os.path.join(config.folder, FILE), notice=alarm, monotonic=time.monotonic))
+        return made[0]
+
+    def throttle_of(policy: Policy) -> Throttle | None:
+        if policy.throttle is None:
+            return None
+        from nwauth.policy.throttle.counts import Throttle
+        from nwauth.policy.throttle.settings import FILE
+
+        return Throttle(policy.throttle, os.path.join(config.folder, FILE), tags=tags(), notice=alarm)
+
+    return Gate(
+        file,
+        class_field=config.policy.class_field,
+        alarm=alarm,
+        throttle_of=throttle_of,
+        tags_of=None if config.log.level == "error" else tags,
+    )
 
 
 def rules(config: Config, one: StoreConfig) -> StoreRules:

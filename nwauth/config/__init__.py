@@ -16,7 +16,7 @@ from stat import S_ISREG
 
 from nwauth.config.kinds.flatfile import FlatfileConfig
 from nwauth.config.part import StoreConfig
-from nwauth.config.values import FILE_NAME, Config, LogConfig, NamesConfig, ServerConfig
+from nwauth.config.values import FILE_NAME, Config, LogConfig, NamesConfig, PolicyConfig, ServerConfig
 from nwauth.errors import ConfigError
 
 TYPE_CHECKING = False
@@ -29,6 +29,7 @@ __all__ = [
     "FlatfileConfig",
     "LogConfig",
     "NamesConfig",
+    "PolicyConfig",
     "ServerConfig",
     "StoreConfig",
     "read",

@@ -81,6 +81,12 @@ _EXAMPLE = """\
 {level}
 # text, or ndjson: one JSON object a line.
 #format = "text"
+
+[policy]
+# The access rules (who may log in, when, from where) are read from policy.toml in this folder, if it is there. With
+# file = "policy.toml" it must be there: without it no login is decided.
+# The info field that names the classes of a user.
+#class_field = "mailaccess"
 """
 
 _FLATFILE = """\

@@ -10,19 +10,20 @@ from nwauth.config.values import (
     LEVELS,
     LOG_NAME,
     LOG_WORDS,
+    POLICY_NAME,
     Config,
     LogConfig,
     NamesConfig,
+    PolicyConfig,
     ServerConfig,
 )
 from nwauth.errors import ConfigError
-from nwauth.options import Options
+from nwauth.options import Options, parsed_toml
 from nwauth.passwords.values import SCHEMES_MADE, Settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any
 
 
 def parsed(content: bytes, *, file: str, folder: str, environ: Mapping[str, str] | None = None) -> Config:
@@ -31,53 +32,13 @@ def parsed(content: bytes, *, file: str, folder: str, environ: Mapping[str, str]
     Raises:
         ConfigError: it cannot be used; the text says file, key, found, wanted.
     """
-    options = Options(_parsed(content, file), file=file, environ=environ)
+    options = Options(parsed_toml(content, file), file=file, environ=environ)
     config = _config(options, folder)
     options.finish()
     return config
 
 
-def _parsed(content: bytes, file: str) -> dict[str, Any]:
-    """The tables of a TOML file.
-
-    Raises:
-        ConfigError: it is none; with line and column, never with the text found there.
-    """
-    import tomllib
-
-    try:
-        text = content.removeprefix(b"\xef\xbb\xbf").decode()  # some editors begin a file with a byte order mark
-    except UnicodeDecodeError as error:
-        before = content[: error.start].rpartition(b"\n")[2]
-        line = content.count(b"\n", 0, error.start) + 1
-        raise ConfigError(f"{file}: line {line}, column {len(before) + 1}: found bytes that are no UTF-8") from None
-    try:
-        return tomllib.loads(text)
-    except ValueError as error:  # TOMLDecodeError is one, and so is a number of too many digits
-        raise ConfigError(f"{file}: {_located(str(error), text)}") from None
-    except RecursionError:
-        raise ConfigError(f"{file}: found tables or arrays nested beyond all bounds") from None
-
-
-def _located(message: str, text: str) -> str:
-    """A message of tomllib with its position in front, and the word for what most people meet."""
-    what, _, where = message.removesuffix(")").rpartition(" (at ")
-    if not what:
-        return "found a number of too many digits"
-    if where == "end of document":
-        where = f"line {len(text.splitlines()) or 1}, at the end of the file"
-    if what == "Cannot overwrite a value":
-        key = text.splitlines()[int(where.split()[1].rstrip(",")) - 1].partition("=")[0].strip()
-        # A line that is no key may be a part of somebody's secret.
-        what = f"found the key{' ' + key if key.isidentifier() else ''} a second time, wanted it once"
-    elif what.startswith("Cannot declare"):
-        what = "found a table a second time, wanted it once"
-    return f"{where}: {what}"
-
-
 def _config(options: Options, folder: str) -> Config:
-    if "policy" in options:
-        raise options.error("policy", "access rules are not built yet: take this table out")
     passwords = _passwords(options.table("passwords"))
     stores, routes = read_stores(options, passwords)
     return Config(
@@ -89,6 +50,7 @@ def _config(options: Options, folder: str) -> Config:
         names=_names(options.table("names")),
         passwords=passwords,
         log=_log(options.table("log")),
+        policy=_policy(options.table("policy")),
     )
 
 
@@ -133,4 +95,13 @@ def _log(table: Options) -> LogConfig:
         file=table.path("file", given.file, words=LOG_WORDS),
         level=table.choice("level", given.level, LEVELS),
         format=table.choice("format", given.format, FORMATS),
+    )
+
+
+def _policy(table: Options) -> PolicyConfig:
+    given = PolicyConfig(file=POLICY_NAME)
+    return PolicyConfig(
+        file=table.path("file", given.file),
+        named="file" in table,
+        class_field=table.text("class_field", given.class_field),
     )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 FILE_NAME = "nwauth.toml"
 LOG_NAME = "nwauth.log"
+POLICY_NAME = "policy.toml"
 LEVELS = ("error", "info", "debug")
 FORMATS = ("text", "ndjson")
 ADDRESSES = ("auto", "always", "never")
@@ -66,13 +67,24 @@ class LogConfig(Part):
         self.format: Final = format
 
 
+class PolicyConfig(Part):
+    """The file of the access rules, whether it was named and so must be there, and the info field with the classes."""
+
+    __slots__ = ("class_field", "file", "named")
+
+    def __init__(self, *, file: str, named: bool = False, class_field: str = "mailaccess") -> None:
+        self.file: Final = file
+        self.named: Final = named
+        self.class_field: Final = class_field
+
+
 class Config(Part):
     """Everything an administrator can say.  `file` is None where there is no ``nwauth.toml`` in `folder`.
 
     `routes` are by the stores' names; one that has none is asked for every name.
     """
 
-    __slots__ = ("file", "folder", "log", "names", "passwords", "routes", "server", "stores")
+    __slots__ = ("file", "folder", "log", "names", "passwords", "policy", "routes", "server", "stores")
 
     def __init__(
         self,
@@ -85,6 +97,7 @@ class Config(Part):
         names: NamesConfig | None = None,
         passwords: Settings | None = None,
         log: LogConfig | None = None,
+        policy: PolicyConfig | None = None,
     ) -> None:
         self.folder: Final = folder
         self.file: Final = file
@@ -94,6 +107,7 @@ class Config(Part):
         self.names: Final = names or NamesConfig()
         self.passwords: Final = passwords or Settings()
         self.log: Final = log or LogConfig(file=os.path.join(folder, LOG_NAME))
+        self.policy: Final = policy or PolicyConfig(file=os.path.join(folder, POLICY_NAME))
 
     def is_plain(self) -> bool:
         """Whether there is one store, which is asked for every name as it stands."""

@@ -60,6 +60,7 @@ class Passwords:
         self._last: tuple[Check, str] | None = None  # the last real verification: what `burn` repeats
         self._is_slow = BY_NAME[self._burn_scheme].slow  # whether that is of a slow scheme, or would be
         self._memo: Memo | None = None
+        self._was_quick = False  # the last verification took less time than it may for a wrong password
         self.before_slow: Callable[[], None] = _nothing
         self._next_upgrade = 0.0
         self._weak_allowed = self._settings.weak_after is None
@@ -76,6 +77,7 @@ class Passwords:
             Unavailable: cannot tell; the text says what this machine lacks, or why the field is not tried.
         """
         scheme, text = split(stored, star_is_clear)
+        self._was_quick = False
         wrong = unusable(password)
         if wrong:
             return Verdict(ok=False, scheme=scheme.name, reason=wrong)
@@ -87,9 +89,9 @@ class Passwords:
         except NoLogin as error:
             self.burn(password)
             return Verdict(ok=False, scheme=scheme.name, reason=str(error))
+        self._was_quick |= self._is_slow and not scheme.slow
         if not right:
-            if self._is_slow and not scheme.slow:  # no time tells a quick field from a slow one, nor from nobody's
-                self.burn(password)
+            self.spend_as_wrong(password)  # no time tells a quick field from a slow one, nor from nobody's
             return scheme.wrong
         if upgrade_to is None and self._weak_allowed:
             return scheme.right
@@ -112,6 +114,7 @@ class Passwords:
             self._memo = Memo(seconds=self._settings.memo_seconds, monotonic=self._monotonic)
         entry = self._memo.entry(stored, password)
         if self._memo.holds(entry):
+            self._was_quick = True
             return True
         from nwauth.passwords.costs import afford
 
@@ -136,16 +139,25 @@ class Passwords:
         """The verdict on a right password: refused if its scheme no longer counts, stored anew if that is due."""
         end = self._settings.weak_after
         if scheme.weak and end is not None and self._today() >= end:
-            return Verdict(
-                ok=False, scheme=scheme.name, reason=f"right, but weak schemes are refused since {end} (weak_after)"
-            )
-        if upgrade_to is None or self._monotonic() < self._next_upgrade:
+            reason = f"right, but weak schemes are refused since {end} (weak_after)"
+            return Verdict(ok=False, fits=True, scheme=scheme.name, reason=reason)
+        if upgrade_to is None:
+            return scheme.right
+        return self._renewed(scheme, text, password, upgrade_to)
+
+    def renewed(self, stored: str, password: bytes, *, wanted: str, star_is_clear: bool = False) -> Verdict:
+        """The yes to a right password, with the field in the scheme `wanted` to put in its place where that is due."""
+        scheme, text = split(stored, star_is_clear)
+        return self._renewed(scheme, text, password, wanted)
+
+    def _renewed(self, scheme: Scheme, text: str, password: bytes, wanted: str) -> Verdict:
+        if self._monotonic() < self._next_upgrade:
             return scheme.right
         from nwauth.passwords.costs import is_due
 
-        if not is_due(scheme, text, password, wanted=upgrade_to, settings=self._settings):
+        if not is_due(scheme, text, password, wanted=wanted, settings=self._settings):
             return scheme.right
-        return self._upgraded(scheme, password, upgrade_to)
+        return self._upgraded(scheme, password, wanted)
 
     def _upgraded(self, scheme: Scheme, password: bytes, wanted: str) -> Verdict:
         """A yes with the new field; one that cannot be made never spoils the login.
@@ -161,6 +173,14 @@ class Passwords:
             rehash, reason = None, f"not upgraded: {error}"
         self._next_upgrade = start + UPGRADE_SHARE * (self._monotonic() - start)
         return Verdict(ok=True, scheme=scheme.name, rehash=rehash, reason=reason)
+
+    def spend_as_wrong(self, password: bytes) -> None:
+        """Spends what a wrong password takes more than the one that was verified last.
+
+        Whoever is refused for another reason must not see by the time that the password was right.
+        """
+        if self._was_quick:
+            self.burn(password)
 
     def burn(self, password: bytes) -> None:
         """Spends the time of a wrong password: of this child's last real verification, the memo left aside.

@@ -27,14 +27,18 @@ class Verdict(Record):
     """What came of comparing a password with a stored field.
 
     `rehash` is the field to store in place of the old one, or None.  `scheme` names the field's form and `reason`
-    what the log should add ("" when there is nothing to add).
+    what the log should add ("" when there is nothing to add).  `fits`: the password is the right one, though it may
+    not be `ok`.
     """
 
-    __slots__ = ("ok", "reason", "rehash", "scheme")
+    __slots__ = ("fits", "ok", "reason", "rehash", "scheme")
     SECRET = ("rehash",)
 
-    def __init__(self, *, ok: bool, scheme: str, rehash: str | None = None, reason: str = "") -> None:
+    def __init__(
+        self, *, ok: bool, scheme: str, rehash: str | None = None, reason: str = "", fits: bool | None = None
+    ) -> None:
         self.ok: Final = ok
+        self.fits: Final = ok if fits is None else fits
         self.scheme: Final = scheme
         self.rehash: Final = rehash
         self.reason: Final = reason

@@ -13,13 +13,14 @@ from nwauth.model import Record
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from datetime import date, datetime, timezone
+    from datetime import date, datetime, timezone, tzinfo
     from typing import Final
 
     from nwauth.model import Info
 
 REFUSING_STATES = frozenset(("suspended", "cancelled", "banned", "closed", "payup"))
 DATE_FIELDS = ("valid_from", "valid_until")
+REFUSING_FIELDS = frozenset(("mailstatus", *DATE_FIELDS, "ip_mask"))  # a refusal is told under the name of one
 WANTED = "a date (2027-01-31) or a date and time (2027-01-31 18:00)"
 _MAX_SHOWN_CHARACTERS = 40
 
@@ -55,6 +56,35 @@ def refusal(info: Info, now: Callable[[], datetime]) -> AccountRefusal | None:
         if reason:
             return AccountRefusal(field=field, reason=reason)
     return None
+
+
+def limits(info: Info, zone: tzinfo) -> tuple[datetime, ...]:
+    """The instants, aware, at which the state of the account may change; dates without an offset are in `zone`.
+
+    A wall time that a clock change repeats is met twice; one that it skips, with the change.
+    """
+    found: list[datetime] = []
+    for field in DATE_FIELDS:
+        try:
+            found += _met(_read((info.get(field) or "").strip()), field, zone)
+        except (ValueError, OverflowError):  # no limit, or an unreadable one, which always refuses
+            continue
+    return tuple(found)
+
+
+def _met(limit: date, field: str, zone: tzinfo) -> list[datetime]:
+    """When a limit is met.  Raises OverflowError."""
+    from datetime import datetime, timedelta
+
+    from nwauth.policy.zones import clock_changes
+
+    if not isinstance(limit, datetime):  # a bare date counts to the end of that day
+        limit = datetime.fromordinal(limit.toordinal() + (field == "valid_until"))
+    if limit.tzinfo is not None:
+        return [limit.astimezone(zone)]  # out of bounds, it says so here
+    met = [limit.replace(tzinfo=zone, fold=fold) for fold in (0, 1)]
+    hours = timedelta(hours=3)
+    return met + list(clock_changes(zone, min(met) - hours, max(met) + hours))
 
 
 def _outside(field: str, value: str, instant: datetime) -> str | None:

@@ -7,7 +7,10 @@ given.  Addresses are compared as numbers: IPv4-mapped IPv6 is unwrapped, zone i
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from nwauth.model import Record
+from nwauth.policy.words import plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +25,7 @@ ANYWHERE = frozenset(("*", "any"))
 UNKNOWN = "unknown"
 WANTED = "an address, a network (10.0.0.0/8), a range (10.0.0.1-10.0.0.9), a wildcard (10.1.*), any or unknown"
 _MAPPED = 0xFFFF << 32  # ::ffff:0:0
-_MAX_SHOWN_CHARACTERS = 40
+_MOST_SHOWN = 80  # characters: a range of IPv6 addresses
 
 
 class BadHost(ValueError):
@@ -57,15 +60,23 @@ def refusal(mask: str, address: str | None) -> str | None:
     """
     if not mask.strip():
         return None
-    words = _words(mask)
     try:
-        hosts = read_hosts(words)
+        hosts = read_mask(mask)
     except BadHost as error:
         return f"ip_mask cannot be read: {error}"
     client = None if address is None else read_address(address)
     if hosts.hold(client):
         return None
-    return f"{'the unknown address' if client is None else address} is not within {_shown(' '.join(words))}"
+    return f"{'the unknown address' if client is None else address} is not within {_shown(' '.join(_words(mask)))}"
+
+
+def read_mask(mask: str) -> Hosts:
+    """The hosts that an account's mask names.
+
+    Raises:
+        BadHost: as `read_hosts`.
+    """
+    return read_hosts(_words(mask))
 
 
 def read_hosts(entries: Iterable[str]) -> Hosts:
@@ -84,6 +95,7 @@ def read_hosts(entries: Iterable[str]) -> Hosts:
     )
 
 
+@lru_cache(maxsize=4096)  # clients come again
 def read_address(text: str) -> Address | None:
     """A client's address as it is compared; None where `text` is none."""
     from ipaddress import ip_address
@@ -102,10 +114,11 @@ def _words(mask: str) -> list[str]:
     return plain.replace(" -", "-").replace("- ", "-").split()
 
 
+@lru_cache(maxsize=4096)  # many rules name one list
 def _span(word: str) -> Span:
     """The addresses that one entry names; a mapped network or range is an IPv4 one.  Raises BadHost."""
     try:
-        if "-" in word:
+        if _is_range(word):
             return _range(word)
         network = _wildcard(word) if "*" in word else _network(word)
     except BadHost:
@@ -113,6 +126,11 @@ def _span(word: str) -> Span:
     except ValueError:
         raise BadHost(f"found {_shown(word)}, wanted {WANTED}") from None
     return _unwrapped(network.version, int(network[0]), int(network[-1]))
+
+
+def _is_range(word: str) -> bool:
+    """Whether an entry is a range: the name of a network interface, behind a ``%``, may hold a hyphen too."""
+    return "-" in word and ("%" not in word or read_address(word.rpartition("-")[2]) is not None)
 
 
 def _range(word: str) -> Span:
@@ -161,4 +179,4 @@ def _without_zone(text: str) -> str:
 
 
 def _shown(text: str) -> str:
-    return text if len(text) <= _MAX_SHOWN_CHARACTERS else text[:_MAX_SHOWN_CHARACTERS] + "..."
+    return plain(text, most=_MOST_SHOWN)

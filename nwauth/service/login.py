@@ -5,7 +5,8 @@ from __future__ import annotations
 from time import monotonic, sleep
 
 from nwauth.errors import NwauthError, Refused
-from nwauth.policy import account
+from nwauth.names import fold
+from nwauth.service.gate import THROTTLE, Question
 from nwauth.service.values import NO_SUCH_USER, WRONG_PASSWORD, Refusal
 
 TYPE_CHECKING = False
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
     from nwauth.model import User
     from nwauth.passwords import Passwords
+    from nwauth.policy.throttle.counts import Throttle
+    from nwauth.service.gate import Gate
+    from nwauth.service.rulefile import InForce
     from nwauth.service.values import Report, Rules
     from nwauth.stores.base import Store
 
@@ -27,79 +31,140 @@ class Door:
     """Decides on logins of the users of `store`; with `read_only`, without a trace."""
 
     def __init__(
-        self, store: Store, passwords: Passwords, rules: Rules, *, now: Callable[[], datetime], read_only: bool
+        self,
+        store: Store,
+        passwords: Passwords,
+        rules: Rules,
+        *,
+        gate: Gate,
+        now: Callable[[], datetime],
+        read_only: bool,
     ) -> None:
         self._store: Final = store
         self._passwords: Final = passwords
         self._rules: Final = rules
+        self._gate: Final = gate
         self._now: Final = now
         self._read_only: Final = read_only
         self._own_seconds: float | None = None  # what the last wrong password took, where a store told by itself
 
-    def check(self, name: str, password: bytes, report: Report, *, address: str | None) -> User | None:
-        """See `Service.check`; `name` is whole."""
+    def check(self, name: str, password: bytes, report: Report, *, address: str | None, service: str) -> User | None:
+        """See `Service.check`; `name` is whole, `service` folded."""
+        in_force = self._gate.in_force()
+        throttle = None if in_force is None else self._gate.throttle(in_force, address)
+        key = ""
+        if throttle is not None:
+            key = fold(name)
+            reason = throttle.refusal(key, address)
+            if reason is not None:
+                report("rule", THROTTLE)
+                report("reason", reason)
+                return None
+        found = self._decided(in_force, name, password, report, address=address, service=service)
+        if isinstance(found, Refusal):
+            if found.is_guess:
+                self._count(throttle, name, password, report, address=address)
+            if found.rule:
+                report("rule", found.rule)
+            report("reason", found.reason)
+            if found.text:
+                raise Refused(found.reason, public=found.text)
+            return None
+        if throttle is not None:
+            throttle.succeeded(key, address)
+        return self._welcomed(found, password, report)
+
+    def _decided(
+        self, in_force: InForce | None, name: str, password: bytes, report: Report, *, address: str | None, service: str
+    ) -> User | Refusal:
+        """The user, or why it may not log in."""
         user = self._store.lookup(name)
         if user is None:
             self._burn(password)
             report("store", self._store.name)
-            report("reason", NO_SUCH_USER.reason)
-            return None
+            return NO_SUCH_USER
         report("store", user.store)
-        refusal = self._refusal(user, password, address, report)
+        refusal = self._refusal(in_force, Question(user, address=address, service=service), password, report)
         if refusal is None:
-            return self._welcomed(user, password, report)
+            return user
         known = self._store.confirm(user)
         if known is None:
-            refusal = NO_SUCH_USER
-        elif known is not user and known != user:
-            refusal = self._refusal(known, password, address, report)
-            if refusal is None:
-                return self._welcomed(known, password, report)
-        if refusal.rule:
-            report("rule", refusal.rule)
-        report("reason", refusal.reason)
-        return None
+            return NO_SUCH_USER
+        if known is user or known == user:
+            return refusal
+        return self._refusal(in_force, Question(known, address=address, service=service), password, report) or known
 
-    def _refusal(self, user: User, password: bytes, address: str | None, report: Report) -> Refusal | None:
+    def _count(
+        self, throttle: Throttle | None, name: str, password: bytes, report: Report, *, address: str | None
+    ) -> None:
+        """A wrong password, or a name that nobody has: count it, and tell it from others without telling it."""
+        key = fold(name)
+        if throttle is not None:
+            throttle.failed(key, password, address)
+        tag = self._gate.tag(key, password)
+        if tag is not None:
+            report("tag", tag)
+
+    def _refusal(self, in_force: InForce | None, asked: Question, password: bytes, report: Report) -> Refusal | None:
         """Why this user may not log in; None: the password is right, and so is all else.
 
         A right password may be stored again in a better scheme.
         """
+        user = asked.user
         # A NUL is wrong without asking anybody's C library, which would stop reading there.
         began = monotonic()
         try:
-            own = None if b"\0" in password else self._store.verify(user, password, address=address)
+            own = None if b"\0" in password else self._store.verify(user, password, address=asked.address)
         except Refused as error:  # the store knows that this account may not log in, and why
             # It need not have looked at the password: then the time would tell that this account is such a one.
             self._burn(password, spent=monotonic() - began)
             report("scheme", user.store)
             return Refusal("", str(error))
+        if own is False:
+            report("scheme", user.store)
+            self._own_seconds = monotonic() - began
+            return WRONG_PASSWORD
         if own is None:
-            if b"\0" not in password:
-                self._own_seconds = None
-            rules = self._rules.of(user)
-            verdict = self._passwords.verify(
-                user.stored_password,
-                password,
-                upgrade_to=None if self._read_only or rules.migrate_to else rules.upgrade_to,  # where it moves, it is
-                star_is_clear=rules.star_is_clear,
-            )
-            report("scheme", verdict.scheme)
-            if not verdict.ok:
-                return Refusal("", verdict.reason or WRONG_PASSWORD.reason)
-            if verdict.reason:
-                report("reason", verdict.reason)
-            if verdict.rehash is not None:
-                self._upgrade(user, verdict.rehash, report)
+            refusal = self._wrong(user, password, report)
+            if refusal is not None:
+                return refusal
         else:
             report("scheme", user.store)
-            if not own:
-                self._own_seconds = monotonic() - began
-                return WRONG_PASSWORD
-        refused = account.refusal(user.info, self._now)
-        if refused is not None:
-            return Refusal(refused.field, refused.reason)
-        return _outside(user.ip_mask, address) if user.ip_mask else None
+        refusal = self._gate.refusal_by(in_force, asked, self._now, report)
+        if own is None:
+            if refusal is None:
+                self._renew(user, password, report)
+            elif not refusal.text:
+                self._passwords.spend_as_wrong(password)
+        return refusal
+
+    def _wrong(self, user: User, password: bytes, report: Report) -> Refusal | None:
+        """Why the password does not fit the field of the user, or the field lets nobody in; None: it fits."""
+        if b"\0" not in password:
+            self._own_seconds = None
+        verdict = self._passwords.verify(
+            user.stored_password, password, star_is_clear=self._rules.of(user).star_is_clear
+        )
+        report("scheme", verdict.scheme)
+        if verdict.ok:
+            return None
+        return Refusal("", verdict.reason, is_guess=not verdict.fits) if verdict.reason else WRONG_PASSWORD
+
+    def _renew(self, user: User, password: bytes, report: Report) -> None:
+        """Store a right password again in a better scheme, where that is due; the login succeeds whatever comes of it.
+
+        Only of a user who comes in: the time that it takes would tell others that their password was right.
+        """
+        rules = self._rules.of(user)
+        if self._read_only or rules.upgrade_to is None or rules.migrate_to:  # where it moves, it is stored anew
+            return
+        verdict = self._passwords.renewed(
+            user.stored_password, password, wanted=rules.upgrade_to, star_is_clear=rules.star_is_clear
+        )
+        if verdict.reason:
+            report("reason", verdict.reason)
+        if verdict.rehash is not None:
+            self._upgrade(user, verdict.rehash, report)
 
     def _burn(self, password: bytes, *, spent: float = 0.0) -> None:
         """Take the time of a wrong password, of which `spent` seconds are over: no time must tell who exists."""
@@ -137,11 +202,3 @@ class Door:
         else:
             report("migration", "done" if done else "there already")
         return user
-
-
-def _outside(mask: str, address: str | None) -> Refusal | None:
-    """Why the mask of an account keeps a login from there out; None: it does not."""
-    from nwauth.policy import hosts
-
-    reason = hosts.refusal(mask, address)
-    return None if reason is None else Refusal("ip_mask", reason)

@@ -10,8 +10,9 @@ from nwauth.errors import NotSupported, Unavailable
 from nwauth.model import Info, User
 from nwauth.names import ENCODING, ERRORS, NameRules, fold, matcher
 from nwauth.policy import account
+from nwauth.service.gate import Gate, Question
 from nwauth.service.login import Door
-from nwauth.service.values import BadName, Listing, NoSuchUser, Rules, silent
+from nwauth.service.values import NO_SUCH_USER, BadName, Listing, NoSuchUser, Rules, silent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from typing import Final, TypeVar
 
     from nwauth.passwords import Passwords
-    from nwauth.service.values import Report, StoreRules
+    from nwauth.service.values import Refusal, Report, StoreRules
     from nwauth.stores.base import Store
 
     T = TypeVar("T")
@@ -44,6 +45,7 @@ class Service:
         rules: Mapping[str, StoreRules],
         names: NameRules,
         now: Callable[[], datetime],
+        gate: Gate | None = None,
         default_domain: str = "",
         read_only: bool = False,
     ) -> None:
@@ -55,10 +57,16 @@ class Service:
         self._now = now
         self._default_domain = default_domain
         self._read_only = read_only
-        self._door = Door(store.at("check"), passwords, self._rules, now=now, read_only=read_only)
+        self.gate: Final = gate or Gate()
+        self._door = Door(store.at("check"), passwords, self._rules, gate=self.gate, now=now, read_only=read_only)
 
     def changed(
-        self, *, store: Store | None = None, now: Callable[[], datetime] | None = None, read_only: bool | None = None
+        self,
+        *,
+        store: Store | None = None,
+        now: Callable[[], datetime] | None = None,
+        gate: Gate | None = None,
+        read_only: bool | None = None,
     ) -> Service:
         """A copy with what is given in place of what is: how a command rehearses a change, or tries a login."""
         return Service(
@@ -67,6 +75,7 @@ class Service:
             rules=self._rules.by_name,
             names=self._names,
             now=self._now if now is None else now,
+            gate=self.gate if gate is None else gate,
             default_domain=self._default_domain,
             read_only=self._read_only if read_only is None else read_only,
         )
@@ -78,20 +87,39 @@ class Service:
 
         With another `command`, the user whom that would meet: of several stores it may ask others.
         """
-        whole, store = self._whole(name), self._looking if command == "lookup" else self.store.at(command)
+        whole, store = self.whole(name), self._looking if command == "lookup" else self.store.at(command)
         user = self._in_one(lambda: store.lookup(whole)) if self.store.waits else store.lookup(whole)
         report("store", self.store.name if user is None else user.store)
         return user
 
-    def check(self, name: str, password: bytes, report: Report = silent, *, address: str | None = None) -> User | None:
-        """The user if the password is right and the account may log in from `address`; else None, the reason reported.
+    def check(
+        self, name: str, password: bytes, report: Report = silent, *, address: str | None = None, service: str = ""
+    ) -> User | None:
+        """The user if the password is right and the account may log in now, from there; else None, the reason reported.
 
-        `address` is the client's, in text; None: unknown.
+        `address` is the client's, in text; None: unknown.  So is a `service` of "".
+
+        Raises:
+            Refused: the password is right, and the policy tells those users why they may not log in.
         """
-        whole = self._whole(name)
+        whole, service = self.whole(name), fold(service)
         if self.store.waits:
-            return self._in_one(lambda: self._door.check(whole, password, report, address=address))
-        return self._door.check(whole, password, report, address=address)
+            return self._in_one(lambda: self._door.check(whole, password, report, address=address, service=service))
+        return self._door.check(whole, password, report, address=address, service=service)
+
+    def explain(self, name: str, trace: Report, *, address: str | None = None, service: str = "") -> Refusal | None:
+        """Why a login with the right password would be refused now; None: it would not.
+
+        `trace` is told every step of a `check` that needs no password: ``name``, ``user``, and those of `Gate.refusal`.
+        """
+        whole = self.whole(name)
+        trace("name", whole)
+        store = self.store.at("check")
+        user = self._in_one(lambda: store.lookup(whole))
+        trace("user", user)
+        if user is None:
+            return NO_SUCH_USER
+        return self.gate.refusal(Question(user, address=address, service=fold(service)), self._now, silent, trace=trace)
 
     def set(self, name: str, password: bytes | None, fields: Mapping[str, str], report: Report = silent) -> User:
         """Add the user, or change the one there is; a `password` of None is left alone.  Durable when it returns.
@@ -117,14 +145,14 @@ class Service:
                 return old.changed(stored_password=stored, info=old.info.updated(fields))
             if password is None:
                 raise NoSuchUser("does not exist")
-            new = self._new_user(self._whole(name), "", Info().updated(fields))
+            new = self._new_user(self.whole(name), "", Info().updated(fields))
             return new.changed(stored_password=field(password, new))
 
         return self._change(name, wanted, report)
 
     def taker(self, name: str) -> str:
         """The name of the store that takes a new user of this name.  Raises NotSupported."""
-        return self._setting.taker(self._whole(name))
+        return self._setting.taker(self.whole(name))
 
     def field_for(self, password: bytes, user: User | str) -> str:
         """The field that a password gets: in the place of what a user has, or that of a new user of this name.
@@ -133,7 +161,7 @@ class Service:
             Refused: a password that cannot be stored.
         """
         if isinstance(user, str):
-            user = self._new_user(self._whole(user), "", Info())
+            user = self._new_user(self.whole(user), "", Info())
         return self._stored(password, self._way_for(user))
 
     def set_field(self, name: str, stored_password: str, report: Report = silent) -> User:
@@ -151,14 +179,14 @@ class Service:
         account.check_dates(fields)
         if password is None:
             raise NoSuchUser("does not exist")
-        new = self._new_user(self._whole(name), "", Info())
+        new = self._new_user(self.whole(name), "", Info())
         self.passwords.must_be_makeable(password, self._rules.of(new).scheme)
 
     def add(self, user: User, report: Report = silent) -> bool:
         """Add a user whose stored password is made already; False when the name is taken."""
         self._must_write()
         account.check_dates(user.info.fields())
-        name = self._allowed(self._whole(user.name))
+        name = self._allowed(self.whole(user.name))
         new = user.changed(name=name, store=self._setting.taker(name))
         report("store", new.store)
         return self._setting.put(new)
@@ -194,11 +222,11 @@ class Service:
             Unavailable: others keep changing the user; there may be both names then.
         """
         self._must_write()
-        old = self._known(self._whole(name))
+        old = self._known(self.whole(name))
         report("store", self.store.name if old is None else old.store)
         if old is None:
             raise NoSuchUser("does not exist")
-        renamed = self._allowed(self._whole(new_name))
+        renamed = self._allowed(self.whole(new_name))
         if fold(renamed) == fold(old.name):
             self._change(name, lambda user: _there(user).changed(name=renamed), report)
             return True
@@ -225,7 +253,7 @@ class Service:
         """Delete the user; False when there is none.  Durable when it returns."""
         self._must_write()
         report("store", self.store.name)
-        return self._in_one(lambda: self.store.at("del").delete(self._whole(name)))
+        return self._in_one(lambda: self.store.at("del").delete(self.whole(name)))
 
     def search(self, pattern: str, *, skip: int = 0, limit: int | None = None, report: Report = silent) -> Listing:
         """The users that match, by folded name."""
@@ -233,6 +261,12 @@ class Service:
         store = self.store.at("search")
         count = store.count if pattern else lambda: None  # all are given: they are counted on the way
         return Listing(store.search(pattern), count=count, matches=matcher(pattern), skip=skip, limit=limit)
+
+    def whole(self, name: str) -> str:
+        """The name with the default domain where it has none."""
+        if self._default_domain and "@" not in name:
+            return f"{name}@{self._default_domain}"
+        return name
 
     def tend(self) -> None:
         """Between two requests: whatever the store wants to do while nobody waits."""
@@ -250,7 +284,7 @@ class Service:
 
     def _changed_by(self, name: str, wanted: Callable[[User | None], User], report: Report) -> User:
         for _ in range(MAX_ATTEMPTS):
-            old = self._known(self._whole(name))
+            old = self._known(self.whole(name))
             new = wanted(old)
             if self.store.put(new) if old is None else new == old or self.store.replace(old, new):
                 report("store", new.store)
@@ -281,11 +315,6 @@ class Service:
         if like is None:
             return self.passwords.hash(password, scheme)
         return self.passwords.hash_like(password, like, default=scheme)
-
-    def _whole(self, name: str) -> str:
-        if self._default_domain and "@" not in name:
-            return f"{name}@{self._default_domain}"
-        return name
 
     def _must_write(self) -> None:
         if self._read_only:

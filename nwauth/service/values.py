@@ -25,17 +25,23 @@ class BadName(Refused):
 
 
 class Refusal(Record):
-    """Why a login is refused: the rule that says so, "" where no rule does, and the reason in words for the log."""
+    """Why a login is refused: the rule that says so, "" where no rule does, and the reason in words for the log.
 
-    __slots__ = ("reason", "rule")
+    `text` is what the user is told, whose password was right; "": what everybody is.  `is_guess`: the password was not
+    the right one, or there is no such user; the throttle counts these.
+    """
 
-    def __init__(self, rule: str, reason: str) -> None:
+    __slots__ = ("is_guess", "reason", "rule", "text")
+
+    def __init__(self, rule: str, reason: str, *, text: str = "", is_guess: bool = False) -> None:
+        self.is_guess: Final = is_guess
         self.rule: Final = rule
         self.reason: Final = reason
+        self.text: Final = text
 
 
-WRONG_PASSWORD = Refusal("", "wrong password")
-NO_SUCH_USER = Refusal("", "no such user")
+WRONG_PASSWORD = Refusal("", "wrong password", is_guess=True)
+NO_SUCH_USER = Refusal("", "no such user", is_guess=True)
 
 
 class StoreRules(Record):
