@@ -7,6 +7,7 @@
 - `survey`: one pass over all users, store by store (`listed`)
 - `people`, `twins`, `drops`: what is looked at in it; `dropfolders`: what lies there
 - `mends`: what can be done for the users of a store, by its kind; `logins`: whether the system checks passwords
+- `limits`: dates and hosts; `rules` and `rules_*`: the access rules
 - `files`, `flatfiles`: the files of the folder, and what stands in ``nwauth.txt`` and ``nwauth.add``
 - `module`: what the servers start, started as they do; `servers`: what runs
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nwauth.doctor import files, flatfiles, logins, module, people, servers, settings, survey
-from nwauth.doctor.finding import finding
+from nwauth.doctor import files, flatfiles, limits, logins, module, people, rules, servers, settings, survey
+from nwauth.doctor.finding import cannot_look
 from nwauth.errors import NwauthError
 
 if TYPE_CHECKING:
@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     from nwauth.doctor.place import Place
 
     Check = Callable[[Place], Iterator[Finding]]
+
+
+def _users(place: Place) -> Iterator[Finding]:
+    """All stores can be read, each has its users and its names for itself; then everybody was seen."""
+    yield from survey.users(place)
+    if place.survey is not None:
+        place.survey.people.end()
+
 
 # The name is what is told where the check cannot be made.  The pass over the users comes before what rests on it.
 CHECKS: dict[str, Check] = {
@@ -35,10 +43,11 @@ CHECKS: dict[str, Check] = {
     "the length of the journal": flatfiles.journal,
     "the index": flatfiles.index,
     "what was left behind": flatfiles.leftovers,
-    "the users": survey.users,
+    "the users": _users,
     "passwords": people.passwords,
     "the passwords of the system": logins.system_users,
-    "dates and hosts of users": people.limits,
+    "dates and hosts of users": limits.limits,
+    "the access rules": rules.access_rules,
     "how the servers call the users": people.addresses,
     "drop files": people.drop_files,
     "authent_process": module.module,
@@ -53,16 +62,3 @@ def examine(place: Place) -> Iterator[Finding]:
             yield from check(place)
         except (NwauthError, OSError) as error:
             yield cannot_look(name, error)
-
-
-def cannot_look(name: str, error: Exception) -> Finding:
-    """The finding that a check could not be made."""
-    reason = f"{error.strerror}: {error.filename}" if isinstance(error, OSError) and error.filename else str(error)
-    denied = isinstance(error, PermissionError)
-    return finding(
-        "cannot-look",
-        f"cannot examine {name}: {reason}",
-        mend="run nwauth doctor as root, or as the owner of the folder"
-        if denied
-        else "mend this first, and run it again",
-    )

@@ -55,6 +55,26 @@ KINDS = {
     "bad-date": (ERROR, "A date that cannot be read keeps its user out."),
     "bad-mask": (ERROR, "A list of hosts that cannot be read keeps its user out."),
     "database-folds": (WARNING, "Mail to the name in another case is answered: no such user."),
+    # the access rules
+    "rule-error": (ERROR, "With one fault in it no rule of the file comes into force."),
+    "test-fails": (ERROR, "The rules do something else than whoever wrote the test wants of them."),
+    "test-user": (WARNING, "The test says nothing about the rules."),
+    "nobody-may-log-in": (ERROR, "Every login is refused, whatever the password."),
+    "rules-without-effect": (WARNING, "Nobody is refused: whoever they do not allow is allowed by default."),
+    "rule-unreachable": (WARNING, "It never decides: the rules before it do."),
+    "rule-never-holds": (WARNING, "It never decides: its conditions do not hold together, at any time to come."),
+    "default-unreachable": (WARNING, "What default says never comes to pass: the rules leave it nothing to decide."),
+    "class-nobody-has": (WARNING, "Nobody is in it: the rule does not concern whom it is meant for, or no one at all."),
+    "class-misspelt": (WARNING, "The rules for the class that is meant do not concern them."),
+    "class-unreadable": (ERROR, "They are in the class default, and rules for the class that is meant let them by."),
+    "users-untold": (CANNOT_TELL, "If nobody is, the rule does not concern whom it is meant for, or no one at all."),
+    "user-nobody-has": (WARNING, "Nobody is called so: the rule does not concern whom it is meant for, or no one."),
+    "store-not-there": (ERROR, "No user comes from a store of that name: the rule concerns nobody."),
+    "address-never": (ERROR, "No client has a known address: a rule that allows lets nobody in, one that denies all."),
+    "service-unsaid": (WARNING, "The service is unknown: a rule that allows lets nobody in, one that denies all."),
+    "zone-of-machine": (WARNING, "Who may log in when changes with the machine's zone, and with the machine."),
+    "text-unseen": (WARNING, "A user with the right password is told nothing but that it was refused."),
+    "throttle-idle": (WARNING, "Wrong passwords are not counted: guessing goes on as if there were no throttle."),
     # files
     "open-to-others": (ERROR, "Every account of this machine can read what it takes to break into the mailboxes."),
     "leads-away": (ERROR, "Whoever owns the folder could have root open, or change, a file that is not theirs."),
@@ -75,7 +95,8 @@ KINDS = {
 class Finding:
     """Something to be mended: what it is, why it matters, and what to type or to set.
 
-    `users` are examples; `file` and `line` say where, None where that says nothing.
+    `users` are examples; `file` and `line` say where, None where that says nothing.  `shown` are lines that a person is
+    shown below `what`, as they are: a value, and a caret below the place in it.
     """
 
     id: str
@@ -86,6 +107,7 @@ class Finding:
     file: str | None = None
     line: int | None = None
     users: tuple[str, ...] = ()
+    shown: tuple[str, ...] = ()
 
 
 def finding(  # noqa: D417, the rest is told at `Finding`
@@ -98,6 +120,7 @@ def finding(  # noqa: D417, the rest is told at `Finding`
     users: Sequence[str] = (),
     severity: str | None = None,
     why: str | None = None,
+    shown: Sequence[str] = (),
 ) -> Finding:
     """A finding of one of `KINDS`.
 
@@ -115,6 +138,20 @@ def finding(  # noqa: D417, the rest is told at `Finding`
         file=file,
         line=line or None,
         users=tuple(users[:MOST_USERS]),
+        shown=tuple(shown),
+    )
+
+
+def cannot_look(name: str, error: Exception) -> Finding:
+    """The finding that a check could not be made."""
+    reason = f"{error.strerror}: {error.filename}" if isinstance(error, OSError) and error.filename else str(error)
+    denied = isinstance(error, PermissionError)
+    return finding(
+        "cannot-look",
+        f"cannot examine {name}: {reason}",
+        mend="run nwauth doctor as root, or as the owner of the folder"
+        if denied
+        else "mend this first, and run it again",
     )
 
 

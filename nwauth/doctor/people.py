@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from nwauth.doctor.finding import MOST_USERS, counted, examples, finding
 from nwauth.doctor.mends import new_password
-from nwauth.doctor.place import RESTART
+from nwauth.doctor.rules_people import crowd_of
 from nwauth.errors import Refused
 from nwauth.names import fold
 from nwauth.passwords import Passwords
@@ -38,6 +38,12 @@ class People:
         self.dated = self.masked = self.bad_dates = self.bad_masks = self.never_asked = 0
         self.names: dict[str, list[str]] = {}
         self._reach = _Reach(place)
+        self.crowd = crowd_of(place)
+
+    def end(self) -> None:
+        """Everybody has gone by."""
+        if self.crowd is not None:
+            self.crowd.is_whole = True
 
     def take(self, user: User, one: StoreConfig) -> None:
         """Look at a user of a store."""
@@ -54,6 +60,8 @@ class People:
             self._take_mask(user)
         if user.info.text and "valid_" in user.info.text.lower():
             self._take_dates(user)
+        if self.crowd is not None:
+            self.crowd.take(user)
         if not self._reach.asks_for(user.name) and not _has_more_names(one):
             self.never_asked += 1
             self._keep("never-asked", user.name)
@@ -197,63 +205,6 @@ def _weak(place: Place, one: StoreConfig, scheme: str, number: int, names: list[
 
 def _have(number: int) -> str:
     return "has" if number == 1 else "have"
-
-
-# --- dates and hosts -------------------------------------------------------------------------------------------------
-
-
-def timed_rules(place: Place) -> list[str]:
-    """What lets a login be right at one time and wrong at another: accounts' dates; rules by the hour belong here."""
-    survey = place.survey
-    if survey is None or not survey.people.dated:
-        return []
-    number = survey.people.dated
-    return [f"{counted(number, 'user')} {_have(number)} valid_from or valid_until"]
-
-
-def limits(place: Place) -> Iterator[Finding]:
-    """Dates and hosts can be read, and the servers let them count."""
-    survey, conf = place.survey, place.asking
-    if survey is None:
-        return
-    people = survey.people
-    if people.bad_dates:
-        yield _unreadable(place, "bad-date", people, people.bad_dates)
-    if people.bad_masks:
-        yield _unreadable(place, "bad-mask", people, people.bad_masks)
-    timed = timed_rules(place)
-    if timed and conf is not None and conf.authent_cache > 0:
-        set_or_not = "" if conf.line_of("authent_cache") else " (it is not set)"
-        yield place.of_setting(
-            "cache-and-time",
-            "authent_cache",
-            f"authent_cache is {conf.authent_cache}{set_or_not}, and {'; '.join(timed)}",
-            mend=place.mend_setting("authent_cache", "0"),
-            users=people.names["dated"],
-        )
-    if people.masked and place.config is not None and place.config.server.address == "auto":
-        yield finding(
-            "address-auto",
-            f"{counted(people.masked, 'user')} may log in from certain hosts only, and [server] address is auto",
-            mend=f'in {place.settings} set, under [server], address = "always" where the server sends the client\'s'
-            f' address with each check, "never" where it does not; then {RESTART}',
-            file=place.settings,
-            users=people.names["masked"],
-        )
-
-
-def _unreadable(place: Place, kind: str, people: People, number: int) -> Finding:
-    names = people.names[kind]
-    what = "valid_from or valid_until that is no date" if kind == "bad-date" else "list of hosts that cannot be read"
-    mend = place.nwauth("user", "set", names[0], "valid_until=2027-01-31") + " (a date, or a date and a time)"
-    if place.config is not None and all(one.read_only for one in place.config.stores):
-        mend = "write 2027-01-31, a date, where these users are managed: their store is only read here"
-    return finding(
-        kind,
-        f"{counted(number, 'user')} {_have(number)} a {what}: {examples(names, number)}",
-        mend=mend if kind == "bad-date" else "mend the column of IP masks: 10.0.0.0/8",
-        users=names,
-    )
 
 
 # --- names -----------------------------------------------------------------------------------------------------------

@@ -1,0 +1,115 @@
+"""``nwauth policy check``: what is wrong with the access rules, why it matters, and how it is mended."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from nwauth.commands.command import command
+from nwauth.commands.findings import printed, settings
+from nwauth.commands.session import as_text, shown_path
+from nwauth.commands.table import visible
+from nwauth.config import without_waiting
+from nwauth.doctor import Place
+from nwauth.doctor.finding import cannot_look
+from nwauth.doctor.rules import access_rules
+from nwauth.doctor.rules_beside import wants_service
+from nwauth.doctor.rules_file import Reading, reading_of
+from nwauth.doctor.rules_people import Crowd
+from nwauth.doctor.settings import nwauth_toml
+from nwauth.doctor.survey import Survey
+from nwauth.errors import Refused
+from nwauth.names import ENCODING, ERRORS
+from nwauth.service.rulefile import MAX_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nwauth.commands.session import Session
+    from nwauth.config import Config
+    from nwauth.doctor import Finding
+
+STDIN = "-"
+
+
+def _given(_context: click.Context, _parameter: click.Parameter, word: str | None) -> Reading | None:
+    """The rules in a file that the command line names, read with the ids of whoever typed it."""
+    if word is None:
+        return None
+    path = os.fsdecode(word.encode(ENCODING, ERRORS))
+    name = "stdin" if word == STDIN else shown_path(path)
+    try:
+        with sys.stdin.buffer if word == STDIN else open(path, "rb", opener=without_waiting) as file:
+            content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise Refused(f"{name}: cannot be read: {error.strerror}") from None
+    if len(content) > MAX_BYTES:
+        raise Refused(f"{name}: found more than {MAX_BYTES:,} bytes, wanted a policy")
+    return Reading(name, content, is_given=True)
+
+
+@command("check", examples=("nwauth policy check", "nwauth policy check new.toml && mv new.toml policy.toml"))
+@click.argument("file", required=False, callback=_given)
+def check(session: Session, *, file: Reading | None) -> int:
+    """Check the access rules, or those of a FILE (- for stdin); each finding says how it is mended.
+
+    Every error in the file; rules and a default that can never be reached; classes, users and stores that nobody has;
+    what the rules depend on elsewhere; and the tests of the file, [[test]], each made as a login is decided. Nothing is
+    changed.
+
+    Exit status: 0 nothing is wrong, 1 there are findings, 75 something could not be examined.
+    """
+    if session.choices.store is not None:
+        raise click.UsageError("--store: the rules are about the users of all stores, wanted none")
+    config, error = settings(session)
+    place = Place(folder=as_text(os.path.abspath(session.folder)), config=config, settings_error=error)
+    with session.progress("examining", lambda: place.survey.users if place.survey is not None else None):
+        found = list(_findings(place, file))
+    reading = place.survey.people.crowd.reading if place.survey and place.survey.people.crowd else file
+    if reading is not None and reading.policy is not None:
+        _remark(session, reading)
+    nothing = "nothing is wrong"
+    if reading is None and config is not None:
+        nothing = f"there are no access rules: {visible(config.policy.file)} is not there, or empty"
+    return printed(session, found, nothing=nothing)
+
+
+def _findings(place: Place, given: Reading | None) -> Iterator[Finding]:
+    yield from nwauth_toml(place)
+    try:
+        reading = reading_of(place) if given is None else given
+    except OSError as error:
+        yield cannot_look("the access rules", error)
+        return
+    if reading is None:
+        return
+    if place.config is not None and not reading.faults:
+        yield from _everybody(place, place.config, reading)
+    yield from access_rules(place, reading)
+
+
+def _everybody(place: Place, config: Config, reading: Reading) -> Iterator[Finding]:
+    """Let all users go by."""
+    place.survey = survey = Survey(place)
+    survey.people.crowd = Crowd(reading, class_field=config.policy.class_field)
+    try:
+        survey.run()
+        survey.people.end()
+    except OSError as error:
+        yield cannot_look("the users", error)
+    finally:
+        survey.close()
+
+
+def _remark(session: Session, reading: Reading) -> None:
+    """What nobody can know from the files alone."""
+    assert reading.policy is not None  # noqa: S101
+    rules = wants_service(reading.policy)
+    if rules:
+        session.note(
+            f"note: {visible(reading.among(rules))} {'names' if len(rules) == 1 else 'name'} a service: the server that"
+            " gives it starts nwauth with -service and that name, else the service is unknown"
+        )
