@@ -28,6 +28,7 @@ BEGIN, END = "<!-- reference -->\n", "<!-- end of reference -->"
 COMMON = "Options common to all commands:"
 FOLDER, INSTALLED = "/var/lib/nwauth", "/opt/nwauth/bin/nwauth"  # what the manual calls them
 EVE = b"eve@test.com:*secret:\n"
+STUDENT = BOB.replace(b'"5"', b'"5" mailaccess="student"')
 ANSWERS = {
     "New password: ": "secret\n",
     "Again: ": "secret\n",
@@ -44,6 +45,19 @@ drop_path /var/mail/in
 lowercase_username true
 """
 MULTIAUTH = "module 0\nbinary nwauth -path /var/lib/nwauth\ndo_set true\nmodule 1\nbinary odbcauth\ntimeout 5\n"
+RULES = """\
+[policy]
+zone = "Pacific/Auckland"
+default = "allow"
+
+[throttle]
+
+[[rule]]
+name = "cleaning"
+deny = true
+class = ["student"]
+when = "Sun 03:00-04:00"
+"""
 MANY = b"".join(b"user%05d@test.com:*x:\n" % number for number in range(20000))
 
 
@@ -93,7 +107,7 @@ def test_the_reference_is_what_the_program_prints() -> None:
 def test_every_command_appears_in_the_reference() -> None:
     headings = re.findall(r"^### (nwauth.*)$", MANUAL.read_text(), re.MULTILINE)
     assert headings == [" ".join(path) for path in every_command(root, ("nwauth",))]
-    assert len(headings) == 25
+    assert len(headings) == 37
 
 
 def test_the_options_common_to_all_are_the_same_in_all() -> None:
@@ -130,6 +144,24 @@ class Place:
         """Make a base with users in it."""
         os.mkdir(self.folder)
         base(self.folder, users=users)
+
+    def guard(self) -> None:
+        """Have rules, a throttle that has counted, and a log."""
+        Path(self.folder, "nwauth.toml").write_text('[server]\naddress = "always"\n[log]\nlevel = "info"\n')
+        Path(self.folder, "policy.toml").write_text(RULES)
+        (self.here / "new.toml").write_text(RULES.replace("04:00", "05:00"))
+        (self.here / "clumsy.toml").write_text('[policy]\ndefault = "deny"\n')
+        (self.here / "logins.ndjson").write_text('{"user": "bob@test.com", "at": "Sun 03:30"}\n')
+        (self.here / "time.conf").write_text("*;*;bob;Wk0800-1700\n")
+        os.utime(f"{self.folder}/nwauth.txt", (1, 1))
+        requests = [b"secret 192.0.2.7", b"guess 192.0.2.7", b"other 192.0.2.7", b"other 10.1.2.3"]
+        subprocess.run(
+            [*COMMAND, "-path", self.folder],
+            input=b"".join(b"check bob@test.com %b\n" % request for request in requests),
+            capture_output=True,
+            check=True,
+        )
+        shutil.copy(f"{self.folder}/nwauth.log", self.here)
 
     def play(self, command: str, answers: dict[str, str] | None = None) -> tuple[int, str]:
         """Run a command on a terminal; its exit status, and the screen as the manual would show it."""
@@ -180,11 +212,14 @@ def test_an_example_of_the_reference_does_what_it_says(tmp_path: Path, example: 
         pytest.skip("no zsh here")
     place = Place(tmp_path)
     place.env["NWAUTH_PATH"] = place.folder
-    if " import " in example:
+    guarded = any(f" {word} " in f"{example} " for word in ("explain", "policy", "throttle", "log"))
+    if "nwauth import " in example:
         os.mkdir(place.folder)
     elif " init " not in example:
-        place.fill(EVE if " user add " in example else BOB + EVE)
-    command = example.replace("/usr/local/dmail", FOLDER)
+        place.fill(EVE if " user add " in example else STUDENT + EVE if guarded else BOB + EVE)
+    if guarded:
+        place.guard()
+    command = example.replace("/usr/local/dmail", FOLDER).replace("/etc/security/", "")
     if "completion zsh" in example:
         command = f"zsh -fc 'autoload -Uz compinit; compinit -D; {command.partition('#')[0]}'"
     status, screen = place.play(command)
@@ -233,6 +268,7 @@ TYPES = {
     "list": (list,),
     "true or false": (bool,),
     "object": (dict,),
+    "object or null": (dict, type(None)),
 }
 RECORDS = {
     "A user": ["user show bob@test.com", "user list", "user search bob", "user list --show-hash"],
@@ -266,7 +302,20 @@ RECORDS = {
         "names bob --dmail-conf dmail.conf",
         "names eve@test.com --dmail-conf dmail.conf",
     ],
-    "A finding": ["doctor"],
+    "A finding": ["doctor", "policy check clumsy.toml"],
+    "A login explained": [
+        "explain bob@test.com",
+        "explain nobody@test.com",
+        "explain bob@test.com --from 192.0.2.7 --service pop3 --at 'Sun 03:30'",
+    ],
+    "The rules": ["policy show"],
+    "A span of the week": ["policy show student --week"],
+    "A login decided again": ["policy try clumsy.toml --replay nwauth.log"],
+    "Rules of another system": ["policy import --login-time Wk0830-1700 --format ndjson"],
+    "Who is counted": ["throttle show", "throttle show bob@test.com"],
+    "Who is let in again": ["throttle clear 192.0.2.7 --dry-run", "throttle clear --all"],
+    "A refusal": ["log why bob@test.com"],
+    "A login that was allowed": ["log last bob@test.com", "log last"],
 }
 
 
@@ -313,14 +362,16 @@ def test_there_is_a_table_of_keys_for_every_record() -> None:
     assert list(tables()) == list(RECORDS)
     named = {name for text, _ in tables().values() for name in re.findall(r"`([a-z]+(?: [a-z]+)?)`", text)}
     leaves = {" ".join(path[1:]) for path in every_command(root, ("nwauth",))}
-    assert named == leaves - {"", "user", "hash", "serve", "completion"}
+    assert named == leaves - {"", "user", "hash", "policy", "throttle", "log", "serve", "completion"}
 
 
 @pytest.mark.parametrize("title", RECORDS)
 def test_the_keys_that_are_listed_are_there_and_none_is_missing(tmp_path: Path, title: str) -> None:
     place = Place(tmp_path)
     place.env["NWAUTH_PATH"] = place.folder
-    place.fill(BOB.replace(b'"5"', b'"5" odd'))
+    place.fill(STUDENT.replace(b'"student"', b'"student" odd'))
+    if title in list(RECORDS)[list(RECORDS).index("A login explained") - 1 :]:
+        place.guard()
     text, keys = tables()[title]
     for command in RECORDS[title]:
         wanted = [key for key in keys if key.is_wanted(command)]

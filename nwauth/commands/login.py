@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 import click
 
 from nwauth.commands.command import command, user_name
+from nwauth.commands.moments import given_instant, login_options
 from nwauth.commands.output import colored
 from nwauth.commands.secrets_in import get_known_password
 from nwauth.commands.table import visible
-from nwauth.errors import ConfigError, Unavailable
+from nwauth.errors import ConfigError, Refused, Unavailable
 
 if TYPE_CHECKING:
     from nwauth.commands.session import Session
@@ -20,59 +20,35 @@ EXIT_STATUS = {"yes": 0, "no": 1, "cannot tell": 75}
 COLORS = {"yes": "32", "no": "31", "cannot tell": "33"}
 
 
-def _address(_context: click.Context, _parameter: click.Parameter, word: str | None) -> str | None:
-    from nwauth.protocol import is_address
-
-    if word is not None and not is_address(word):
-        raise click.BadParameter(f"found {visible(word)!r}, wanted an IPv4 or IPv6 address")
-    return word
-
-
-def _instant(_context: click.Context, _parameter: click.Parameter, text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        return datetime.fromisoformat(text).astimezone()
-    except (ValueError, OverflowError):
-        raise click.BadParameter(
-            f"found {visible(text)!r}, wanted a date and time such as '2027-01-31 18:00'"
-        ) from None
-
-
 @command(
     "test",
     examples=("nwauth test bob@test.com", "nwauth test bob@test.com --password-stdin --at '2027-01-31 18:00' < file"),
 )
 @user_name("user")
 @click.option("--password-stdin", "from_stdin", is_flag=True, help="Read the password from stdin (one line).")
-@click.option("--from", "address", metavar="IP", callback=_address, help="The client's address.")
-@click.option("--service", "used", metavar="NAME", help="The service of the login, as pop3.")
-@click.option(
-    "--at",
-    "instant",
-    metavar="TIME",
-    callback=_instant,
-    help="As if it were that time: decides on the account's dates.",
-)
+@login_options("As if it were that time: decides on the account's dates and the rules' hours.")
 def test(
-    session: Session, *, user: str, from_stdin: bool, address: str | None, used: str | None, instant: datetime | None
+    session: Session, *, user: str, from_stdin: bool, address: str | None, used: str | None, moment: str | None
 ) -> int:
     """Try a login: may the user come in with this password?  Prints the verdict, and what it rests on.
 
     Nothing is changed by it: an old password is not stored in a better form, and the log gets no line.  Exit status 0
     yes, 1 no, 75 cannot tell now.
     """
-    now = None if instant is None else lambda: instant
-    service = session.service.changed(now=now, read_only=True)
+    service = session.service
+    instant = None if moment is None else given_instant(moment, service.gate.zone())
+    service = service.changed(now=None if instant is None else lambda: instant, read_only=True)
     password = get_known_password(from_stdin=from_stdin)
     steps: dict[str, object] = {}
     try:
-        found = service.check(user, password, steps.__setitem__, address=address)
+        found = service.check(user, password, steps.__setitem__, address=address, service=used or "")
         verdict = "no" if found is None else "yes"
         if found is not None and found.unsayable():  # the servers are told so, and not "yes"
             verdict, steps["reason"] = "cannot tell", found.unsayable()
     except ConfigError:
         raise
+    except Refused as error:  # what the policy reveals to those whose password is right
+        verdict, steps["reason"], steps["told"] = "no", str(error), error.public
     except Unavailable as error:
         verdict, steps["reason"] = "cannot tell", str(error)
     record: dict[str, object] = {"user": user, "verdict": verdict}

@@ -70,6 +70,10 @@ class Results:
         else:
             self.rows(columns, records)
 
+    def line(self, text: str) -> None:
+        """A line for a program, whatever the form; it may be kept back until the next `flush`."""
+        self._write(encode(text + "\n"))
+
     def text(self, text: str) -> None:
         """Lines as they are."""
         self._write(encode(text + "\n"))

@@ -129,8 +129,10 @@ class Terminal:
         """Wait for the end; the exit status."""
         while self._read():
             pass
-        os.close(self._master)
-        return self._child.wait(DEADLINE_SECONDS)
+        try:  # before the terminal hangs up: mv closes what it had of it, and has not ended then
+            return self._child.wait(DEADLINE_SECONDS)
+        finally:
+            os.close(self._master)
 
     def answer(self, answers: dict[str, str]) -> int:
         """Type to each prompt its answer, until the end; the exit status."""
