@@ -90,7 +90,7 @@ class Options:
         self._prefix: Final = prefix
         self._environ: Final = os.environ if environ is None else environ
         self._literal: Final = literal
-        self._known: Final[list[str]] = []
+        self._known: Final[set[str]] = set()
         self._tables: Final[list[Options]] = []
         self.file: Final = file
         self.folder: Final = os.path.dirname(file)
@@ -120,7 +120,7 @@ class Options:
 
     def _take(self, key: str) -> Any:
         """The raw value, None when absent (TOML has no null); the key counts as known from now on."""
-        self._known.append(key)
+        self._known.add(key)
         return self._mapping.get(key)
 
     def text(self, key: str, default: T, *, secret: bool = False, wanted: str = "a string") -> str | T:
@@ -155,7 +155,7 @@ class Options:
         Raises:
             ConfigError: it is no string, or none that can name a file.
         """
-        self._known.append(key)
+        self._known.add(key)
         value = self._mapping.get(key, default)
         path = self._filled(key, value, wanted=", ".join(["a path", *words]))
         return path if path in words else self._located(path)
@@ -305,14 +305,14 @@ class Options:
 
     def excuse(self) -> None:
         """Let no key here be unknown: its reader has met a fault, and did not ask for all of them."""
-        self._known.extend(self._mapping)
+        self._known.update(self._mapping)
 
     def unknown(self) -> Iterator[ConfigError]:
         """An error for each key that nobody asked for, here and in every table that was taken from here."""
         for key in self._mapping:
             if key not in self._known:
                 bare = key if key and _NAME_CHARACTERS.issuperset(key.replace("-", "")) else _shown(key)
-                yield self.error(bare, f"unknown key, {_advice(key, sorted(set(self._known)))}")
+                yield self.error(bare, f"unknown key, {_advice(key, sorted(self._known))}")
         for table in self._tables:
             yield from table.unknown()
 

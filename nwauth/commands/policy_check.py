@@ -73,7 +73,7 @@ def check(session: Session, *, file: Reading | None) -> int:
         _remark(session, reading)
     nothing = "nothing is wrong"
     if reading is None and config is not None:
-        nothing = f"there are no access rules: {visible(config.policy.file)} is not there, or empty"
+        nothing = f"there are no access rules: {visible(config.policy.file)} is not there"
     return printed(session, found, nothing=nothing)
 
 

@@ -114,7 +114,7 @@ def show(
     if rules is None:
         path = shown_path(session.config.policy.file)
         raise Refused(
-            f"there is no policy: {path} is not there, or empty, so that logins are allowed at all times and from"
+            f"there is no policy: {path} is not there, so that logins are allowed at all times and from"
             ' everywhere (to have one, make that file, with default = "allow" under [policy], and a [[rule]] for each'
             " rule)"
         )

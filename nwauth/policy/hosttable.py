@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 
+from nwauth.policy.patterns import shared_by
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,18 +32,22 @@ class HostTable:
 
 def _table(of_rules: Sequence[Hosts], version: int) -> tuple[list[int], list[int]]:
     """The addresses at which the answer changes, in order; the answers: one before the first, then one from each."""
-    depth = [0] * len(of_rules)  # how many spans of a rule are open: they may overlap
+    shared = shared_by(of_rules)
+    depth = [0] * len(shared)  # how many spans of one value are open: they may overlap
     turns: list[tuple[int, int, int]] = []
-    for at, hosts in enumerate(of_rules):
+    for at, (hosts, _) in enumerate(shared):
         for of, first, last in hosts.spans:
             if of == version:
                 turns += [(first, at, 1), (last + 1, at, -1)]
     starts: list[int] = []
     masks = [0]
+    kept = {0: 0}  # of equal masks, one: there may be a thousand rules and a hundred thousand addresses
     mask = 0
     for address, at, step in sorted(turns):
         depth[at] += step
-        mask = mask | 1 << at if depth[at] else mask & ~(1 << at)
+        bits = shared[at][1]
+        mask = mask | bits if depth[at] else mask & ~bits
+        mask = kept.setdefault(mask, mask)
         if starts and starts[-1] == address:
             masks[-1] = mask
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nwauth.policy.patterns import shared_by
 from nwauth.policy.when import DAY_MINUTES
 
 TYPE_CHECKING = False
@@ -25,10 +26,10 @@ class HourTable:
     def __init__(self, of_rules: Sequence[When | None]) -> None:
         self.always: Final = sum(1 << at for at, when in enumerate(of_rules) if when is None)
         zones: dict[tzinfo, dict[When, int]] = {}
-        for at, when in enumerate(of_rules):
+        for when, bits in shared_by(of_rules):
             if when is not None:
                 whens = zones.setdefault(when.zone, {})
-                whens[when] = whens.get(when, 0) | 1 << at
+                whens[when] = whens.get(when, 0) | bits
         self._weeks: Final = tuple((zone, _week(whens)) for zone, whens in zones.items())
         self._kept: tuple[list[tuple[int, int]], int] = [], self.always
 

@@ -7,9 +7,19 @@ from nwauth.names import fold, matcher
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from typing import Final
+    from typing import Final, TypeVar
+
+    T = TypeVar("T")
 
 WILDCARDS = frozenset("*?")
+
+
+def shared_by(of_rules: Sequence[T]) -> list[tuple[T, int]]:
+    """Each of the values once, and the rules that have it, as bits: a list that many rules name is one value."""
+    found: dict[int, tuple[T, int]] = {}
+    for at, value in enumerate(of_rules):
+        found[id(value)] = value, found.get(id(value), (value, 0))[1] | 1 << at
+    return list(found.values())
 
 
 class PatternTable:
@@ -25,8 +35,7 @@ class PatternTable:
         tails: dict[int, dict[str, int]] = {}
         others: dict[str, int] = {}
         everyone = 0
-        for at, patterns in enumerate(of_rules):
-            bit = 1 << at
+        for patterns, bit in shared_by(of_rules):
             for pattern in patterns:
                 star = pattern.find("*")
                 fixed = pattern.replace("*", "", 1)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import partial
+from itertools import islice
 
 from nwauth.errors import ConfigError
 from nwauth.names import fold
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 MAX_RULES = 10_000
+MAX_FAULTS = 100  # that are told: whoever reads them mends the first ones first
 MAX_TEXT_BYTES = 99
 # What a decision may be reported under besides the name of a rule: a rule of that name would be taken for it.
 TAKEN_NAMES = account.REFUSING_FIELDS | {DEFAULT, "throttle"}
@@ -81,6 +83,10 @@ class _Reader:
         self.errors: Final[list[ConfigError]] = []
         self._zone: tzinfo = machine_zone()
         self._lists: Final = Lists()
+        # What was read of these words already: many rules name one list, which may be long.
+        self._hosts: Final[dict[tuple[str, ...], Hosts]] = {}
+        self._whens: Final[dict[str, When]] = {}
+        self._patterns: Final[dict[tuple[str, ...], tuple[str, ...]]] = {}
 
     def policy(self) -> Policy | None:
         """The policy; None where there are errors."""
@@ -89,7 +95,7 @@ class _Reader:
         rules = self._try(self._rules) or []
         throttle = self._try(self._throttle)
         trials = self._try(partial(self._trials, {rule.name for rule in rules})) or []
-        self.errors.extend(self._root.unknown())
+        self.errors.extend(islice(self._root.unknown(), MAX_FAULTS))
         if self.errors:
             return None
         return Policy(
@@ -127,6 +133,9 @@ class _Reader:
         table = self._root.table("lists")
         seen: set[str] = set()
         for name in table:
+            if len(self.errors) >= MAX_FAULTS:
+                table.excuse()
+                return
             key = fold(name)
             if key in seen:
                 self.errors.append(table.error(name, "found a list of this name a second time, wanted it once"))
@@ -192,10 +201,12 @@ class _Reader:
         return found
 
     def _hosts_of(self, table: Options, key: str, words: tuple[str, ...]) -> Hosts:
-        try:
-            return read_hosts(self._expanded(table, key, words, self._lists.hosts))
-        except BadHost as error:
-            raise table.error(key, str(error)) from None
+        if words not in self._hosts:
+            try:
+                self._hosts[words] = read_hosts(self._expanded(table, key, words, self._lists.hosts))
+            except BadHost as error:
+                raise table.error(key, str(error)) from None
+        return self._hosts[words]
 
     # --- [[rule]] -------------------------------------------------------------------------------------------------
 
@@ -206,7 +217,13 @@ class _Reader:
                 table.excuse()
             raise self._root.error("rule", f"found {len(tables)} rules, wanted {MAX_RULES} at most")
         names: set[str] = set()
-        return [self._rule(table, names) for table in tables]
+        rules = []
+        for table in tables:
+            if len(self.errors) >= MAX_FAULTS:
+                table.excuse()
+                continue
+            rules.append(self._rule(table, names))
+        return rules
 
     def _rule(self, table: Options, names: set[str]) -> Rule:
         """The rule of a table; one with a fault in it will never be asked."""
@@ -260,16 +277,20 @@ class _Reader:
         return text
 
     def _users(self, table: Options, key: str, words: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(map(fold, self._expanded(table, key, words, self._lists.users)))
+        if words not in self._patterns:
+            self._patterns[words] = tuple(map(fold, self._expanded(table, key, words, self._lists.users)))
+        return self._patterns[words]
 
     def _when(self, table: Options) -> When | None:
         text = table.text("when", None)
         if text is None:
             return None
-        try:
-            return read_when(text, zone=self._zone, zones=zone_named, lists=self._lists.dates)
-        except BadWhen as error:
-            raise Pointed(table.error("when", error.found_wanted), value=text, column=error.column) from None
+        if text not in self._whens:
+            try:
+                self._whens[text] = read_when(text, zone=self._zone, zones=zone_named, lists=self._lists.dates)
+            except BadWhen as error:
+                raise Pointed(table.error("when", error.found_wanted), value=text, column=error.column) from None
+        return self._whens[text]
 
     # --- [throttle] and [[test]] ----------------------------------------------------------------------------------
 
@@ -286,7 +307,7 @@ class _Reader:
             raise
 
     def _trials(self, names: set[str]) -> list[Trial]:
-        tables = enumerate(self._root.tables("test"))
+        tables = enumerate(self._root.tables("test")[:MAX_RULES])
         trials = [self._try(partial(self._trial, at, table, names)) for at, table in tables]
         return [trial for trial in trials if trial is not None]
 

@@ -365,7 +365,7 @@ def _read_time(reader: _Reader, *, latest: int) -> int:
 
 
 def _read_lists(reader: _Reader, lists: Mapping[str, Dates]) -> Dates:
-    spans: list[tuple[int, int]] = []
+    named: list[Dates] = []
     while True:
         column, name = reader.name("a list of dates such as @holidays")
         if not name.startswith("@"):
@@ -374,9 +374,9 @@ def _read_lists(reader: _Reader, lists: Mapping[str, Dates]) -> Dates:
         if dates is None:
             known = ", ".join(f"@{name}" for name in sorted(lists)) or "none: there is no [lists] with dates"
             raise BadWhen(column, f"found {shown(name)}, wanted a list of dates (there is {known})")
-        spans.extend(dates.spans)
+        named.append(dates)
         if not reader.take(","):
-            return Dates(spans)
+            return dates if len(named) == 1 else Dates(span for one in named for span in one.spans)
 
 
 def _read_date(reader: _Reader) -> int:

@@ -16,6 +16,7 @@ LOCALTIME = "/etc/localtime"
 WANTED = "a zone of the IANA list, such as Pacific/Auckland"
 _NO_ZONES = ("posixrules", "localtime", "factory")
 _MAX_FILE_BYTES = 1 << 20
+_MAX_NAME_CHARACTERS = 64
 _STEP_HOURS = 3  # between two looks for a change of the clock: none comes back within that time
 
 
@@ -29,7 +30,7 @@ def zone_named(name: str) -> tzinfo:
     Raises:
         BadZone: there is none of that name.
     """
-    from zoneinfo import ZoneInfo, available_timezones
+    from zoneinfo import ZoneInfo
 
     plain = name.replace("/", "").replace("_", "").replace("-", "").replace("+", "")
     low = name.lower()
@@ -39,14 +40,21 @@ def zone_named(name: str) -> tzinfo:
         return ZoneInfo(name)
     except (OSError, ValueError, KeyError):  # ZoneInfoNotFoundError is a KeyError; a folder of zones an OSError
         pass
-    known = available_timezones()
+    known = _known_zones()
     if not known:
         raise BadZone(f"found {shown(name)}, but this machine has no zones: pip install tzdata")
-    by_key = {one.lower(): one for one in known}
-    exact = by_key.get(low)
+    exact = known.get(low)
     if exact is not None:
         return ZoneInfo(exact)
-    raise BadZone(f"found {shown(name)}, wanted {WANTED}{_advice(name, by_key)}")
+    raise BadZone(f"found {shown(name)}, wanted {WANTED}{_advice(low)}")
+
+
+@lru_cache(maxsize=1)
+def _known_zones() -> dict[str, str]:
+    """The names of all zones, by their lower case."""
+    from zoneinfo import available_timezones
+
+    return {name.lower(): name for name in available_timezones() if name.lower() not in _NO_ZONES}
 
 
 def machine_zone() -> tzinfo:
@@ -137,7 +145,37 @@ def _zone_of_variable(text: str) -> tzinfo:
     try:
         return _zone_by_rule(text)
     except ValueError:
-        return UTC
+        import time
+
+        return _library_zone() if time.timezone or time.daylight else UTC
+
+
+def _library_zone() -> tzinfo:
+    """The zone as the C library has it, which reads names that nobody else knows: ``NZST-12NZDT``, without rules."""
+    import time
+    from datetime import UTC, timedelta, tzinfo
+
+    class LibraryZone(tzinfo):
+        """What `time.localtime` says."""
+
+        def fromutc(self, dt: datetime) -> datetime:
+            offset = time.localtime(dt.replace(tzinfo=UTC).timestamp()).tm_gmtoff
+            local = (dt + timedelta(seconds=offset)).replace(fold=0)
+            return local if self.utcoffset(local) == timedelta(seconds=offset) else local.replace(fold=1)
+
+        def utcoffset(self, dt: datetime | None) -> timedelta | None:
+            return None if dt is None else dt.replace(tzinfo=None).astimezone().utcoffset()
+
+        def dst(self, _dt: datetime | None) -> timedelta | None:
+            return None
+
+        def tzname(self, dt: datetime | None) -> str | None:
+            return None if dt is None else dt.replace(tzinfo=None).astimezone().tzname()
+
+        def __str__(self) -> str:
+            return f"TZ={os.environ.get('TZ', '')}"
+
+    return LibraryZone()
 
 
 def _zone_by_rule(rule: str) -> tzinfo:
@@ -176,11 +214,13 @@ def _zone_of(content: bytes, *, name: str) -> tzinfo:
         raise BadZone(f"found {shown(name)}, wanted a whole zone file") from None
 
 
-def _advice(name: str, by_key: dict[str, str]) -> str:
+@lru_cache(maxsize=64)
+def _advice(low: str) -> str:
     from difflib import get_close_matches
 
-    city = {key.rpartition("/")[2]: zone for key, zone in by_key.items()}
-    wanted = name.lower().replace(" ", "_")
-    near = [by_key[key] for key in get_close_matches(wanted, by_key, n=1, cutoff=0.7)]
+    known = _known_zones()
+    city = {key.rpartition("/")[2]: zone for key, zone in known.items()}
+    wanted = low.replace(" ", "_")[:_MAX_NAME_CHARACTERS]
+    near = [known[key] for key in get_close_matches(wanted, known, n=1, cutoff=0.7)]
     near = near or [city[key] for key in get_close_matches(wanted.rpartition("/")[2], city, n=1, cutoff=0.8)]
     return f" (did you mean {near[0]}?)" if near else ""

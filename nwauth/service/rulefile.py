@@ -127,8 +127,9 @@ class RuleFile:
         return True
 
     def _take_nothing(self, found: str) -> None:
-        """The file holds nothing: no policy, unless there was or must be one."""
-        if self._named or self._in_force is not None or _look_at(self.path + KEPT_SUFFIX) != _ABSENT:
+        """The file is empty, which is a fault, or not there: no policy, unless there was or must be one."""
+        is_there = self._seen != _ABSENT  # and empty: a full disk, or a copy that broke off
+        if is_there or self._named or self._in_force is not None or _look_at(self.path + KEPT_SUFFIX) != _ABSENT:
             from nwauth.policy.reading import OFF
 
             self._bad(f"{self.path}: {found}, wanted a policy: {OFF}")

@@ -61,7 +61,7 @@ def test_sound_rules_end_well_and_nothing_is_changed(mail: Path) -> None:
 
 def test_without_rules_that_is_said(mail: Path) -> None:
     (mail / "policy.toml").unlink()
-    assert check(mail) == (0, [], f"there are no access rules: {mail}/policy.toml is not there, or empty\n")
+    assert check(mail) == (0, [], f"there are no access rules: {mail}/policy.toml is not there\n")
 
 
 def test_a_finding_is_a_record_as_those_of_doctor_and_the_status_is_no(mail: Path) -> None:

@@ -409,3 +409,28 @@ def test_a_year_of_dublin_has_its_two_changes() -> None:
         clock_changes(zone_named("Europe/Dublin"), datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC))
     )
     assert changes == [datetime(2026, 3, 29, 1, tzinfo=UTC), datetime(2026, 10, 25, 1, tzinfo=UTC)]
+
+
+def test_tz_that_only_the_c_library_understands_is_taken_as_it_has_it() -> None:
+    """NZST-12NZDT names a summer time and not when it begins: the library knows, and no list of zones does."""
+    code = """
+import time
+from datetime import UTC, datetime, timedelta
+from nwauth.policy.zones import machine_zone
+zone = machine_zone()
+for hours in range(0, 2 * 8760, 7):
+    instant = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=hours)
+    local = instant.astimezone(zone)
+    assert local.timetuple()[:5] == time.localtime(instant.timestamp())[:5], instant
+    assert local.astimezone(UTC) == instant, instant
+print(zone, datetime(2026, 6, 1, tzinfo=UTC).astimezone(zone).utcoffset())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "TZ": "NZST-12NZDT"},
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.startswith("TZ=NZST-12NZDT 1")
