@@ -729,7 +729,7 @@ def faults_if_any(text: str | bytes) -> list[Fault]:
     return []
 
 
-@settings(max_examples=often(300, 10_000))
+@settings(max_examples=often(300, 1500))
 @given(text=st.lists(tables, max_size=6).map("".join), head=st.sampled_from(["", HEAD]))
 def test_whatever_stands_in_the_file_it_is_a_policy_or_a_bad_one_and_never_a_bug(text: str, head: str) -> None:
     for one in faults_if_any(head + text):
@@ -738,7 +738,7 @@ def test_whatever_stands_in_the_file_it_is_a_policy_or_a_bad_one_and_never_a_bug
         assert all(line.isprintable() for line in one.lines())
 
 
-@settings(max_examples=often(300, 10_000))
+@settings(max_examples=often(300, 1500))
 @given(content=st.binary(max_size=60), head=st.sampled_from([b"", HEAD.encode(), EXAMPLE.encode()]))
 def test_whatever_bytes_stand_in_the_file_it_is_a_policy_or_a_bad_one(content: bytes, head: bytes) -> None:
     for text in (head + content, content + head):
