@@ -665,3 +665,73 @@ def test_a_service_of_two_names_is_one_service(tmp_path: Path, said: str, named:
     house = House(tmp_path, rule("it", service=named))
     assert house.decider(service=said) == "it"
     assert house.decider(service="smtp") is None
+
+
+# --- what the time and the throttle tell of a password -------------------------------------------------------------
+
+
+SLOW = "$2b$04$rfTatz4AiJouZzKWAaSboeVLtXoQ0HebP/r1gA8WapHWu7VlvmQji"
+
+
+def burns(house: House) -> list[bytes]:
+    """The passwords that time was spent on for nothing, from now on."""
+    spent: list[bytes] = []
+    burn = house.service.passwords.burn
+
+    def counted(password: bytes) -> None:
+        spent.append(password)
+        burn(password)
+
+    house.service.passwords.burn = counted  # type: ignore[method-assign]
+    return spent
+
+
+def test_a_right_password_that_a_rule_refuses_takes_as_long_as_a_wrong_one_each_time(tmp_path: Path) -> None:
+    """From the second time on it is remembered, and would be answered at once."""
+    house = House(tmp_path, rule("it"), person(stored=SLOW))
+    spent = burns(house)
+    for turn in range(3):
+        assert house.check()["rule"] == "it"
+        assert spent == [b"secret"] * turn
+
+
+def test_a_right_password_of_a_suspended_account_takes_as_long_as_a_wrong_one(tmp_path: Path) -> None:
+    house = House(tmp_path, None, person(stored=SLOW, info='mailstatus="suspended"'))
+    spent = burns(house)
+    for turn in range(2):
+        assert house.check()["rule"] == "mailstatus"
+        assert spent == [b"secret"] * turn
+
+
+def test_only_who_comes_in_gets_a_better_scheme(tmp_path: Path) -> None:
+    store = MemoryStore([person(), person("eve")])
+    (tmp_path / "policy.toml").write_text('[policy]\ndefault = "allow"\n' + rule("it", user="bob"))
+    gate = Gate(RuleFile(str(tmp_path / "policy.toml"), named=False))
+    service = make(store, scheme="ssha", upgrade_to="ssha", gate=gate)
+    for name in ("bob", "eve"):
+        service.check(name, b"secret")
+    fields = {name: user.stored_password for name in ("bob", "eve") if (user := store.lookup(name)) is not None}
+    assert fields["bob"] == "*secret"
+    assert fields["eve"].startswith("{ssha}")
+
+
+@pytest.mark.parametrize("password", [b"wrong", b"", b"se\0cret", b"x" * 5000])
+@pytest.mark.parametrize("stored", ["*secret", "!locked", SLOW])
+def test_what_is_not_the_right_password_counts_alike_for_who_is_there_and_who_is_not(
+    tmp_path: Path, password: bytes, stored: str
+) -> None:
+    counter = Counter()
+    house = throttled(tmp_path, counter, "", person(stored=stored))
+    house.check("bob", password)
+    house.check("nobody", password)
+    assert counter.failures == [("bob", password, IN_FIELD), ("nobody", password, IN_FIELD)]
+
+
+def test_a_throttle_whose_table_stays_as_it_is_outlives_a_change_of_the_rules(tmp_path: Path) -> None:
+    counter = Counter()
+    house = throttled(tmp_path, counter, "")
+    house.check()
+    house.write(rule("it") + "\n[throttle]\n")
+    assert (house.decider(), counter.closed) == ("it", 0)
+    house.write(rule("it") + "\n[throttle]\nper_user = 3\n")
+    assert (house.decider(), counter.closed) == ("it", 1)

@@ -113,9 +113,9 @@ class Gate:
         if self._alarm is not None and self._without_address >= 0:
             self._notice_address(rules.policy, address)
         if rules.policy is not self._throttled:
-            if self._throttle is not None:
-                self._throttle.close()
-            self._throttle = None if self._throttle_of is None else self._throttle_of(rules.policy)
+            if self._throttled is None or self._throttled.throttle != rules.policy.throttle:
+                self.close()
+                self._throttle = None if self._throttle_of is None else self._throttle_of(rules.policy)
             self._throttled = rules.policy
         return self._throttle
 
