@@ -17,6 +17,7 @@ MARKS = {
     "flat": ("<!-- results: begin -->", "<!-- results: end -->"),
     "sql": ("<!-- sql: begin -->", "<!-- sql: end -->"),
     "stores": ("<!-- stores: begin -->", "<!-- stores: end -->"),
+    "policy": ("<!-- policy: begin -->", "<!-- policy: end -->"),
 }
 HEAD = ("what", "unit", "ours", "peer", "peer's", "ratio [span]", "budget (aim)", "met", "aim")
 

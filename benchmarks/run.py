@@ -17,6 +17,7 @@ import changes
 import hashes
 import passwd
 import peers
+import policy
 import process
 import report
 import routes
@@ -45,12 +46,14 @@ GROUPS = {
     "visible": changes.visible,
     "set": changes.durable,
     "merge": changes.merge,
+    "policy": policy.policy,
     "sql-serving": sql_serving.serving,
     "sql-search": sql_loads.search,
     "sql-bulk": sql_loads.bulk,
 }
 SQL_GROUPS = [name for name in GROUPS if name.startswith("sql")]
 STORE_GROUPS = ["passwd", "process", "routes", "system"]
+POLICY_GROUPS = ["policy"]
 ALSO = {
     **{name: ["serving"] for name in ("latency", "pipelined", "memory", "growth")},
     "memo": ["hashes"],
@@ -97,8 +100,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--index", default="nwauth.idx", help="the name of its index file in the folder")
     parser.add_argument("--core", type=int, default=max(os.sched_getaffinity(0)), help="for driver and child; -1: none")
     options = parser.parse_args()
-    if options.write and options.only not in (None, SQL_GROUPS, STORE_GROUPS):
-        parser.error("--write wants a whole table, without --only, or with --only sql or --only stores")
+    if options.write and options.only not in (None, SQL_GROUPS, STORE_GROUPS, POLICY_GROUPS):
+        parser.error("--write wants a whole table, without --only, or with --only sql, stores or policy")
     return options
 
 
@@ -137,6 +140,13 @@ def measure(bench: Bench, names: list[str]) -> None:
         say(f"  {time.monotonic() - began:.0f} s")
 
 
+def part_of(row: Row) -> str:
+    """Which of the tables in the README a row belongs to."""
+    if row.group in STORE_GROUPS:
+        return "stores"
+    return next((part for part in ("sql", "policy") if row.group.startswith(part)), "flat")
+
+
 def main() -> int:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # the installed program has its bytecode too
     options = arguments()
@@ -148,10 +158,9 @@ def main() -> int:
     measure(bench, options.only or list(GROUPS))
     rows = bench.table.rows
     machine = report.machine(options.rounds, version(options.python))
-    parts: dict[str, list[Row]] = {"flat": [], "sql": [], "stores": []}
+    parts: dict[str, list[Row]] = {"flat": [], "sql": [], "stores": [], "policy": []}
     for row in rows:
-        part = "sql" if row.group.startswith("sql") else "stores" if row.group in STORE_GROUPS else "flat"
-        parts[part].append(row)
+        parts[part_of(row)].append(row)
     for part, members in parts.items():
         if members:
             line = machine if part != "sql" else f"{machine}; {sql.of(bench).describe()}"

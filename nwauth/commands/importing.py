@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import click
 
 from nwauth.commands.command import command, dry_run_option
+from nwauth.commands.given import given
 from nwauth.commands.init import write_new
 from nwauth.commands.next_steps import note_next_steps
 from nwauth.commands.session import as_text, shown_path, take_ids
 from nwauth.commands.table import visible
-from nwauth.config import FILE_NAME, without_waiting
+from nwauth.config import FILE_NAME
 from nwauth.config.example import commented_example
 from nwauth.dmail import multiauth
 from nwauth.errors import Refused
-from nwauth.names import ENCODING, ERRORS
 
 if TYPE_CHECKING:
     from nwauth.commands.session import Session
@@ -24,24 +24,17 @@ if TYPE_CHECKING:
 MAX_BYTES = 1 << 20
 
 
-class Given:
-    """A file that the command line names: its name, and its content, read with the ids of whoever typed it."""
+class MultiAuth:
+    """A multiauth.ini that the command line names: what it is called, and its content."""
 
     def __init__(self, name: str, content: bytes) -> None:
         self.name = name
         self.content = content
 
 
-def _read(_context: click.Context, _parameter: click.Parameter, word: str) -> Given:
-    path = os.fsdecode(word.encode(ENCODING, ERRORS))
-    try:
-        with open(path, "rb", opener=without_waiting) as file:
-            content = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise Refused(f"{shown_path(path)}: cannot be read: {error.strerror}") from None
-    if len(content) > MAX_BYTES:
-        raise Refused(f"{shown_path(path)}: found more than {MAX_BYTES:,} bytes, wanted a multiauth.ini")
-    return Given(shown_path(path), content)
+def _read(_context: click.Context, _parameter: click.Parameter, word: str) -> MultiAuth:
+    file = given(word)
+    return MultiAuth(file.name, file.content(most=MAX_BYTES, wanted="a multiauth.ini"))
 
 
 @command(
@@ -49,7 +42,7 @@ def _read(_context: click.Context, _parameter: click.Parameter, word: str) -> Gi
 )
 @click.argument("file", callback=_read)
 @dry_run_option
-def import_(session: Session, *, file: Given, dry_run: bool) -> int:
+def import_(session: Session, *, file: MultiAuth, dry_run: bool) -> int:
     """Make nwauth.toml of a multiauth.ini: the same modules, for the same names.
 
     NetWin's nwauth is served by this program from then on, in the folder of its -path; every other module is kept, and

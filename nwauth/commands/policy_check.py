@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
 from nwauth.commands.command import command
 from nwauth.commands.findings import printed, settings
-from nwauth.commands.session import as_text, shown_path
+from nwauth.commands.given import given
+from nwauth.commands.session import as_text
 from nwauth.commands.table import visible
-from nwauth.config import without_waiting
 from nwauth.doctor import Place
 from nwauth.doctor.finding import cannot_look
 from nwauth.doctor.rules import access_rules
@@ -21,8 +20,6 @@ from nwauth.doctor.rules_file import Reading, reading_of
 from nwauth.doctor.rules_people import Crowd
 from nwauth.doctor.settings import nwauth_toml
 from nwauth.doctor.survey import Survey
-from nwauth.errors import Refused
-from nwauth.names import ENCODING, ERRORS
 from nwauth.service.rulefile import MAX_BYTES
 
 if TYPE_CHECKING:
@@ -32,23 +29,13 @@ if TYPE_CHECKING:
     from nwauth.config import Config
     from nwauth.doctor import Finding
 
-STDIN = "-"
-
 
 def _given(_context: click.Context, _parameter: click.Parameter, word: str | None) -> Reading | None:
     """The rules in a file that the command line names, read with the ids of whoever typed it."""
     if word is None:
         return None
-    path = os.fsdecode(word.encode(ENCODING, ERRORS))
-    name = "stdin" if word == STDIN else shown_path(path)
-    try:
-        with sys.stdin.buffer if word == STDIN else open(path, "rb", opener=without_waiting) as file:
-            content = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise Refused(f"{name}: cannot be read: {error.strerror}") from None
-    if len(content) > MAX_BYTES:
-        raise Refused(f"{name}: found more than {MAX_BYTES:,} bytes, wanted a policy")
-    return Reading(name, content, is_given=True)
+    file = given(word)
+    return Reading(file.name, file.content(most=MAX_BYTES, wanted="a policy"), is_given=True)
 
 
 @command("check", examples=("nwauth policy check", "nwauth policy check new.toml && mv new.toml policy.toml"))

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import click
 
 from nwauth.commands.command import command
-from nwauth.commands.session import shown_path
+from nwauth.commands.given import STDIN, given
 from nwauth.commands.table import visible
 from nwauth.commands.terminal import complain
-from nwauth.config import without_waiting
 from nwauth.errors import Refused
 from nwauth.names import ENCODING, ERRORS
 from nwauth.policy.imports.written import Whom, written
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
     from nwauth.policy.imports.written import Imported
 
 MAX_BYTES = 1 << 20
-STDIN = "-"
 
 
 @command(
@@ -128,19 +125,8 @@ def _content(word: str) -> str:
     Raises:
         Refused: it cannot be read, is too big, or is no text.
     """
-    path = os.fsdecode(word.encode(ENCODING, ERRORS))
-    shown = "stdin" if word == STDIN else shown_path(path)
-    try:
-        if word == STDIN:
-            with open(0, "rb", closefd=False) as stream:  # sys.stdin is None where it is closed
-                content = stream.read(MAX_BYTES + 1)
-        else:
-            with open(path, "rb", opener=without_waiting) as file:
-                content = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise Refused(f"{shown}: cannot be read: {error.strerror}") from None
-    if len(content) > MAX_BYTES:
-        raise Refused(f"{shown}: found more than {MAX_BYTES:,} bytes, wanted a list of access rules")
+    file = given(word)
+    content = file.content(most=MAX_BYTES, wanted="a list of access rules")
     if b"\0" in content:
-        raise Refused(f"{shown}: found a NUL byte (UTF-16?), wanted text in UTF-8 or ASCII")
+        raise Refused(f"{file.name}: found a NUL byte (UTF-16?), wanted text in UTF-8 or ASCII")
     return content.decode(ENCODING, ERRORS)

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
 
 from nwauth.commands.command import command
-from nwauth.commands.session import shown_path
+from nwauth.commands.given import STDIN, Given, given
 from nwauth.commands.table import visible
 from nwauth.commands.terminal import say
-from nwauth.config import without_waiting
 from nwauth.errors import Refused
 from nwauth.names import ENCODING, ERRORS
 from nwauth.service import FixedRules, Gate
+from nwauth.service.rulefile import MAX_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,28 +29,10 @@ if TYPE_CHECKING:
 
 EXIT_SAME, EXIT_NO, EXIT_UNTOLD = 0, 1, 75
 MAX_LINE_BYTES = 1 << 20
-MAX_POLICY_BYTES = 4 << 20
-STDIN = "-"
-
-
-class Given:
-    """A file that the command line names, opened with the ids of whoever typed it."""
-
-    def __init__(self, name: str, file: BinaryIO) -> None:
-        self.name = name
-        self.file = file
 
 
 def _opened(_context: click.Context, _parameter: click.Parameter, word: str | None) -> Given | None:
-    if word is None:
-        return None
-    if word == STDIN:
-        return Given("stdin", sys.stdin.buffer)
-    path = os.fsdecode(word.encode(ENCODING, ERRORS))
-    try:
-        return Given(shown_path(path), open(path, "rb", opener=without_waiting))
-    except OSError as error:
-        raise Refused(f"{shown_path(path)}: cannot be read: {error.strerror}") from None
+    return None if word is None else given(word)
 
 
 def _log(_context: click.Context, _parameter: click.Parameter, word: str | None) -> Found | None:
@@ -97,16 +78,13 @@ def try_(session: Session, *, new: Given | None, replay: Found | None, requests:
     return replayed(session, service, replay)
 
 
-def _policy(given: Given) -> Policy:
+def _policy(new: Given) -> Policy:
     """The policy in a file.  Raises Refused, with every fault on stderr."""
     from nwauth.policy.reading import BadPolicy, read_policy
 
-    with given.file:
-        content = given.file.read(MAX_POLICY_BYTES + 1)
-    if len(content) > MAX_POLICY_BYTES:
-        raise Refused(f"{given.name}: found more than {MAX_POLICY_BYTES:,} bytes, wanted a policy")
+    content = new.content(most=MAX_BYTES, wanted="a policy")
     try:
-        return read_policy(content, file=given.name)
+        return read_policy(content, file=new.name)
     except BadPolicy as error:
         for fault in error.faults[:-1]:
             say("\n".join(map(visible, fault.lines())))
