@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from math import inf
-from time import monotonic
+from time import monotonic, sleep
 
 from nwauth.errors import ConfigError
 from nwauth.names import fold
@@ -36,6 +36,9 @@ def path_of(url: str) -> str:
     if not path or head.partition("+")[0].lower() != "sqlite" or "?" in path or path == ":memory:":
         raise ConfigError("found a URL of another form, wanted sqlite:///FILE, without options behind it")
     return path
+
+
+WAL_TRIES = 500  # of ten seconds in all
 
 
 class Overlaid(Exception):
@@ -203,7 +206,14 @@ class SqliteDriver(Driver):
             pass
         connection = self.connect(inf)
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
+            for more in range(WAL_TRIES, 0, -1):
+                try:
+                    connection.execute("PRAGMA journal_mode = WAL")
+                    break
+                except sqlite3.OperationalError as error:  # two at once: SQLite does not wait for the other here
+                    if not more - 1 or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                        raise
+                    sleep(0.02)
         finally:
             connection.close()
 
