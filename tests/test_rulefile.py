@@ -649,3 +649,23 @@ def test_a_key_of_very_many_parts_is_refused_before_it_takes_ages(tmp_path: Path
     folder = Folder(tmp_path, b"[policy]\n" + b"a." * 100_000 + b"b = 1\n")
     folder.cannot_tell()
     assert "line 2: found a key of more than 16 parts" in str(folder.told[-1]["reason"])
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_root_follows_no_link_that_another_has_laid(tmp_path: Path) -> None:
+    secret = tmp_path / "secret.toml"
+    secret.write_bytes(b"[topsecret]\nkey = 1\n")
+    folder = Folder(tmp_path)
+    folder.file.symlink_to(secret)
+    os.chown(folder.file, 12345, 12345, follow_symlinks=False)
+    folder.cannot_tell()
+    assert "a link that is not root's" in str(folder.told[-1]["reason"])
+    assert "topsecret" not in str(folder.told)
+    folder.file.unlink()
+    secret.write_bytes(ALLOW)
+    folder.copy.symlink_to(secret)
+    os.chown(folder.copy, 12345, 12345, follow_symlinks=False)
+    folder.cannot_tell()
+    folder.copy.unlink()
+    folder.file.symlink_to(secret)
+    assert folder.allows(), "root's own link leads where root wants it"

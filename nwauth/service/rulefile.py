@@ -211,9 +211,12 @@ def _read(path: str) -> bytes:
     """The content of a plain file.  Raises OSError."""
     import errno
 
-    with open(
-        os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY), "rb"
-    ) as file:  # no FIFO hangs us
+    if os.geteuid() == 0:
+        link = os.lstat(path)
+        if link.st_mode & _KIND_BITS == _LINK and link.st_uid != 0:
+            raise OSError(errno.ELOOP, "it is a link that is not root's, which root does not follow")
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)  # no FIFO hangs us
+    with open(descriptor, "rb") as file:
         if os.fstat(file.fileno()).st_mode & _KIND_BITS != _PLAIN_FILE:
             raise OSError(errno.EINVAL, "it is no plain file")
         content = file.read(MAX_BYTES + 1)
