@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from nwauth.commands.output import BOLD, colored, terminal_width
 from nwauth.commands.policy_rules import wrapped
 from nwauth.commands.table import visible
-from nwauth.commands.week_words import DAYS, Words, clock, day_words, offset_words
+from nwauth.commands.week_words import Words, clock, day_words, offset_words
 from nwauth.names import fold
 from nwauth.policy import account, ahead, hosts
 from nwauth.policy.kinds import concerned, hours_of, kinds
@@ -27,6 +27,7 @@ from nwauth.policy.week import (
     slot,
     week,
 )
+from nwauth.policy.when import DAYS
 from nwauth.policy.zones import name_of
 from nwauth.service import Question
 
@@ -103,9 +104,8 @@ def _logins(subject: Subject, address: str | None, used: str | None) -> list[Log
 
 def _mask(text: str) -> hosts.Hosts | None:
     """The hosts of an account's mask; None where there is none, or one that nobody can read: it refuses everybody."""
-    words = " ".join(text.replace(",", " ").split()).replace(" -", "-").replace("- ", "-").split()
     try:
-        return hosts.read_hosts(words)
+        return hosts.read_mask(text)
     except hosts.BadHost:
         return None
 

@@ -161,8 +161,7 @@ def _time(seconds: float) -> str:
 
 def _user_key(session: Session, word: str) -> str:
     """The name that is counted: whole, as a login's is, and folded."""
-    domain = session.config.names.default_domain
-    return fold(f"{word}@{domain}" if domain and "@" not in word else word)
+    return fold(session.service.whole(word))
 
 
 # --- what is forgotten -----------------------------------------------------------------------------------------------

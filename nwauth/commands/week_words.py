@@ -10,6 +10,7 @@ from nwauth.commands.policy_rules import wrapped
 from nwauth.commands.table import visible
 from nwauth.policy.rules import DEFAULT
 from nwauth.policy.week import ALLOW, DAY_SECONDS, DENY, DEPENDS, times
+from nwauth.policy.when import DAYS, days_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     Answer = frozenset[tuple[bool, str]]  # allowed or not, by which rule
 
-DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 SAID = {ALLOW: "allowed", DENY: "denied", DEPENDS: "depends"}
 COLORS = {ALLOW: "32", DENY: "31", DEPENDS: "33"}
@@ -120,7 +120,7 @@ def hours_words(found: dict[int, list[tuple[int, int, int]]]) -> str:
     alike: dict[str, list[int]] = {}
     for ordinal, spans in sorted(found.items(), key=lambda item: (item[0] + 6) % 7):
         alike.setdefault(_spans(spans), []).append((ordinal + 6) % 7)
-    return "; ".join(f"{_days(days)} {spans}".strip() for spans, days in alike.items())
+    return "; ".join(f"{days_in_words(days)} {spans}".strip() for spans, days in alike.items())
 
 
 def _spans(spans: Iterable[tuple[int, int, int]]) -> str:
@@ -130,16 +130,6 @@ def _spans(spans: Iterable[tuple[int, int, int]]) -> str:
         until = end if end <= DAY_SECONDS else end - DAY_SECONDS
         texts.append(("again " if turn else "") + ("all day" if whole else f"{clock(start)}-{clock(until)}"))
     return ", ".join(texts)
-
-
-def _days(days: Iterable[int]) -> str:
-    runs: list[list[int]] = []
-    for day in days:
-        if runs and runs[-1][-1] == day - 1:
-            runs[-1].append(day)
-        else:
-            runs.append([day])
-    return ", ".join(DAYS[run[0]] if len(run) == 1 else f"{DAYS[run[0]]}-{DAYS[run[-1]]}" for run in runs)
 
 
 def clock(seconds: int) -> str:

@@ -12,8 +12,6 @@ from nwauth.doctor.files import account, as_owner
 from nwauth.doctor.finding import counted, finding
 from nwauth.doctor.limits import address_auto
 from nwauth.doctor.place import RESTART
-from nwauth.policy.hosts import UNKNOWN
-from nwauth.policy.rules import ANY
 from nwauth.policy.zones import name_of
 from nwauth.service.rulefile import KEPT_SUFFIX
 
@@ -43,15 +41,11 @@ def beside(place: Place, reading: Reading) -> Iterator[Finding]:
 
 def wants_service(policy: Policy) -> list[Rule]:
     """The rules that decide otherwise where the service is not known."""
-    return [rule for rule in policy.rules if rule.services is not None and not {ANY, UNKNOWN} & {*rule.services}]
+    return [rule for rule in policy.rules if rule.wants_service]
 
 
 def _address_never(place: Place, reading: Reading, policy: Policy) -> Iterator[Finding]:
-    asking = [
-        (at, rule)
-        for at, rule in enumerate(policy.rules)
-        if rule.hosts is not None and not (rule.hosts.anywhere or rule.hosts.unknown)
-    ]
+    asking = [(at, rule) for at, rule in enumerate(policy.rules) if rule.wants_address]
     if place.config is None or place.config.server.address != "never" or not asking:
         return
     line = reading.line_of_rule(asking[0][0], "from")

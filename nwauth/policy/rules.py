@@ -98,6 +98,16 @@ class Rule(Record):
         """``allow`` or ``deny``."""
         return "allow" if self.allow else "deny"
 
+    @property
+    def wants_address(self) -> bool:
+        """Whether it asks from where, and an unknown address is no answer."""
+        return self.hosts is not None and not (self.hosts.anywhere or self.hosts.unknown)
+
+    @property
+    def wants_service(self) -> bool:
+        """Whether it asks for the service, and an unknown one is no answer."""
+        return self.services is not None and not {ANY, UNKNOWN} & {*self.services}
+
 
 class Decision(Record):
     """Whether a login is allowed, and by which rule.
@@ -162,7 +172,6 @@ class Policy:
         self.lists: Final = lists or Lists()
         self.trials: Final = tuple(trials)
         self.asks_hosts: Final = any(rule.hosts is not None for rule in self.rules)
-        self.asks_time: Final = any(rule.when is not None for rule in self.rules)
         self._by_default: Final = Decision(allowed=allow, rule=DEFAULT)
         self._shadows: Final = self._mask(lambda rule: rule.shadow)
         self._users: Final = PatternTable([rule.users or ("*",) for rule in self.rules])
@@ -173,12 +182,8 @@ class Policy:
         self._services: Final = _Words([rule.services for rule in self.rules])
         self._hosts: Final = HostTable([rule.hosts or _EVERYWHERE for rule in self.rules])
         # What the server did not say keeps nobody out of a rule that denies, and lets nobody into one that allows.
-        self._blind_hosts: Final = self._mask(
-            lambda rule: not rule.allow and rule.hosts is not None and not (rule.hosts.anywhere or rule.hosts.unknown)
-        )
-        self._blind_services: Final = self._mask(
-            lambda rule: not rule.allow and rule.services is not None and not {ANY, UNKNOWN} & {*rule.services}
-        )
+        self._blind_hosts: Final = self._mask(lambda rule: not rule.allow and rule.wants_address)
+        self._blind_services: Final = self._mask(lambda rule: not rule.allow and rule.wants_service)
         self._hours: Final = HourTable([rule.when for rule in self.rules])
         self._kept: dict[int, tuple[list[datetime], list[datetime | None]]] = {}
         self._number_kept = 0

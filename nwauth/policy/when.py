@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 DAY_MINUTES = 24 * 60
 DAY_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+DAYS = tuple(name[:3] for name in DAY_NAMES)
 EVERY_DAY = frozenset(range(7))
 GROUPS = {"weekdays": frozenset(range(5)), "weekends": frozenset((5, 6)), "daily": EVERY_DAY}
 KEYWORDS = ("except", "in", "from", "until")
@@ -35,6 +36,17 @@ MAX_CHARACTERS = 4096
 _DAYS = {
     spelled: day for day, name in enumerate(DAY_NAMES) for spelled in (name.lower(), name[:3].lower(), name[:2].lower())
 }
+
+
+def days_in_words(days: Iterable[int]) -> str:
+    """Days in order, 0 being Monday, as a `when` names them: ``Mon-Wed, Fri``."""
+    runs: list[list[int]] = []
+    for day in days:
+        if runs and runs[-1][-1] == day - 1:
+            runs[-1].append(day)
+        else:
+            runs.append([day])
+    return ", ".join(DAYS[run[0]] if len(run) == 1 else f"{DAYS[run[0]]}-{DAYS[run[-1]]}" for run in runs)
 
 
 class BadWhen(ValueError):
@@ -325,7 +337,7 @@ def _read_days(reader: _Reader) -> frozenset[int]:
 def _read_day(reader: _Reader) -> int:
     word = reader.word()
     if word not in _DAYS:
-        raise reader.wrong(f"a day ({', '.join(name[:3] for name in DAY_NAMES)}); times follow the days after a blank")
+        raise reader.wrong(f"a day ({', '.join(DAYS)}); times follow the days after a blank")
     reader.drop(word)
     return _DAYS[word]
 

@@ -7,8 +7,9 @@ how it is broken (it may let everybody pass, or nobody); here it is an error.
 from __future__ import annotations
 
 from nwauth.model import Record
-from nwauth.policy.imports.week import ALWAYS, DAY_MINUTES, clock_of, minutes_of, span
+from nwauth.policy.imports.week import ALWAYS, clock_of, minutes_of, span
 from nwauth.policy.imports.written import found
+from nwauth.policy.when import DAY_MINUTES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,8 +6,9 @@ runs past midnight wrap inside its day, and leaves out or clamps what is broken 
 
 from __future__ import annotations
 
-from nwauth.policy.imports.week import ALWAYS, DAY_MINUTES, clock_of, hours, minutes_of, span
+from nwauth.policy.imports.week import ALWAYS, clock_of, hours, minutes_of, span
 from nwauth.policy.imports.written import BASE, Block, Fault, Imported, NewRule, found
+from nwauth.policy.when import DAY_MINUTES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,14 +5,14 @@ Spec/policy.md section 2 has its grammar.
 
 from __future__ import annotations
 
+from nwauth.policy.when import DAY_MINUTES, days_in_words
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
-DAY_MINUTES = 24 * 60
 WEEK_MINUTES = 7 * DAY_MINUTES
 ALWAYS = (1 << WEEK_MINUTES) - 1
-DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 MAX_CHARACTERS = 2000  # of one `when`: a reader of rules takes twice as many
 _DAY = (1 << DAY_MINUTES) - 1
 
@@ -59,7 +59,7 @@ def _spansets(of_days: list[int]) -> Iterator[str]:
             alike.setdefault(minutes, []).append(day)
     for minutes, days in alike.items():
         spans = "" if minutes == _DAY else ", ".join(_spans(minutes))
-        named = "" if len(days) == 7 else _days(days)
+        named = "" if len(days) == 7 else days_in_words(days)
         yield f"{named} {spans}".strip()
 
 
@@ -71,13 +71,3 @@ def _spans(minutes: int) -> Iterator[str]:
         inverted = ~(minutes >> first)
         at = first + (inverted & -inverted).bit_length() - 1
         yield f"{clock_of(first)}-{clock_of(at)}"
-
-
-def _days(days: Iterable[int]) -> str:
-    runs: list[list[int]] = []
-    for day in days:
-        if runs and runs[-1][-1] == day - 1:
-            runs[-1].append(day)
-        else:
-            runs.append([day])
-    return ", ".join(DAYS[run[0]] if len(run) == 1 else f"{DAYS[run[0]]}-{DAYS[run[-1]]}" for run in runs)
