@@ -40,6 +40,7 @@ PROOFS = {
     "gost-yescrypt": "$gy$j75$abcdefgh$lRD8hCfuUnaykqHEd24aR4OED0E.hiL5k0lM9Kg0qT5",
 }
 _found: list[Crypt | None] = []  # one library a process, looked for once
+_proven: dict[str, Crypt] = {}  # by the name of the scheme
 
 
 def libcrypt() -> Crypt | None:
@@ -88,7 +89,13 @@ def proven(scheme: Scheme) -> Crypt | None:
     """The system's libcrypt if it has this scheme, shown by a known field; else None."""
     proof = PROOFS.get(scheme.name, "").encode("ascii")
     crypt = libcrypt()
-    return crypt if proof and crypt and crypt(b"secret", proof) == proof else None
+    if not proof or not crypt:
+        return None
+    if _proven.get(scheme.name) is not crypt:  # once a process: a listing asks for each of a million users
+        if crypt(b"secret", proof) != proof:
+            return None
+        _proven[scheme.name] = crypt
+    return crypt
 
 
 def checker(scheme: Scheme, *, native: bool) -> Check:

@@ -92,6 +92,19 @@ class TestMachine:
         with pytest.raises(Unavailable, match="yescrypt needs a system libcrypt"):
             Passwords(CHEAP).verify(YESCRYPT, b"secret")
 
+    def test_a_scheme_is_proven_once_however_many_fields_are_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked: list[bytes] = []
+
+        def crypt(_password: bytes, setting: bytes) -> bytes:
+            asked.append(setting)
+            return setting
+
+        monkeypatch.setattr(crypt3, "_found", [crypt])
+        monkeypatch.setattr(crypt3, "_proven", {})
+        passwords = Passwords(CHEAP)
+        assert all(passwords.identify(YESCRYPT).verifiable for _ in range(9))
+        assert len(asked) == 1
+
     def test_a_libcrypt_that_answers_with_another_scheme_is_not_believed(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(crypt3, "_found", [lambda _password, _setting: b"$yBKb8SgWqxYk"])
         with pytest.raises(Unavailable):
