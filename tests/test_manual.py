@@ -107,7 +107,7 @@ def test_the_reference_is_what_the_program_prints() -> None:
 def test_every_command_appears_in_the_reference() -> None:
     headings = re.findall(r"^### (nwauth.*)$", MANUAL.read_text(), re.MULTILINE)
     assert headings == [" ".join(path) for path in every_command(root, ("nwauth",))]
-    assert len(headings) == 37
+    assert len(headings) == 39
 
 
 def test_the_options_common_to_all_are_the_same_in_all() -> None:
@@ -265,6 +265,7 @@ TYPES = {
     "text or null": (str, type(None)),
     "number": (int,),
     "number or null": (int, type(None)),
+    "decimal number": (float,),
     "list": (list,),
     "true or false": (bool,),
     "object": (dict,),
@@ -297,6 +298,9 @@ RECORDS = {
     "A hash made": ["hash make --password-file file --format ndjson", "hash make --generate"],
     "A hash tried": ["hash test --password-stdin < two-lines", "hash test --password-stdin '*x' < file"],
     "A scheme": ["hash list"],
+    "Password fields counted": ["hash report", "hash report --weak-after 2027-01-31"],
+    "A user whose password field wants a change": ["hash report --users", "hash report --max 1"],
+    "A cost measured": ["hash calibrate --scheme all --target-ms 1"],
     "A name that the servers ask for": [
         "names --dmail-conf dmail.conf",
         "names bob --dmail-conf dmail.conf",

@@ -19,9 +19,15 @@ if TYPE_CHECKING:
 
 hashes = LazyGroup(
     "hash",
-    help="Make, try and list password hashes; no user base is needed.",
-    examples=("nwauth hash make", "nwauth hash list"),
-    commands={"make": "hashes:make", "test": "hashes:test", "list": "hashes:listing"},
+    help="Make, try and list password hashes; report on those of the users; choose what they cost.",
+    examples=("nwauth hash make", "nwauth hash report"),
+    commands={
+        "make": "hashes:make",
+        "test": "hashes:test",
+        "list": "hashes:listing",
+        "report": "hash_report:report",
+        "calibrate": "hash_calibrate:calibrate",
+    },
 )
 COLUMNS = ("scheme", "weak", "verified_by", "new_ones", "begins_with")
 

@@ -20,6 +20,7 @@ from nwauth.commands.table import visible
 from nwauth.commands.terminal import progress, say, unknown
 from nwauth.commands.witness import Rehearsal, Witness
 from nwauth.config import FlatfileConfig
+from nwauth.config.part import BY_THE_STORE
 from nwauth.errors import NotSupported, NwauthError, Refused, Unavailable
 from nwauth.names import ENCODING, ERRORS
 from nwauth.passwords import Identity
@@ -42,7 +43,6 @@ CHANGED_ELSEWHERE = {
     "passwd": "writable = false in nwauth.toml",
     "system": "useradd, usermod, passwd and userdel make them",
 }
-BY_THE_STORE = "by the store"  # the scheme of whom a store verifies by itself
 PATIENT_SECONDS = 60.0  # nobody waits behind a command: a statement may take its time
 
 # What the commands import on use: read in before root's ids are given up (see nwauth.owner).
@@ -191,7 +191,7 @@ class Session:
     def identify(self, stored_password: str, *, store: str = "") -> Identity:
         """What a stored field is, in the store of that name, else in the one the command works on."""
         kept = next((one for one in self.config.stores if one.name == store), self.store_config)
-        if kept.verifies and (not stored_password or kept.new_scheme == "clear"):
+        if kept.keeps_from_us(stored_password):
             return Identity(name=BY_THE_STORE, weak=False, login=True, verifiable=True)
         return self.passwords.identify(stored_password, star_is_clear=kept.star_is_clear)
 

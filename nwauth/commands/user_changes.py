@@ -8,8 +8,8 @@ import click
 
 from nwauth.commands.command import command, dry_run_option, user_name
 from nwauth.commands.secrets_in import Source, get_secret, password_options
-from nwauth.commands.session import BY_THE_STORE
 from nwauth.commands.table import visible
+from nwauth.config.part import BY_THE_STORE
 from nwauth.errors import Refused
 from nwauth.model import Info, User
 from nwauth.protocol import BadRequest, check_field

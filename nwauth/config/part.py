@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from nwauth.options import Options
 
 SHARED_SCHEME = "ssha"  # the one that NWAuth and SurgeMail read: spec/stores.md section 1
+BY_THE_STORE = "by the store"  # the scheme of whom a store verifies by itself
 MAX_SECONDS = 86_400
 MAX_WAIT_SECONDS = 7.5  # for what a store asks of others; the mail server waits for 10, and there may be a second try
 
@@ -96,6 +97,10 @@ class StoreConfig(Part):
     def verifies(self) -> bool:
         """Whether it verifies passwords by itself: its users come without stored ones."""
         return False
+
+    def keeps_from_us(self, stored_password: str) -> bool:
+        """Whether a user's password is for the store alone to verify."""
+        return self.verifies and (not stored_password or self.new_scheme == "clear")
 
     def as_read_only(self) -> Self:
         """A copy that takes no changes."""

@@ -6,6 +6,7 @@
 - `settings`, `routes`: what can be told from ``nwauth.toml`` and dmail.conf alone
 - `survey`: one pass over all users, store by store (`listed`)
 - `people`, `twins`, `drops`: what is looked at in it; `dropfolders`: what lies there
+- `fields`: password fields counted; `hashreport`: what they are worth, for ``nwauth hash report``
 - `mends`: what can be done for the users of a store, by its kind; `logins`: whether the system checks passwords
 - `limits`: dates and hosts; `rules` and `rules_*`: the access rules
 - `files`, `flatfiles`: the files of the folder, and what stands in ``nwauth.txt`` and ``nwauth.add``

@@ -17,6 +17,7 @@ from nwauth.stores.combined.member import covering
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from nwauth.config import Config
     from nwauth.config.part import StoreConfig
     from nwauth.doctor.place import Place
     from nwauth.model import User
@@ -51,7 +52,7 @@ class Listed:
         assert place.config is not None  # noqa: S101
         self.one = one
         self.route = place.config.routes.get(one.name) or Route()
-        self.store: Store = _built(place, one, self.route)
+        self.store: Store = built(place.config, one)
         match = self.route.match
         self.asked = covering(match["lookup"]), covering(match["check"])
         self.asks_all = self.asked[0]("") or self.asked[1]("")
@@ -123,11 +124,12 @@ class Listed:
         return self.asks_all or self.asked[0](key) or self.asked[1](key)
 
 
-def _built(place: Place, one: StoreConfig, route: Route) -> Store:
-    assert place.config is not None  # noqa: S101
+def built(config: Config, one: StoreConfig) -> Store:
+    """A store of the configuration, to be read through: with the names that the servers know its users by."""
+    route = config.routes.get(one.name) or Route()
     if "state" in one.__slots__:  # a list of what was served is the servers' to write
         one = one.changed(state=None)
-    made = build_store(place.config, one)
+    made = build_store(config, one)
     if route.strip_prefix or route.strip_suffix:
         return StrippedStore(made, prefix=route.strip_prefix, suffix=route.strip_suffix)
     return made

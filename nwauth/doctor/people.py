@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from collections import Counter
 from typing import TYPE_CHECKING
 
+from nwauth.doctor.fields import Fields
 from nwauth.doctor.finding import MOST_USERS, counted, examples, finding
 from nwauth.doctor.mends import new_password
 from nwauth.doctor.rules_people import crowd_of
@@ -32,8 +32,7 @@ class People:
     """Counts while the users go by; of each kind the first few are kept."""
 
     def __init__(self, place: Place) -> None:
-        self.fields: Counter[tuple[str, str]] = Counter()  # by store and scheme
-        self.samples: dict[tuple[str, str], list[tuple[str, str]]] = {}  # the name and the field of some of them
+        self.fields: Fields[tuple[str, str]] = Fields()  # the name and the field of some of them
         self.by_cost: dict[str, tuple[str, str]] = {}  # the same, one for each scheme with its parameters
         self.dated = self.masked = self.bad_dates = self.bad_masks = self.never_asked = 0
         self.names: dict[str, list[str]] = {}
@@ -49,11 +48,7 @@ class People:
         """Look at a user of a store."""
         field = user.stored_password
         if field:  # a store that verifies by its own means gives none
-            kind = one.name, split(field, one.star_is_clear)[0].name
-            self.fields[kind] += 1
-            samples = self.samples.setdefault(kind, [])
-            if len(samples) < MOST_USERS:
-                samples.append((user.name, field))
+            self.fields.add(one.name, split(field, one.star_is_clear)[0].name, (user.name, field))
             if len(self.by_cost) < MOST_COSTS:
                 self.by_cost.setdefault(_cost_of(field), (user.name, field))
         if user.ip_mask:
@@ -142,9 +137,7 @@ def passwords(place: Place) -> Iterator[Finding]:
     means = Passwords(config.passwords, native=place.native)
     people = survey.people
     for one in config.stores:
-        kinds = {scheme: number for (store, scheme), number in people.fields.items() if store == one.name}
-        for scheme, number in sorted(kinds.items()):
-            samples = people.samples[one.name, scheme]
+        for scheme, number, samples in people.fields.of(one.name):
             identity = means.identify(samples[0][1], star_is_clear=one.star_is_clear)
             names = [name for name, _ in samples]
             if scheme in (UNKNOWN, NETWIN) and not identity.login:
