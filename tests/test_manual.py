@@ -107,7 +107,7 @@ def test_the_reference_is_what_the_program_prints() -> None:
 def test_every_command_appears_in_the_reference() -> None:
     headings = re.findall(r"^### (nwauth.*)$", MANUAL.read_text(), re.MULTILINE)
     assert headings == [" ".join(path) for path in every_command(root, ("nwauth",))]
-    assert len(headings) == 39
+    assert len(headings) > 30
 
 
 def test_the_options_common_to_all_are_the_same_in_all() -> None:

