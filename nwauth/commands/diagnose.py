@@ -46,7 +46,7 @@ def doctor(session: Session, *, dmail: DmailConf | None) -> int:
         conf=dmail,
         running=running,
         drops=drops,
-        command=_command(),
+        command=own_command(),
         gave_up_root=was_root and os.geteuid() != 0,
     )
     if dmail is None:
@@ -56,7 +56,7 @@ def doctor(session: Session, *, dmail: DmailConf | None) -> int:
     return printed(session, found)
 
 
-def _command() -> tuple[str, ...]:
+def own_command() -> tuple[str, ...]:
     """What starts this program."""
     if sys.argv[0].endswith("__main__.py"):
         return (sys.executable, "-m", "nwauth")

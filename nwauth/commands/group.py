@@ -72,6 +72,8 @@ root = LazyGroup(
         "names": "names:names",
         "throttle": "throttle:throttle",
         "doctor": "diagnose:doctor",
+        "selftest": "selftest:selftest",
+        "compat": "compat:compat",
         "completion": "completion:completion",
     },
 )

@@ -1,0 +1,158 @@
+"""``nwauth selftest``: the module started as a server does it, talked to, and its store broken, on a copy."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from itertools import chain
+from typing import TYPE_CHECKING
+
+import click
+
+from nwauth.commands.command import command
+from nwauth.commands.diagnose import own_command
+from nwauth.commands.dmail_option import OPTION, dmail_conf_option
+from nwauth.commands.output import colored
+from nwauth.commands.session import Session, as_text
+from nwauth.commands.table import visible
+from nwauth.conformance.answers import NOT_SHOWN, OK, WRONG
+from nwauth.conformance.faults import Trial, broken
+from nwauth.conformance.selftest import conversation
+from nwauth.conformance.talking import LIMIT_SECONDS, is_ours
+from nwauth.dmail.drops import is_windows_path
+from nwauth.dmail.values import EXTERNAL
+from nwauth.dmail.words import command_words, path_of
+from nwauth.errors import NwauthError
+from nwauth.names import ENCODING, ERRORS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from nwauth.commands.output import Row
+    from nwauth.conformance.answers import Step
+    from nwauth.dmail.values import DmailConf
+    from nwauth.stores.base import Store
+
+COLUMNS = ("fault", "child", "request", "expected", "answer", "seconds", "result", "why")
+COLORS = {OK: "32", WRONG: "31", NOT_SHOWN: "35"}
+EXIT_WRONG = 1
+
+
+@command(
+    "selftest",
+    examples=("nwauth selftest", "nwauth selftest --faults --format table", "nwauth selftest --dmail-conf dmail.conf"),
+)
+@click.option("--faults", is_flag=True, help="Then break a copy of the store in eight ways, and show each answer.")
+@click.option("--user", metavar="NAME", help="A user who is there. Default: the first that the store lists.")
+@dmail_conf_option(looked_for=False, text="Start what authent_process names in this file, and wait as long as it says.")
+def selftest(session: Session, *, faults: bool, user: str | None, dmail: DmailConf | None) -> int:
+    """Start the module as a server does, and talk to it; with --faults break its store.
+
+    It is asked for its version, for a user who is there and one who is not, to check a wrong password, and for
+    nonsense. Nothing that is served is changed: what is broken is a copy, with settings that lead nowhere else.
+    Every answer must come within the server's time; what cannot be told must be -DEAD, never -ERR.
+
+    Exit status: 0 every answer is as it should be, 1 one is not, 75 the module cannot be started.
+    """
+    words, limit = _started(session, dmail)
+    if faults and not is_ours(words):
+        raise click.UsageError(f"--faults: found {words[0]}, wanted a nwauth: nobody else's settings can be copied")
+    session = _at_its_folder(session, words)
+    try:
+        ours = is_ours(words)
+        known = user or (_first_user(session, session.service.store) if ours else None)
+        steps = conversation(
+            words, folder="/", user=known, checked=known if ours and _may_fail(session) else None, limit_seconds=limit
+        )
+        if faults:
+            chosen = session.store_config
+            there = user or (known if session.config.is_plain() else _first_user(session, session.store))
+            steps = chain(steps, broken(Trial(words, session.config, chosen, user=there, limit_seconds=limit)))
+        return _printed(session, steps)
+    finally:
+        session.close()
+
+
+def _printed(session: Session, steps: Iterator[Step]) -> int:
+    """Each answer as it comes; in the end how many there were."""
+    count = {OK: 0, WRONG: 0, NOT_SHOWN: 0}
+    slowest = 0.0
+
+    def rows() -> Iterator[Row]:
+        nonlocal slowest
+        for step in steps:
+            count[step.result] += 1
+            slowest = max(slowest, step.seconds)
+            yield {key: getattr(step, key) for key in COLUMNS}
+
+    session.results.records(COLUMNS, rows(), _teller(color=session.results.color))
+    hidden = f", {count[NOT_SHOWN]} faults not shown" if count[NOT_SHOWN] else ""
+    session.note(f"{count[OK]} answers as they should be, {count[WRONG]} wrong{hidden}; the slowest {slowest:.1f} s")
+    return EXIT_WRONG if count[WRONG] else 0
+
+
+def _teller(*, color: bool) -> Callable[[Row], str]:
+    """What says an answer to people: under a heading for each fault, the request and below it the answer."""
+    before = ""
+
+    def told(row: Row) -> str:
+        nonlocal before
+        fault, result = str(row["fault"]), str(row["result"])
+        head = f"{fault}:\n" if fault != before else ""
+        before = fault
+        mark = colored(f"{result:9}", COLORS[result], on=color)
+        if result == NOT_SHOWN:
+            return f"{head}  {mark}  {visible(str(row['why']))}"
+        asked = f"{row['child']}: {row['request']}" if row["child"] else str(row["request"])
+        lines = [f"{head}  {mark}  {visible(asked)}", f"{'':13}{visible(str(row['answer']))}  ({row['seconds']} s)"]
+        return "\n".join([*lines, f"{'':13}{visible(str(row['why']))}"] if row["why"] else lines)
+
+    return told
+
+
+def _started(session: Session, dmail: DmailConf | None) -> tuple[list[str], float]:
+    """The command of dmail.conf, or of this program on its folder; and how long a server waits for an answer."""
+    if dmail is None:
+        return [*own_command(), "-path", os.path.abspath(session.folder)], LIMIT_SECONDS
+    words = [os.fsdecode(word.encode(ENCODING, ERRORS)) for word in command_words(dmail.authent_process)]
+    if dmail.authent_method != EXTERNAL or not words:
+        raise click.UsageError(f"{OPTION}: {dmail.file} names no authent_process that the servers start")
+    if is_windows_path(words[0]):
+        raise click.UsageError(f"{OPTION}: {dmail.file}: {words[0]} is a program of Windows'")
+    return words, float(dmail.authent_timeout_seconds)
+
+
+def _at_its_folder(session: Session, words: list[str]) -> Session:
+    """The session, at the folder of the command."""
+    path = path_of(words) if is_ours(words) else None
+    if path is None or os.path.realpath(path) == os.path.realpath(session.folder):
+        return session
+    if session.choices.path is not None:
+        raise click.UsageError(f"authent_process has -path {as_text(path)}, wanted that of --path, or no --path")
+    session.choices.path = as_text(path)
+    return Session(session.choices)
+
+
+def _first_user(session: Session, store: Store) -> str | None:
+    """Somebody who is there; None: nobody is, or it cannot be told who."""
+    try:
+        found = next((one.name for one in store.search("")), None)
+        why = "the store has no users"
+    except NwauthError as error:
+        found, why = None, str(error)
+    if found is None:
+        session.note(f"nobody is known to be there, so nobody who is was looked up (--user NAME names one): {why}")
+    return found
+
+
+def _may_fail(session: Session) -> bool:
+    """Whether a wrong password of somebody who is there is counted nowhere: by no throttle, directory or system."""
+    if any(store.verifies for store in session.config.stores):
+        return False
+    try:
+        with open(session.config.policy.file, "rb") as file:
+            return "throttle" not in tomllib.load(file)
+    except FileNotFoundError:
+        return True
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,65 @@
+"""What may differ between this program's dialect and NetWin's, and why.
+
+Each rule names its reason.  What is not on record about NetWin's modules (the vendor's pages give grammars, and one
+whole conversation of NWAuth) proves nothing against a module that differs there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nwauth.conformance.transcripts import Transcript
+
+NWAUTH, NETWIN = "nwauth", "netwin"
+PROFILES = (NWAUTH, NETWIN)
+
+REASONS = {
+    b"version": "the text behind +OK is each module's own",
+    b"help": "the list of commands is each module's own",
+    b"exit": "older modules say +OK and no more",
+    b"quit": "older modules say +OK and no more",
+    b"del": "the text is not on record; servers read the first word",
+}
+OUR_SETTINGS = "it is about settings of nwauth.toml"
+NO_BASE = "what a module without a base says is not on record"
+
+
+def left_out(transcript: Transcript, profile: str) -> str:
+    """Why a transcript says nothing about a module of this profile; empty: it does."""
+    if profile == NWAUTH:
+        return ""
+    if transcript.toml:
+        return OUR_SETTINGS
+    return "" if transcript.base else NO_BASE
+
+
+def excuse(request: bytes, wanted: bytes, given: bytes, profile: str) -> str:
+    """Why an answer that differs may do so in this profile; empty where it may not."""
+    if profile == NWAUTH:
+        return ""
+    theirs, ours = given.splitlines(), wanted.splitlines()
+    if not theirs or not ours or _first(theirs[-1]) != _first(ours[-1]):
+        return ""
+    command = _first(request.strip()).lower()
+    if command in REASONS or _first(ours[-1]) == b"-ERR":
+        return REASONS.get(command, "the text behind -ERR is free; servers read the first word")
+    if command == b"search":
+        return _excuse_of_search(ours, theirs)
+    if command in (b"lookup", b"check") and ours[-1].endswith(b" 0") and theirs[-1] == ours[-1][:-2]:
+        return "the uid may be left out where no info follows"
+    return ""
+
+
+def _excuse_of_search(ours: list[bytes], theirs: list[bytes]) -> str:
+    """Hits may come without info, and the text at the end is each module's own; who was found must be the same."""
+    named = [[line.split(b" ")[1:2] for line in lines[:-1]] for lines in (ours, theirs)]
+    if named[0] == named[1]:
+        return "hits may come without info, and the text behind the last +OK differs between modules"
+    if sorted(named[0]) == sorted(named[1]):
+        return "the order of hits is not on record"
+    return ""
+
+
+def _first(line: bytes) -> bytes:
+    return line.split(b" ", 1)[0].split(b"\t", 1)[0]

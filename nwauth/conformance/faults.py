@@ -1,0 +1,113 @@
+"""Eight ways in which a store breaks, each shown on a copy of its own: what a serving module says, and a new one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from contextlib import ExitStack
+from time import sleep
+from typing import TYPE_CHECKING
+
+from nwauth.conformance.answers import DEAD, NEW, NOT_SHOWN, SERVING, YES, Question, Step, judged
+from nwauth.conformance.breaking import BREAKS, FAULTS, HIDDEN, Break
+from nwauth.conformance.copies import Copy
+from nwauth.conformance.selftest import encoded, nobody, wrong_check
+from nwauth.conformance.talking import LIMIT_SECONDS, Module, at_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Final
+
+    from nwauth.config import Config, StoreConfig
+
+PAUSE_SECONDS = 0.1  # a module that serves may have looked at its files a moment before
+NEW_PASSWORD = "Nwauth-selftest-1"  # noqa: S105, of a user in a copy
+
+
+class Trial:
+    """What is broken: the module's command, the store's settings, and a user who is in it, if one is known."""
+
+    def __init__(
+        self,
+        words: Sequence[str],
+        config: Config,
+        chosen: StoreConfig,
+        *,
+        user: str | None,
+        limit_seconds: float = LIMIT_SECONDS,
+    ) -> None:
+        self.words: Final = list(words)
+        self.config: Final = config
+        self.chosen: Final = chosen
+        self.user: Final = user
+        self.limit_seconds: Final = limit_seconds
+        self.read_only: Final = chosen.read_only or "-readonly" in words
+
+
+def broken(trial: Trial) -> Iterator[Step]:
+    """Each answer of a module whose store is broken, fault by fault; one step for each fault that cannot be shown.
+
+    Raises:
+        Unavailable: the store cannot be copied, or the module not be started.
+    """
+    place = tempfile.mkdtemp(prefix="nwauth-selftest-")
+    try:
+        for fault in FAULTS:
+            copy = Copy(os.path.join(place, "copy"), trial.config, trial.chosen)
+            way = BREAKS.get((fault, copy.sort))
+            why = HIDDEN[fault, copy.sort] if way is None else way.unfit(read_only=trial.read_only)
+            if way is None or why:
+                yield Step(fault=fault, result=NOT_SHOWN, why=why)
+                continue
+            copy.make()
+            try:
+                yield from _shown(trial, copy, fault, way)
+            finally:
+                copy.remove()
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def _shown(trial: Trial, copy: Copy, fault: str, way: Break) -> Iterator[Step]:
+    """The answers to one fault: of a module that served before, where that can be, and of one that starts now."""
+    words = at_folder(trial.words, copy.folder)
+    user = trial.user or nobody(None)
+    with ExitStack() as stack:
+        serving = None
+        if way.is_seen_serving:
+            serving = stack.enter_context(Module(words, folder=copy.folder, seconds=trial.limit_seconds))
+            if trial.user is not None:
+                yield judged(
+                    Question(b"lookup " + encoded(user), YES),
+                    serving.ask(b"lookup " + encoded(user)),
+                    limit_seconds=trial.limit_seconds,
+                    fault="before it",
+                    child=SERVING,
+                )
+        stack.enter_context(way.broken(copy, user))
+        if serving is not None:
+            sleep(PAUSE_SECONDS)
+            yield from _asked(trial, serving, fault, way, child=SERVING)
+        new = stack.enter_context(Module(way.started(words), folder="/", seconds=trial.limit_seconds))
+        yield from _asked(trial, new, fault, way, child=NEW)
+
+
+def _asked(trial: Trial, module: Module, fault: str, way: Break, *, child: str) -> Iterator[Step]:
+    for question in _questions(trial, way):
+        answer = module.ask(question.line)
+        yield judged(question, answer, limit_seconds=trial.limit_seconds, fault=fault, child=child)
+
+
+def _questions(trial: Trial, way: Break) -> Iterator[Question]:
+    """What is asked: what needs what is broken must be -DEAD, a user who is there never be denied."""
+    user = trial.user or nobody(None)
+    if trial.user is not None and way.lookup:
+        yield Question(b"lookup " + encoded(user), way.lookup)
+    if way.unknown:
+        yield Question(b"lookup " + encoded(nobody(trial.user)), way.unknown)
+    if way.check:
+        yield Question(wrong_check(user), way.check, shown=f"check {user} (a wrong password)")
+    if way.change:
+        line = b"set " + encoded(user) + b" " + NEW_PASSWORD.encode()
+        yield Question(line, DEAD, shown=f"set {user} (a new password)")

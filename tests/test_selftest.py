@@ -1,0 +1,270 @@
+"""The self-test: a real child, talked to, its store broken on a copy; what is served is left byte for byte."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nwauth.conformance import breaking, copies
+from nwauth.conformance.answers import OK, WRONG
+from tests.commands.common import BOB, COMMAND, base, contents, run
+from tests.serving import LONG_AGO, make_folder
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "selftest.md"
+BLOCKS = re.findall(r"^```sh\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+SQLITE = '[[stores]]\nkind = "sql"\nurl = "sqlite:///users.db"\nstatement_timeout_seconds = 0.5\n'
+SERVER = '[[stores]]\nkind = "sql"\nurl = "postgresql://mail:sesame@127.0.0.1:1/mail"\nconnect_timeout_seconds = 0.5\n'
+LDAP = """\
+[[stores]]
+kind = "ldap"
+urls = ["ldaps://127.0.0.1:1"]
+base = "dc=test,dc=com"
+bind_dn = "cn=mail,dc=test,dc=com"
+bind_password = { file = "secret" }
+connect_timeout_seconds = 0.5
+"""
+
+
+def steps(folder: Path, *words: str, status: int = 0) -> list[dict[str, Any]]:
+    done = run(str(folder), "selftest", *words, "--quiet")
+    assert (done.status, done.err) == (status, ""), done.out
+    return [json.loads(line) for line in done.out.splitlines()]
+
+
+def faults(found: list[dict[str, Any]]) -> dict[str, set[str]]:
+    """Under each fault the results of its answers."""
+    broken = {fault: {step["result"] for step in found if step["fault"] == fault} for fault in breaking.FAULTS}
+    for step in found:
+        assert step["seconds"] < 10
+        if step["fault"] and step["expected"] == "-DEAD":
+            assert step["answer"].startswith("-DEAD "), step
+    return broken
+
+
+def shown(*hidden: str) -> dict[str, set[str]]:
+    return {fault: {"not shown" if fault in hidden else OK} for fault in breaking.FAULTS}
+
+
+@pytest.fixture
+def users(tmp_path: Path) -> Path:
+    return make_folder(tmp_path / "mail", BOB)
+
+
+def test_a_conversation_goes_as_it_should_and_leaves_every_byte(users: Path) -> None:
+    before = contents(str(users))
+    found = steps(users)
+    assert [step["request"] for step in found][:3] == ["version", "help", "lookup bob@test.com"]
+    assert {step["result"] for step in found} == {OK}
+    assert contents(str(users)) == before
+
+
+def test_flat_files_break_in_six_ways_and_none_says_no(users: Path) -> None:
+    before = contents(str(users))
+    assert faults(steps(users, "--faults")) == shown("database down", "database slow")
+    assert contents(str(users)) == before
+
+
+def test_a_sqlite_database_breaks_in_seven_ways(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "mail", None, toml=SQLITE)
+    (tmp_path / "from").mkdir()
+    base(str(tmp_path / "from"))
+    done = run(str(folder), "copy", "--from", str(tmp_path / "from"), "--to", "sql", "--make", "--quiet")
+    assert (done.status, done.err) == (0, "")
+    before = contents(str(folder))
+    assert faults(steps(folder, "--faults")) == shown("database down")
+    after = contents(str(folder))
+    assert after.keys() == before.keys()
+    assert (after["users.db"], after["nwauth.toml"]) == (before["users.db"], before["nwauth.toml"])
+
+
+@pytest.mark.parametrize("settings", [SERVER, LDAP])
+def test_of_a_server_only_being_down_and_slow_is_shown_and_nothing_is_asked_of_it(
+    tmp_path: Path, settings: str
+) -> None:
+    folder = make_folder(tmp_path / "mail", None, toml=settings)
+    (folder / "secret").write_text("sesame\n")
+    (folder / "secret").chmod(0o600)
+    found = steps(folder, "--faults", "--user", "bob@test.com", status=1)  # the real one is not there at all
+    wanted = shown("file gone", "half written", "no permission", "locked", "disk full")
+    assert faults(found) == wanted
+    assert {step["result"] for step in found if not step["fault"] and step["answer"].startswith("-DEAD")} == {WRONG}
+
+
+def test_another_module_behind_breaks_in_five_ways(tmp_path: Path, users: Path) -> None:
+    command = json.dumps([*COMMAND, "-path", str(users)])
+    toml = f'[[stores]]\nkind = "process"\ncommand = {command}\ntimeout_seconds = 1.0\n'
+    folder = make_folder(tmp_path / "front", None, toml=toml)
+    assert faults(steps(folder, "--faults")) == shown("locked", "disk full")
+
+
+def test_passwd_files_break_each_in_the_domain_of_the_user(tmp_path: Path) -> None:
+    toml = '[[stores]]\nkind = "passwd"\npath = "{domain}.passwd"\nshadow = "{domain}.shadow"\n'
+    folder = make_folder(tmp_path / "mail", None, toml=toml)
+    (folder / "test.com.passwd").write_text("bob:x:1:1::/:\n")
+    (folder / "test.com.shadow").write_text("bob:!:1::::::\n")
+    for name in os.listdir(folder):
+        os.utime(folder / name, (LONG_AGO, LONG_AGO))
+    # read-only: what only a change meets is not shown
+    assert faults(steps(folder, "--faults")) == shown("database down", "database slow", "locked", "disk full")
+
+
+def test_the_machines_accounts_are_not_broken(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "mail", None, toml='[[stores]]\nkind = "system"\nmin_uid = 0\n')
+    found = steps(folder, "--faults", "--user", "nobody", status=1)
+    assert faults(found) == shown(*(fault for fault in breaking.FAULTS if fault != "bad policy"))
+
+
+def test_every_fault_is_shown_or_explained_for_every_sort_of_store() -> None:
+    for sort in (copies.FILES, copies.SQLITE, copies.SERVER, copies.DIRECTORY, copies.PROGRAM, copies.SYSTEM):
+        for fault in breaking.FAULTS:
+            assert ((fault, sort) in breaking.BREAKS) is not ((fault, sort) in breaking.HIDDEN)
+
+
+def test_a_wrong_answer_ends_with_status_1_and_says_what_was_wanted(users: Path) -> None:
+    os.unlink(users / "nwauth.txt")
+    found = steps(users, "--user", "bob@test.com", status=1)
+    (step,) = [step for step in found if step["request"] == "lookup bob@test.com"]
+    assert (step["answer"], step["result"]) == ("-DEAD no user database, run nwauth init", WRONG)
+    assert step["why"].startswith("wanted +OK: ")
+
+
+def test_what_dmail_conf_names_is_started_with_its_time_and_its_folder(tmp_path: Path, users: Path) -> None:
+    conf = tmp_path / "dmail.conf"
+    conf.write_text(f"authent_method external\nauthent_process {COMMAND[0]} -path {users}\nauthent_timeout 7\n")
+    assert {step["result"] for step in steps(tmp_path, "--dmail-conf", str(conf))} == {OK}
+    assert run(str(tmp_path), "selftest", "--path", str(tmp_path), "--dmail-conf", str(conf)).status == 2
+    conf.write_text("authent_method unix_user\n")
+    assert run(str(tmp_path), "selftest", "--dmail-conf", str(conf)).status == 2
+
+
+def test_a_module_that_hangs_is_not_waited_for_longer_than_a_server_does(tmp_path: Path) -> None:
+    module = tmp_path / "hangs"
+    module.write_text("#!/bin/sh\nexec sleep 600\n")
+    module.chmod(0o755)
+    conf = tmp_path / "dmail.conf"
+    conf.write_text(f"authent_method external\nauthent_process {module}\nauthent_timeout 1\n")
+    first, *rest = steps(tmp_path, "--dmail-conf", str(conf), status=1)
+    assert first["answer"] == "no answer: the module did not answer within 1 s"
+    assert {step["result"] for step in rest} == {WRONG}
+    done = run(str(tmp_path), "selftest", "--faults", "--dmail-conf", str(conf))
+    assert (done.status, done.out) == (2, "")
+
+
+def test_a_throttle_counts_nobody_who_is_there(users: Path) -> None:
+    (users / "policy.toml").write_text('[policy]\ndefault = "allow"\n[throttle]\nper_user = 3\n')
+    (step,) = [step for step in steps(users) if step["request"].startswith("check ")]
+    assert step["request"].startswith("check nwauth-selftest-")
+
+
+def test_a_copy_leads_nowhere_else_and_takes_no_secret_along(tmp_path: Path) -> None:
+    from nwauth.config import read
+
+    settings = SERVER + 'read_url = "postgresql://mail:sesame@db2/mail"\nmatch = ["*@test.com"]\n'
+    folder = make_folder(tmp_path / "mail", None, toml=settings + '[log]\nfile = "/var/log/x"\n')
+    config = read(str(folder))
+    copy = copies.Copy(str(tmp_path / "copy"), config, config.stores[0])
+    copy.make()
+    copy.lead_to(9)
+    written = (tmp_path / "copy" / "nwauth.toml").read_text()
+    assert "sesame" not in written
+    assert "db2" not in written
+    assert "/var/log" not in written
+    (store,) = read(str(tmp_path / "copy")).stores
+    assert getattr(store, "url", "") == "postgresql://nwauth:none@127.0.0.1:9/nwauth"
+    copy.remove()
+    assert not (tmp_path / "copy").exists()
+
+
+# --- compat ----------------------------------------------------------------------------------------------------------
+
+
+def compat(command: str, *words: str, status: int) -> tuple[list[dict[str, Any]], str]:
+    done = run("/nowhere", "compat", "--cmd", command, *words)
+    assert done.status == status, done.err
+    return [json.loads(line) for line in done.out.splitlines()], done.err
+
+
+def test_this_program_plays_every_transcript_byte_for_byte() -> None:
+    found, note = compat(f"{COMMAND[0]} -path {{folder}}", status=0)
+    assert found == []
+    assert note.endswith(" replies alike, 0 differ, 0 never came\n")
+
+
+def test_what_differs_is_told_with_its_line() -> None:
+    found, _ = compat(f"{COMMAND[0]} -path {{folder}} -readonly", "--only", "vendor", status=1)
+    assert found[0] == {
+        "transcript": "vendor",
+        "line": 4,
+        "request": "set bob@test.com bob",
+        "expected": "+OK bob@test.com added to database",
+        "answer": "-ERR not supported here",
+        "result": "differs",
+        "why": "not a byte may differ",
+    }
+
+
+NETWINS = """\
+import sys
+for line in sys.stdin:
+    word = line.split()[0]
+    if word == "search":
+        print("+DATA bob\\n+OK")
+    else:
+        print({"exit": "+OK", "quit": "+OK", "lookup": "-ERR nobody of that name"}.get(word, "+OK"), flush=True)
+"""
+
+
+def test_netwins_dialect_is_told_from_a_fault(tmp_path: Path) -> None:
+    module = tmp_path / "module.py"
+    module.write_text(NETWINS)
+    command = f"{sys.executable} {module} {{folder}}"
+    found, _ = compat(command, "--only", "quit", status=1)
+    assert [(row["answer"], row["result"]) for row in found] == [("+OK", "differs")]
+    found, _ = compat(command, "--only", "quit", "--profile", "netwin", status=0)
+    assert [(row["result"], row["why"]) for row in found] == [("dialect", "older modules say +OK and no more")]
+    found, note = compat(command, "--only", "nobase", "--profile", "netwin", status=0)
+    assert (found, "nobase was not played: " in note) == ([], True)
+
+
+def test_a_module_that_ends_or_cannot_be_started_is_told(tmp_path: Path) -> None:
+    (row,), _ = compat("false {folder}", "--only", "vendor", status=1)
+    assert (row["result"], row["why"]) == ("silent", "no answer: the module ended, exit status 1")
+    assert compat(f"{tmp_path}/none {{folder}}", status=75)[0] == []
+
+
+def test_a_command_without_a_folder_of_its_own_is_refused() -> None:
+    for command in (shutil.which("true") or "true", "'", ""):
+        assert compat(command, status=2)[0] == []
+    assert "vendor" in compat("true {folder}", "--only", "frob", status=2)[1]
+
+
+# --- the page --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
+def test_the_commands_of_the_page_print_what_it_says(block: str, tmp_path: Path) -> None:
+    path = f"{os.path.dirname(COMMAND[0])}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash"],
+        input=block.encode(),
+        capture_output=True,
+        check=False,
+        cwd=tmp_path,
+        env={"PATH": path, "PYTHONWARNINGS": "error", "LC_ALL": "C"},
+        timeout=60,
+    )
+    assert re.sub(rb"\d+ replies alike, 0 differ, 0 never came\n", b"", done.stderr) == b""
+    said = re.sub(rb"[\x80-\xff]", b"@", done.stdout).decode().splitlines()
+    assert said == [line.removeprefix("# ") for line in block.splitlines() if line.startswith("#")]
+
+
+def test_the_page_lists_every_fault() -> None:
+    assert tuple(re.findall(r"^\| `([a-z ]+)` \|", PAGE.read_text(), re.MULTILINE)) == breaking.FAULTS
