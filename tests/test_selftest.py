@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +157,16 @@ def test_a_module_that_hangs_is_not_waited_for_longer_than_a_server_does(tmp_pat
     assert {step["result"] for step in rest} == {WRONG}
     done = run(str(tmp_path), "selftest", "--faults", "--dmail-conf", str(conf))
     assert (done.status, done.out) == (2, "")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives its ids up")
+def test_root_says_as_whom_it_starts_the_module() -> None:
+    with tempfile.TemporaryDirectory() as place:  # which others can look into
+        os.chmod(place, 0o755)
+        users = make_folder(Path(place) / "mail", BOB)
+        os.chown(users, 65534, 65534)
+        done = run(str(users), "selftest")  # where the interpreter is root's own, it cannot be started
+    assert f"the module is started by nobody, who owns {users}\n" in done.err
 
 
 def test_a_throttle_counts_nobody_who_is_there(users: Path) -> None:

@@ -13,7 +13,7 @@ from nwauth.commands.command import command
 from nwauth.commands.diagnose import own_command
 from nwauth.commands.dmail_option import OPTION, dmail_conf_option
 from nwauth.commands.output import colored
-from nwauth.commands.session import Session, as_text
+from nwauth.commands.session import Session, as_text, shown_path
 from nwauth.commands.table import visible
 from nwauth.conformance.answers import NOT_SHOWN, OK, WRONG
 from nwauth.conformance.faults import Trial, broken
@@ -22,8 +22,10 @@ from nwauth.conformance.talking import LIMIT_SECONDS, is_ours
 from nwauth.dmail.drops import is_windows_path
 from nwauth.dmail.values import EXTERNAL
 from nwauth.dmail.words import command_words, path_of
+from nwauth.doctor.files import account
 from nwauth.errors import NwauthError
 from nwauth.names import ENCODING, ERRORS
+from nwauth.owner import was_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -60,6 +62,8 @@ def selftest(session: Session, *, faults: bool, user: str | None, dmail: DmailCo
     session = _at_its_folder(session, words)
     try:
         ours = is_ours(words)
+        if ours and session.config.folder and was_root():  # the settings are read as that account
+            session.note(f"the module is started by {account(os.geteuid())}, who owns {shown_path(session.folder)}")
         known = user or (_first_user(session, session.service.store) if ours else None)
         steps = conversation(
             words, folder="/", user=known, checked=known if ours and _may_fail(session) else None, limit_seconds=limit
