@@ -6,9 +6,10 @@ from nwauth.stores.base import Store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from nwauth.model import User
+    from nwauth.stores.base import Change
 
 
 class Around(Store):
@@ -58,6 +59,9 @@ class Around(Store):
 
     def put_all(self, users: Sequence[User]) -> list[User]:
         return self.inner.put_all(users)
+
+    def change_all(self, changes: Iterable[Change]) -> None:
+        self.inner.change_all(changes)
 
     def settle(self) -> None:
         self.inner.settle()

@@ -8,9 +8,11 @@ from nwauth.errors import NotSupported
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from nwauth.model import User
+
+    Change = tuple[User | None, User | None]  # a user as it is and as it is to be; None: not there
 
 
 class Store(ABC):
@@ -98,6 +100,19 @@ class Store(ABC):
             Unavailable: the store cannot tell now, and of the users any may have been added, each as a whole or not.
         """
         return [user for user in users if not self.put(user)]
+
+    def change_all(self, changes: Iterable[Change]) -> None:
+        """Make all of many changes, durably, or none, whenever a crash comes.
+
+        `changes` may be gone through more than once.  They are ordered by the bytes of the folded name, of which none
+        comes twice; memory does not grow with their number.
+
+        Raises:
+            NotSupported: the store cannot make several changes as one.
+            Refused: it cannot hold one of the users.
+            Unavailable: it cannot be done now, or one of the users is no longer exactly as given: nothing is changed.
+        """
+        raise NotSupported
 
     def settle(self) -> None:
         """Called at the end of a bulk load: bring what `put_all` has added into its final form.

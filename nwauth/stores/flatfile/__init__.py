@@ -15,6 +15,7 @@ room is for, from the small to the large:
     leavings   what a merge finds no place for
     swap       a new journal in the place of the old, under the hands of foreign writers
     merge      the journal folded into nwauth.txt
+    together   many changes as one: all of them, or none
     remove     deletions that other programs must see
     chores     what is done between two requests
     store      the store itself

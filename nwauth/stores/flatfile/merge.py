@@ -16,6 +16,7 @@ from nwauth.stores.flatfile.rewrite import NewFile, Overtaken, must_be_settled, 
 from nwauth.stores.flatfile.settling import GONE, is_gone
 from nwauth.stores.flatfile.swap import gained_lines, must_be_free, swap_journal
 from nwauth.stores.textfile import files
+from nwauth.stores.textfile.lines import key_of
 from nwauth.stores.textfile.ordered import lines_of
 from nwauth.stores.textfile.settling import UNENDED_SECONDS
 from nwauth.stores.textfile.userfile import UserFile
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from nwauth.stores.flatfile.folder import Folder
     from nwauth.stores.flatfile.notes import LockFile
     from nwauth.stores.flatfile.settling import Settling
+    from nwauth.stores.flatfile.together import Together
 
 
 class Merged(Record):
@@ -48,7 +50,7 @@ def merge(
     Raises:
         Unavailable: the files keep changing, are unsettled, or cannot be written; nothing is lost.
     """
-    return rewriting(folder, "merge", lambda: _merge_once(folder, lock, settling, complete=complete, shared=shared))
+    return rewriting(folder, "merge", lambda: merge_once(folder, lock, settling, complete=complete, shared=shared))
 
 
 def merge_if_due(
@@ -61,14 +63,22 @@ def merge_if_due(
     shared: bool,
 ) -> None:
     """`merge`, unless another process is at it, or has done it a moment ago."""
-    rewriting_if_due(
-        folder, "merge", lambda: _merge_once(folder, lock, settling, complete=complete, shared=shared), due
-    )
+    rewriting_if_due(folder, "merge", lambda: merge_once(folder, lock, settling, complete=complete, shared=shared), due)
 
 
-def _merge_once(
-    folder: Folder, lock: LockFile, settling: Settling, *, complete: Callable[[str], bool], shared: bool
+def merge_once(
+    folder: Folder,
+    lock: LockFile,
+    settling: Settling,
+    *,
+    complete: Callable[[str], bool],
+    shared: bool,
+    together: Together | None = None,
 ) -> Merged:
+    """One try of a merge, by the only process that rewrites the folder; `together`: with these changes.
+
+    Raises Overtaken, OSError, Unavailable.
+    """
     _end_journal(folder, lock, complete)
     source = UserFile.open(folder.txt, lines.fits) if files.identify(folder.txt) is not None else None
     if source is None and is_gone(folder, lock):
@@ -80,9 +90,11 @@ def _merge_once(
             source.adopt(folder.index)  # it tells whether the file is in order: then nothing need be sorted
         journal.load(folder.add, files.identify(folder.add))
         must_be_settled(source, settling)
+        if together is not None:
+            together.must_not_touch(journal.lines)
         leavings = Leavings()
         new = NewFile(folder)
-        new.fill(_merged_blocks(folder, source, journal, leavings))
+        new.fill(_merged_blocks(folder, source, journal, leavings, together))
         leavings.number(source)
         if journal.identity is not None:
             leavings.take_journal(folder, journal.read_bytes)
@@ -91,6 +103,8 @@ def _merge_once(
             must_stand(folder, source, journal.identity)
             must_be_settled(source, settling)
             gained = gained_lines(folder, journal)
+            if together is not None:
+                together.must_not_touch(_names_in(gained))
             must_be_free(folder, journal)
             leavings.write(folder)
             if shared:
@@ -132,16 +146,24 @@ def _end_journal(folder: Folder, lock: LockFile, complete: Callable[[str], bool]
         lock.release()
 
 
-def _merged_blocks(folder: Folder, source: UserFile | None, journal: Journal, leavings: Leavings) -> Iterable[bytes]:
+def _merged_blocks(
+    folder: Folder, source: UserFile | None, journal: Journal, leavings: Leavings, together: Together | None
+) -> Iterable[bytes]:
     in_file: Iterable[bytes] = ()
     if source is not None:
         head = _leading_comments(source)
         yield head
         leavings.leading = head.count(b"\n")
         in_file = lines_of(source, scratch=lambda: scratch(folder), odd=leavings.odd)
-    for row in current_lines(in_file, journal.lines, lost=leavings.lost):
+    rows = current_lines(in_file, journal.lines, lost=leavings.lost)
+    for row in rows if together is None else together.over(rows):
         leavings.users += 1
         yield row.rstrip(b"\r") + b"\n"
+
+
+def _names_in(rows: list[bytes]) -> set[bytes]:
+    """The folded names that journal lines speak of."""
+    return {lines.deleted_key(row) or (key_of(row) if row and lines.fits(row) else b"") for row in rows}
 
 
 def _leading_comments(source: UserFile) -> bytes:

@@ -20,10 +20,11 @@ from nwauth.stores.textfile.record import WAIT_SECONDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Final
 
     from nwauth.model import User
+    from nwauth.stores.base import Change
     from nwauth.stores.flatfile.merge import Merged
 
 DELETE_WAIT_SECONDS = 8.0  # below the server's 10
@@ -142,6 +143,14 @@ class FlatfileStore(Store):
             self._lock.release()
         self._merge_between_batches()
         return taken
+
+    def change_all(self, changes: Iterable[Change]) -> None:
+        from nwauth.stores.flatfile.together import change_all
+
+        self._take_lock()  # what a crash has left half done is mended first
+        self._lock.release()
+        self._view.forget_journal()
+        change_all(self.folder, self._lock, self._settling, changes, complete=self._complete, shared=self._shared)
 
     def settle(self) -> None:
         self._view.look_again(force=True)

@@ -51,7 +51,7 @@ def _own(table: OwnTable, users: Sequence[User], left: list[User], *, looks_firs
 
     def work(ask: Ask, cursor: Any) -> bool:
         left.clear()
-        taken = _taken(table, ask, [fold(user.name) for user in users]) if looks_first else set()
+        taken = taken_keys(table, ask, [fold(user.name) for user in users]) if looks_first else set()
         new: list[User] = []
         for user in users:
             key = fold(user.name)
@@ -64,7 +64,7 @@ def _own(table: OwnTable, users: Sequence[User], left: list[User], *, looks_firs
     return work
 
 
-def _taken(table: OwnTable, ask: Ask, keys: Sequence[str]) -> set[str]:
+def taken_keys(table: OwnTable, ask: Ask, keys: Sequence[str]) -> set[str]:
     """Which of the folded names are there already."""
     taken: set[str] = set()
     for at in range(0, len(keys), ASKED_KEYS):

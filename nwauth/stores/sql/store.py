@@ -14,10 +14,11 @@ from nwauth.stores.sql.link import RETRY_SECONDS, Link, Taken
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import Any, Final
 
     from nwauth.model import User
+    from nwauth.stores.base import Change
     from nwauth.stores.health import Notice
     from nwauth.stores.sql.columns import Columns
     from nwauth.stores.sql.drivers.base import Driver
@@ -140,6 +141,19 @@ class SqlStore(Store):
 
     def put_all(self, users: Sequence[User]) -> list[User]:
         return put_all(self._writer.table, users, self._change)
+
+    def change_all(self, changes: Iterable[Change]) -> None:
+        from nwauth.stores.sql.together import LONG_SECONDS, change_all
+
+        if self._read_only:
+            raise NotSupported
+        self._writer.begin(monotonic() + LONG_SECONDS)  # it is one transaction, however many users there are
+        try:
+            change_all(self._writer.table, changes, self._writer.change)
+        except Taken as error:
+            if self._writer.table.is_ours:
+                raise Unavailable(f"table {self._writer.table.name} was changed meanwhile, try again") from error
+            raise _not_unique(self._writer.table, error) from error
 
     def replace(self, old: User, new: User, *, wait_seconds: float | None = None) -> bool:
         table = self._writer.table
