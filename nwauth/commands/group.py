@@ -50,7 +50,8 @@ Without a command, or with the options of NetWin's NWAuth alone, the program ser
 so a mail server starts it. Every command has its own --help."""
 
 EXIT_STATUSES = """Exit status: 0 yes or done, 1 no (no such user, wrong password), 2 the command line is wrong,
-75 cannot tell now (try again), 130 interrupted, 141 nobody reads the results any more."""
+3 a dry run of a plan found changes, 75 cannot tell now (try again), 130 interrupted,
+141 nobody reads the results any more."""
 
 root = LazyGroup(
     "nwauth",
@@ -64,6 +65,7 @@ root = LazyGroup(
         "test": "login:test",
         "explain": "explain:explain",
         "policy": "policy:policy",
+        "apply": "apply:apply",
         "import": "importing:import_",
         "copy": "copy:copy",
         "merge": "merge:merge",

@@ -127,9 +127,7 @@ def get_secret(session: Session, source: Source, *, scheme: str | None = None, u
         return _ready(session, source.ready)
     generated = None
     if source.generate:
-        from secrets import choice
-
-        generated = "".join(choice(ALPHABET) for _ in range(GENERATED_LENGTH))
+        generated = made_up()
         password = generated.encode()
     else:
         password = get_password(session, source)
@@ -142,6 +140,13 @@ def get_secret(session: Session, source: Source, *, scheme: str | None = None, u
     store = session.service.taker(user) if isinstance(user, str) else user.store
     field = session.service.field_for(password, user)
     return Secret(field=field, scheme=session.identify(field, store=store).name, generated=generated)
+
+
+def made_up() -> str:
+    """A new password of our own dice."""
+    from secrets import choice
+
+    return "".join(choice(ALPHABET) for _ in range(GENERATED_LENGTH))
 
 
 def _note_lowered(session: Session, source: Source, text: str) -> None:

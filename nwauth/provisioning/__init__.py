@@ -1,0 +1,19 @@
+"""A store made equal to a plan: what a plan says of each user, what differs, and all of it changed as one.
+
+The rooms, in the order that a plan passes them:
+
+- `formats`: the users of a plan file, one after the other, from NDJSON, CSV, TSV, JSON or TOML, with their places
+- `entries`: what one of them says, checked; whatever is wrong is told with its place
+- `spool`: entries and changes by folded name, in a file without a name: memory does not grow with their number
+- `differing`: the entries beside the users who stand in the store, and what each is to become
+- `work`: `Applying`, which does it all
+"""
+
+from __future__ import annotations
+
+from nwauth.provisioning.differing import Keeping
+from nwauth.provisioning.entries import Reader
+from nwauth.provisioning.formats import FORMATS, BadPlan, format_of
+from nwauth.provisioning.work import Applying, Outcome, Tally
+
+__all__ = ["FORMATS", "Applying", "BadPlan", "Keeping", "Outcome", "Reader", "Tally", "format_of"]

@@ -1,0 +1,314 @@
+"""What a plan says of one user, checked; whatever is wrong is told with its place, and nothing of that user is used."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+from nwauth.errors import Refused
+from nwauth.model import Record
+from nwauth.names import ENCODING, ERRORS, fold, matcher
+from nwauth.policy import account
+from nwauth.protocol import BadRequest, check_field
+from nwauth.provisioning.formats import HEAD_KEYS, BadPlan, Fault, Place, Raw, kind_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Final
+
+    from nwauth.names import NameRules
+    from nwauth.passwords import Passwords
+
+STATES = ("present", "absent", "suspended")
+UPDATES = ("on_create", "always")
+OWN_KEYS = ("drop_path", "uid", "ip_mask")  # of a user beside the info fields
+PASSWORD_KEYS = ("password_hash", "password", "generate")
+NO_INFO = frozenset(("name", "state", "update_password", *PASSWORD_KEYS, *OWN_KEYS))
+
+
+class Entry(Record):
+    """What a plan wants of one user.
+
+    `secret_kind` is one of `PASSWORD_KEYS` or "", `secret` what is said there.  `fields` are info fields; an empty
+    value takes one away.  `line` 0: it cannot be told.
+    """
+
+    __slots__ = ("always", "fields", "line", "name", "own", "secret", "secret_kind", "state")
+    SECRET = ("secret",)
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        line: int,
+        state: str,
+        secret_kind: str,
+        secret: str,
+        always: bool,
+        fields: dict[str, str],
+        own: dict[str, str],
+    ) -> None:
+        self.name: Final = name
+        self.line: Final = line
+        self.state: Final = state
+        self.secret_kind: Final = secret_kind
+        self.secret: Final = secret
+        self.always: Final = always
+        self.fields: Final = fields
+        self.own: Final = own
+
+    @property
+    def key(self) -> bytes:
+        """What plans and stores are ordered by."""
+        return fold(self.name).encode(ENCODING, ERRORS)
+
+    def packed(self) -> tuple[Any, ...]:
+        """For a `Spool`."""
+        rest = (self.name, self.line, self.state, self.secret_kind, self.secret, self.always, self.fields, self.own)
+        return (self.key, *rest)
+
+    @classmethod
+    def of(cls, item: tuple[Any, ...]) -> Entry:
+        """The reverse of `packed`."""
+        _, name, line, state, kind, secret, always, fields, own = item
+        return cls(
+            name=name,
+            line=line,
+            state=state,
+            secret_kind=kind,
+            secret=secret,
+            always=always,
+            fields=fields,
+            own=own,
+        )
+
+
+class Reader:
+    """Makes entries of what stands in a plan.
+
+    `scope` is the pattern of the plan's head, or the one given; `defaults` are filled in by who knows the user.
+    `whole` gives a name the default domain.  `is_there` tells whether a user stands in the store: names that do are not
+    judged.
+    """
+
+    def __init__(
+        self,
+        *,
+        names: NameRules,
+        whole: Callable[[str], str],
+        passwords: Passwords,
+        scheme: str,
+        star_is_clear: bool,
+        is_there: Callable[[str], bool],
+        scope: str = "",
+    ) -> None:
+        self._is_there: Final = is_there
+        self._names: Final = names
+        self._whole: Final = whole
+        self._passwords: Final = passwords
+        self._scheme: Final = scheme
+        self._star_is_clear: Final = star_is_clear
+        self._given_scope: Final = scope
+        self.scope = scope
+        self.defaults: dict[str, str] = {}
+        self._always = False
+        self._matches: Callable[[str], bool] | None = matcher(scope) if scope else None
+        self.clear_text = 0
+
+    def entries(self, found: Iterable[Raw | Fault]) -> Iterator[Entry | Fault]:
+        """An entry for each user, or what is wrong with it, each fault by itself.
+
+        Raises:
+            BadPlan: what the plan says of all cannot be used.
+        """
+        for raw in found:
+            if isinstance(raw, Fault):
+                yield raw
+            elif raw.is_head:
+                self._take_head(raw)
+            else:
+                yield from self._entry(raw)
+
+    # --- the head ---------------------------------------------------------------------------------------------------
+
+    def _take_head(self, raw: Raw) -> None:
+        """Raises BadPlan."""
+        values = raw.values
+        unknown = sorted(set(values) - HEAD_KEYS)
+        if unknown:
+            raise BadPlan(f"found {unknown[0]!a}, wanted {', '.join(sorted(HEAD_KEYS))}")
+        update = values.get("update_password", "on_create")
+        if update not in UPDATES:
+            raise BadPlan(f"update_password: found {_shown(update)}, wanted {' or '.join(UPDATES)}")
+        self._always = update == "always"
+        self._take_scope(values.get("scope", {}))
+        self._take_defaults(values.get("defaults", {}))
+
+    def _take_scope(self, scope: Any) -> None:
+        if not isinstance(scope, dict) or set(scope) - {"match"}:
+            raise BadPlan('scope: found something else, wanted match = "PATTERN" alone')
+        if "match" not in scope:
+            return
+        if not isinstance(scope["match"], str) or not scope["match"]:
+            raise BadPlan(f"scope.match: found {_shown(scope['match'])}, wanted a pattern, as *@test.com")
+        if self._given_scope and scope["match"] != self._given_scope:
+            raise BadPlan(f"scope.match: found {scope['match']!a}, and --match says {self._given_scope!a}")
+        self.scope = scope["match"]
+        self._matches = matcher(self.scope)
+
+    def _take_defaults(self, defaults: Any) -> None:
+        if not isinstance(defaults, dict):
+            raise BadPlan(f"defaults: found {kind_of(defaults)}, wanted a table of fields")
+        for field, value in defaults.items():
+            if field in NO_INFO:
+                raise BadPlan(f"defaults.{field}: it is said of each user by itself, wanted an info field")
+            try:
+                text = _text(value)
+                check_field(field, text)
+                account.check_dates({field: text})
+            except (_NoText, BadRequest, Refused) as error:
+                raise BadPlan(f"defaults.{field}: {error}") from None
+            if not text:
+                raise BadPlan(f"defaults.{field}: found nothing, wanted a value")
+            self.defaults[field] = text
+
+    # --- a user -----------------------------------------------------------------------------------------------------
+
+    def _entry(self, raw: Raw) -> Iterator[Entry | Fault]:
+        faults: list[Fault] = []
+        values: dict[str, str] = {}
+        flags = {"generate": False}
+        for key, value in raw.values.items():
+            if key == "generate" and isinstance(value, bool):
+                flags[key] = value
+                continue
+            try:
+                values[key] = value if type(value) is str and value.isprintable() else _text(value)
+            except _NoText as error:
+                faults.append(Fault(raw.at(key), f"{key}: {error}"))
+        if "generate" in values:
+            word = values.pop("generate").lower()
+            if word not in ("true", "false"):
+                faults.append(Fault(raw.at("generate"), "generate: found something else, wanted true or false"))
+            flags["generate"] = word == "true"
+        faults += self._faults(raw, values, generate=flags["generate"])
+        if faults:
+            yield from (Fault(fault.place, fault.text, name=values.get("name", "")) for fault in faults)
+            return
+        secret_kind = next((key for key in ("password_hash", "password") if values.get(key)), "")
+        state = values.get("state", "present")
+        fields = {key: value for key, value in values.items() if key not in NO_INFO}
+        if state == "suspended":
+            fields["mailstatus"] = "suspended"
+        self.clear_text += bool(values.get("password"))
+        yield Entry(
+            name=self._whole(values["name"]),
+            line=raw.line,
+            state=state,
+            secret_kind=secret_kind or ("generate" if flags["generate"] else ""),
+            secret=values.get(secret_kind, ""),
+            always=values.get("update_password", "always" if self._always and secret_kind else "") == "always",
+            fields=fields,
+            own={key: values[key] for key in OWN_KEYS if key in values},
+        )
+
+    def _faults(self, raw: Raw, values: dict[str, str], *, generate: bool) -> Iterator[Fault]:
+        def fault(key: str, text: str) -> Fault:
+            return Fault(raw.at(key), f"{key}: {text}")
+
+        yield from self._faults_of_name(raw, values)
+        state, update = values.get("state", "present"), values.get("update_password", "on_create")
+        if state not in STATES:
+            yield fault("state", f"found {_shown(state)}, wanted {', '.join(STATES)}")
+        if update not in UPDATES:
+            yield fault("update_password", f"found {_shown(update)}, wanted {' or '.join(UPDATES)}")
+        given = [key for key in ("password_hash", "password") if values.get(key)] + ["generate"] * generate
+        if len(given) > 1:
+            yield fault(given[1], f"found beside {given[0]}, wanted one of them")
+        if update == "always" and generate:
+            yield fault("update_password", "found always with generate, which would be another password each time")
+        if state == "absent" and (set(values) - {"name", "state"} or generate):
+            key = next(iter(set(raw.values) - {"name", "state"}))
+            yield fault(key, 'found beside state = "absent", wanted nothing but the name')
+        yield from self._faults_of_secret(raw, values)
+        yield from _faults_of_fields(raw, values, suspended=state == "suspended")
+
+    def _faults_of_name(self, raw: Raw, values: dict[str, str]) -> Iterator[Fault]:
+        name = values.get("name")
+        if not name:
+            if "name" not in raw.values or name is not None:
+                yield Fault(raw.at("name") if "name" in raw.values else raw.at(), "name: found none, wanted one")
+            return
+        whole = self._whole(name)
+        why = self._names.fault(whole)
+        if why is not None and values.get("state") != "absent" and not self._is_there(whole):
+            yield Fault(raw.at("name"), f"name: nobody may be called {whole!a}: {why}")
+        if self._matches is not None and not self._matches(fold(whole)):
+            yield Fault(raw.at("name"), f"name: {whole!a} is outside the scope, {self.scope!a}")
+
+    def _faults_of_secret(self, raw: Raw, values: dict[str, str]) -> Iterator[Fault]:
+        field, password = values.get("password_hash", ""), values.get("password", "")
+        if field:
+            if ":" in field or (not field.isprintable() and any(c < " " or c == "\x7f" for c in field)):
+                yield Fault(raw.at("password_hash"), "password_hash: found a colon or control character in it")
+            elif self._passwords.identify(field, star_is_clear=self._star_is_clear).name == "unknown":
+                yield Fault(
+                    raw.at("password_hash"),
+                    "password_hash: found no known form (nwauth hash list names them); clear text is for password",
+                )
+        if password:
+            try:
+                self._passwords.must_be_makeable(password.encode(ENCODING, ERRORS), self._scheme)
+            except Refused as error:
+                yield Fault(raw.at("password"), f"password: {error}")
+
+
+def _faults_of_fields(raw: Raw, values: dict[str, str], *, suspended: bool) -> Iterator[Fault]:
+    seen: dict[str, str] = {}
+    for key, value in values.items():
+        if key in NO_INFO:
+            continue
+        folded = key.lower()
+        try:
+            if not (key.isidentifier() and value.isprintable() and '"' not in value):  # nearly all are
+                check_field(key, value)
+            if folded in account.DATE_FIELDS:
+                account.check_dates({key: value})
+        except (BadRequest, Refused) as error:
+            yield Fault(raw.at(key), f"{key!a}: {str(error).removeprefix('malformed info: ')}")
+        if folded in seen:
+            yield Fault(raw.at(key), f"{key}: found beside {seen[folded]}, which is the same field")
+        seen[folded] = key
+        if suspended and folded == "mailstatus":
+            yield Fault(raw.at(key), f'{key}: found beside state = "suspended", which sets it')
+
+
+class _NoText(Exception):
+    """A value that is no text."""
+
+
+def _text(value: Any) -> str:
+    """A value of a plan as an info field holds it: text, a whole number, a date.  Raises _NoText."""
+    match value:
+        case str():
+            try:
+                value.encode(ENCODING, ERRORS)
+            except UnicodeEncodeError:
+                raise _NoText("found half a character (a lone surrogate), wanted text") from None
+            return value
+        case bool():
+            pass
+        case int():
+            return str(value)
+        case datetime():
+            return value.isoformat(sep=" ")
+        case date():
+            return value.isoformat()
+    raise _NoText(f"found {kind_of(value)}, wanted text or a whole number")
+
+
+def _shown(value: object) -> str:
+    return ascii(value)[:60] if isinstance(value, str) else kind_of(value)
+
+
+__all__ = ["Entry", "Place", "Reader"]

@@ -1,0 +1,325 @@
+"""The files that plans are: each gives its users one after the other, as they stand there, with their places.
+
+NDJSON, CSV and TSV are read line by line, whatever their size.  JSON and TOML are read whole.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import tomllib
+from typing import TYPE_CHECKING, Any
+
+from nwauth.errors import Refused
+from nwauth.model import Record
+from nwauth.names import ENCODING, ERRORS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import IO, Final
+
+FORMATS = ("ndjson", "csv", "tsv", "json", "toml")
+ENDINGS = {".jsonl": "ndjson", **{f".{form}": form for form in FORMATS}}
+MAX_WHOLE_USERS = 50_000
+MAX_WHOLE_BYTES = 256 << 20
+MAX_LINE_BYTES = 1 << 20
+BOM = b"\xef\xbb\xbf"
+HEAD_KEYS = frozenset(("scope", "defaults", "update_password"))
+
+
+class BadPlan(Refused):
+    """The file is no plan: nothing of it can be used."""
+
+
+class Place(Record):
+    """Where something of a plan stands: line and column, from 1; 0: it cannot be told."""
+
+    __slots__ = ("column", "line")
+
+    def __init__(self, line: int, column: int = 1) -> None:
+        self.line: Final = line
+        self.column: Final = column
+
+
+class Raw:
+    """What a plan says of one user, or (`is_head`) of all, as it stands there; `at` tells where a key does."""
+
+    def __init__(
+        self, values: dict[str, Any], line: int, *, at: Callable[[str], Place] | None = None, is_head: bool = False
+    ) -> None:
+        self.values: Final = values
+        self.line: Final = line
+        self.is_head: Final = is_head
+        self._at = at
+
+    def at(self, key: str = "") -> Place:
+        """Where `key` stands, or the whole."""
+        return Place(self.line) if self._at is None or not key else self._at(key)
+
+
+class Fault(Record):
+    """What is wrong at a place, in words; `name` is the user's, where it is known."""
+
+    __slots__ = ("name", "place", "text")
+
+    def __init__(self, place: Place, text: str, *, name: str = "") -> None:
+        self.name: Final = name
+        self.place: Final = place
+        self.text: Final = text
+
+
+def format_of(name: str) -> str | None:
+    """The format that the end of a file's name says."""
+    return next((form for ending, form in ENDINGS.items() if name.lower().endswith(ending)), None)
+
+
+def read(file: IO[bytes], form: str) -> Iterator[Raw | Fault]:
+    """The users of a plan, one after the other; the head, if there is one, first.
+
+    Raises:
+        BadPlan: it cannot be read any further; the text says why and where.
+        OSError: it cannot be read.
+    """
+    match form:
+        case "ndjson":
+            return _ndjson(file)
+        case "csv" | "tsv":
+            return _separated(file, "," if form == "csv" else "\t")
+        case "json":
+            return _json(_whole(file, form))
+        case _:
+            return _toml(_whole(file, form))
+
+
+# --- line by line ----------------------------------------------------------------------------------------------------
+
+
+def _ndjson(file: IO[bytes]) -> Iterator[Raw | Fault]:
+    number, is_first = 0, True
+    while row := file.readline(MAX_LINE_BYTES + 1):
+        number += 1
+        if len(row) > MAX_LINE_BYTES:
+            raise BadPlan(f"line {number}: found more than {MAX_LINE_BYTES:,} bytes, wanted one user a line")
+        text = row.removeprefix(BOM if number == 1 else b"").decode(ENCODING, ERRORS).strip()
+        if not text:
+            continue
+        try:
+            values = json.loads(text, object_pairs_hook=_once_each)
+        except json.JSONDecodeError as error:
+            yield Fault(Place(number, error.colno), f"found no JSON ({error.msg}), wanted one object a line")
+            continue
+        except _Twice as error:
+            yield Fault(_in_text(text, number, str(error)), f"found {error!s} twice, wanted it once")
+            continue
+        except RecursionError:
+            yield Fault(Place(number), "found JSON that is nested too deeply, wanted one object a line")
+            continue
+        if not isinstance(values, dict):
+            yield Fault(Place(number), f"found {kind_of(values)}, wanted an object: {{...}}")
+            continue
+        is_head = bool(values) and set(values) <= HEAD_KEYS
+        if is_head and not is_first:
+            yield Fault(Place(number), f"found {' and '.join(values)} here, wanted it on the first line")
+        else:
+            yield Raw(values, number, at=_finder(text, number), is_head=is_head)
+        is_first = False
+
+
+def _finder(text: str, line: int) -> Callable[[str], Place]:
+    return lambda key: _in_text(text, line, key)
+
+
+def _in_text(text: str, line: int, key: str) -> Place:
+    """The place of a key in an object that stands on one line, as far as it can be found there."""
+    found = re.search(re.escape(json.dumps(key, ensure_ascii=False)) + r"\s*:", text)
+    return Place(line, 1 if found is None else found.start() + 1)
+
+
+def _separated(file: IO[bytes], separator: str) -> Iterator[Raw | Fault]:
+    text = io.TextIOWrapper(file, encoding="utf-8-sig", errors=ERRORS, newline="")
+    rows = csv.reader(text, delimiter=separator, strict=True)
+    try:
+        head = next(rows, None)
+        if head is None:
+            return
+        columns = [name.strip() for name in head]
+        _must_be_columns(columns)
+        start = rows.line_num + 1
+        for cells in rows:
+            line, start = start, rows.line_num + 1
+            if not cells:
+                continue
+            if len(cells) != len(columns):
+                yield Fault(Place(line), f"found {len(cells)} cells, wanted {len(columns)}: {', '.join(columns)}")
+                continue
+            values = {name: cell for name, cell in zip(columns, cells, strict=True) if cell}
+            yield Raw(values, line, at=_cell_finder(columns, line))
+    except csv.Error as error:
+        raise BadPlan(f"line {rows.line_num}: {error}") from None
+    finally:
+        text.detach()
+
+
+def _cell_finder(columns: list[str], line: int) -> Callable[[str], Place]:
+    return lambda key: Place(line, columns.index(key) + 1 if key in columns else 1)
+
+
+def _must_be_columns(columns: list[str]) -> None:
+    for number, name in enumerate(columns, 1):
+        if not name:
+            raise BadPlan(f"line 1, column {number}: found no name, wanted that of a field")
+        if name in columns[: number - 1]:
+            raise BadPlan(f"line 1, column {number}: found {name!a} twice, wanted it once")
+    if "name" not in columns:
+        raise BadPlan(f"line 1: found the columns {', '.join(map(ascii, columns))}, wanted one of them to be name")
+
+
+# --- whole -----------------------------------------------------------------------------------------------------------
+
+
+def _whole(file: IO[bytes], form: str) -> str:
+    data = file.read(MAX_WHOLE_BYTES + 1)
+    if len(data) > MAX_WHOLE_BYTES:
+        raise _too_many(form, "a longer file")
+    return data.removeprefix(BOM).decode(ENCODING, ERRORS)
+
+
+def _too_many(form: str, found: str) -> BadPlan:
+    return BadPlan(
+        f"found {found}, wanted {MAX_WHOLE_USERS:,} users at most in {form.upper()}: write NDJSON or CSV, of any size"
+    )
+
+
+def _json(text: str) -> Iterator[Raw | Fault]:
+    try:
+        plan = json.loads(text, object_pairs_hook=_once_each)
+    except json.JSONDecodeError as error:
+        raise BadPlan(f"line {error.lineno}, column {error.colno}: found no JSON: {error.msg}") from None
+    except _Twice as error:
+        raise BadPlan(f"found {error!s} twice in one object, wanted it once") from None
+    except RecursionError:
+        raise BadPlan("found JSON that is nested too deeply") from None
+    if isinstance(plan, list):
+        plan = {"user": plan}
+    yield from _placed(_users_of(plan, "json"), text, _starts(text), "json")
+
+
+def _users_of(plan: object, form: str) -> list[Any]:
+    """The users of a whole plan, behind its head, which is the first of them."""
+    if not isinstance(plan, dict):
+        raise BadPlan(f"line 1: found {kind_of(plan)}, wanted an object with scope, defaults and user")
+    unknown = sorted(set(plan) - HEAD_KEYS - {"user"})
+    if unknown:
+        raise BadPlan(f"found {unknown[0]!a}, wanted scope, defaults, update_password and user")
+    users = plan.get("user", [])
+    if not isinstance(users, list):
+        raise BadPlan(f"user: found {kind_of(users)}, wanted a list: {'[[user]]' if form == 'toml' else '[...]'}")
+    if len(users) > MAX_WHOLE_USERS:
+        raise _too_many(form, f"{len(users):,} users")
+    head = {key: plan[key] for key in plan if key != "user"}
+    return [_Head(head), *users] if head else users
+
+
+class _Head(dict[str, Any]):
+    """What a plan says of all."""
+
+
+def _placed(users: list[Any], text: str, starts: list[int], form: str) -> Iterator[Raw | Fault]:
+    """The users with their places; `starts` tells where each begins, if it was found for all."""
+    if users and isinstance(users[0], _Head):
+        yield Raw(dict(users[0]), 1, is_head=True)
+        users = users[1:]
+    known = len(starts) == len(users)
+    line = counted = 0
+    for number, values in enumerate(users):
+        start = starts[number] if known else 0
+        end = starts[number + 1] if known and number + 1 < len(users) else len(text)
+        line, counted = line + text.count("\n", counted, start), start
+        row = line + 1 if known else 0
+        if isinstance(values, dict):
+            yield Raw(values, row, at=_whole_finder(text, start, end if known else start, row, form))
+        else:
+            yield Fault(Place(row), f"user {number + 1}: found {kind_of(values)}, wanted a table of fields")
+
+
+def _whole_finder(text: str, start: int, end: int, line: int, form: str) -> Callable[[str], Place]:
+    """Tells where a key stands in the part of a file that speaks of one user."""
+
+    def at(key: str) -> Place:
+        name = re.escape(key)
+        pattern = rf'"{name}"\s*:' if form == "json" else rf'(?m)^[ \t]*"?{name}"?[ \t]*='
+        found = re.compile(pattern).search(text, start, end)
+        if found is None:
+            return Place(line)
+        place = found.end() - len(found[0].lstrip())
+        return Place(line + text.count("\n", start, place), place - text.rfind("\n", 0, place))
+
+    return at
+
+
+def _starts(text: str) -> list[int]:
+    """Where each user of a JSON plan begins: the objects in the list that is the plan, or that its `user` is."""
+    decoder = json.JSONDecoder()
+    at = _behind_blanks(text, 0)
+    if text[at] == "{":
+        at = _behind_blanks(text, at + 1)
+        while text[at] != "}":
+            key, at = decoder.raw_decode(text, at)
+            at = _behind_blanks(text, _behind_blanks(text, at) + 1)
+            if key == "user":
+                break
+            at = _behind_blanks(text, decoder.raw_decode(text, at)[1])
+            at = _behind_blanks(text, at + (text[at] == ","))
+    starts: list[int] = []
+    if text[at] != "[":
+        return starts
+    at = _behind_blanks(text, at + 1)
+    while text[at] != "]":
+        starts.append(at)
+        at = _behind_blanks(text, decoder.raw_decode(text, at)[1])
+        at = _behind_blanks(text, at + (text[at] == ","))
+    return starts
+
+
+def _behind_blanks(text: str, at: int) -> int:
+    while text[at : at + 1] in (" ", "\t", "\n", "\r"):
+        at += 1
+    return at
+
+
+def _toml(text: str) -> Iterator[Raw | Fault]:
+    try:
+        plan = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        found = re.search(r"^(.*) \(at (?:line (\d+), column (\d+)|end of document)\)$", str(error))
+        where = f"line {found[2]}, column {found[3]}: " if found and found[2] else ""
+        raise BadPlan(f"{where}found no TOML: {found[1] if found else error}") from None
+    except RecursionError:
+        raise BadPlan("found TOML that is nested too deeply") from None
+    users = _users_of(plan, "toml")
+    starts = [found.start() for found in re.finditer(r"(?m)^[ \t]*\[\[[ \t]*\"?user\"?[ \t]*\]\]", text)]
+    yield from _placed(users, text, starts, "toml")
+
+
+# --- what they share -------------------------------------------------------------------------------------------------
+
+
+class _Twice(Exception):
+    """A key stands twice in one object."""
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        raise _Twice(next(key for at, (key, _) in enumerate(pairs) if any(key == other for other, _ in pairs[:at])))
+    return values
+
+
+def kind_of(value: object) -> str:
+    """What a value is, in words, without showing it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    words = {type(None): "null", int: "a number", float: "a number", str: "text", list: "a list", dict: "a table"}
+    return words.get(type(value), f"a {type(value).__name__}")

@@ -1,0 +1,471 @@
+"""``nwauth apply``: whole outputs and exit statuses, through the installed command."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.commands.common import SETTINGS, Run, base, contents, run
+from tests.databases import shared_mariadb, shared_postgres, unique
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.databases.mariadb import MariaDb
+    from tests.databases.postgres import Postgres
+
+SSHA = "{ssha}EAzXAXBVz5BjxQcv2+AC12kT02SICcXf"
+USERS = f"""ann@test.com:{SSHA}:quota="7"
+bob@test.com:*secret:quota="5" full_name="Bob Bee"
+out@other.com:!:odd text
+""".encode()
+PLAN = f"""\
+[scope]
+match = "*@test.com"
+
+[defaults]
+quota = "200000000"
+
+[[user]]
+name = "Bob@test.com"
+full_name = "Bob"
+password_hash = "{SSHA}"
+valid_until = 2027-01-31
+
+[[user]]
+name = "new@test.com"
+password_hash = "{SSHA}"
+state = "suspended"
+
+[[user]]
+name = "ann@test.com"
+state = "absent"
+"""
+HEAD = {"scope": {"match": "*@test.com"}, "defaults": {"quota": "200000000"}}
+PEOPLE: list[dict[str, Any]] = [
+    {"name": "Bob@test.com", "full_name": "Bob", "password_hash": SSHA, "valid_until": "2027-01-31"},
+    {"name": "new@test.com", "password_hash": SSHA, "state": "suspended"},
+    {"name": "ann@test.com", "state": "absent"},
+]
+AFTER = f"""bob@test.com:*secret:quota="5" full_name="Bob" valid_until="2027-01-31"
+new@test.com:{SSHA}:mailstatus="suspended" quota="200000000"
+out@other.com:!:odd text
+"""
+IN_COLUMNS = ('mailstatus="suspended" quota="200000000"', 'quota="200000000" mailstatus="suspended"')
+COLUMNS = ["name", "state", "password_hash", "full_name", "valid_until", "quota"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> str:
+    """A folder with three users in flat files."""
+    os.mkdir(tmp_path / "mail")
+    return base(str(tmp_path / "mail"), users=USERS)
+
+
+def written(folder: str, name: str, text: str) -> str:
+    """A plan beside the folder."""
+    path = f"{folder}-{name}"
+    with open(path, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+        file.write(text)
+    return path
+
+
+def apply(folder: str, text: str, *options: str, name: str = "plan.toml") -> Run:
+    return run(folder, "apply", written(folder, name, text), *options)
+
+
+def records(done: Run) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in done.out.splitlines()]
+
+
+def results(done: Run) -> list[tuple[str, str]]:
+    return [(row["user"], row["result"]) for row in records(done)]
+
+
+def users(folder: str) -> str:
+    with open(os.path.join(folder, "nwauth.txt"), encoding="utf-8") as file:
+        return file.read()
+
+
+def lines(*rows: object) -> str:
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+def separated(separator: str) -> str:
+    rows = [[row.get(column, "") for column in COLUMNS] for row in PEOPLE]
+    rows[1][-1] = "200000000"
+    return "".join(separator.join(row) + "\r\n" for row in [COLUMNS, *rows])
+
+
+FORMS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "toml": (PLAN, ()),
+    "json": (json.dumps({**HEAD, "user": PEOPLE}, indent=1), ()),
+    "ndjson": (lines(HEAD, *PEOPLE), ()),
+    "csv": (separated(","), ("--match", "*@test.com")),
+    "tsv": (separated("\t"), ("--match", "*@test.com")),
+}
+
+
+# --- what it does ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_plan_of_every_form_is_applied_and_the_second_time_changes_no_byte(folder: str, form: str) -> None:
+    text, options = FORMS[form]
+    done = apply(folder, text, *options, name=f"plan.{form}")
+    assert (done.status, results(done)) == (
+        0,
+        [("bob@test.com", "changed"), ("new@test.com", "changed"), ("ann@test.com", "removed")],
+    )
+    wanted = AFTER if form in ("toml", "json", "ndjson") else AFTER.replace(*IN_COLUMNS)
+    assert users(folder) == wanted
+    before = contents(folder)
+    again = apply(folder, text, *options, name=f"plan.{form}")
+    assert again == (0, "", "0 changed, 0 removed, 3 as they were, 0 failed\n")
+    assert contents(folder) == before
+
+
+SHOWN = """\
+bob@test.com would be changed
+  full_name    Bob Bee -> Bob
+  valid_until  2027-01-31
+new@test.com would be added
+  password    stored as ssha
+  mailstatus  suspended
+  quota       200000000
+ann@test.com would be removed
+"""
+
+
+def test_a_dry_run_shows_what_differs_deletions_last_and_writes_nothing(folder: str) -> None:
+    before = contents(folder)
+    done = apply(folder, PLAN, "--dry-run", "--format", "table")
+    assert (done.status, done.out, done.err) == (
+        3,
+        SHOWN,
+        "2 would be changed (1 of them new), 1 would be removed, 0 as they were, 0 failed\n",
+    )
+    assert contents(folder) == before
+
+
+def test_a_dry_run_with_nothing_to_do_ends_with_zero(folder: str) -> None:
+    assert apply(folder, '[[user]]\nname = "bob@test.com"\nquota = 5\n', "--dry-run").status == 0
+
+
+def test_the_summary_is_one_record_of_numbers(folder: str) -> None:
+    done = apply(folder, PLAN, "--summary")
+    wanted = {"dry_run": False, "changed": 2, "created": 1, "unchanged": 0, "removed": 1, "failed": 0}
+    assert (done.status, done.err, records(done)) == (0, "", [wanted])
+
+
+def test_a_plan_comes_from_stdin(folder: str) -> None:
+    done = run(folder, "apply", "-", "--input", "ndjson", stdin=b'{"name": "bob@test.com", "quota": ""}\n')
+    assert (done.status, results(done)) == (0, [("bob@test.com", "changed")])
+    assert json.loads(run(folder, "user", "show", "bob@test.com").out)["info_text"] == 'full_name="Bob Bee"'
+
+
+def test_a_single_change_is_one_line_of_the_journal(folder: str) -> None:
+    assert apply(folder, '[[user]]\nname = "bob@test.com"\nquota = "6"\n').status == 0
+    assert users(folder).encode() == USERS
+    assert json.loads(run(folder, "user", "show", "bob@test.com").out)["info"]["quota"] == "6"
+
+
+def test_the_plan_in_the_manual_is_applied_as_it_stands(folder: str) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "apply.md").read_text()
+    plan = page.partition("<!-- plan.toml -->\n```toml\n")[2].partition("```")[0]
+    base(folder, users=b"bob@test.com:!:\nold@test.com:!:\n")
+    assert results(apply(folder, plan)) == [
+        ("bob@test.com", "changed"),
+        ("eve@test.com", "changed"),
+        ("old@test.com", "removed"),
+    ]
+    assert apply(folder, plan, "--dry-run").status == 0
+
+
+# --- passwords -------------------------------------------------------------------------------------------------------
+
+
+def test_a_password_is_taken_when_a_user_is_made_and_later_only_if_the_plan_says_always(folder: str) -> None:
+    first = lines({"name": "c@test.com", "password": "one"}, {"name": "bob@test.com", "password": "one"})
+    done = apply(folder, first, name="plan.ndjson")
+    assert "passwords in clear text in the plan: 2" in done.err
+    assert run(folder, "test", "c@test.com", "--password-stdin", stdin=b"one").status == 0
+    assert run(folder, "test", "bob@test.com", "--password-stdin", stdin=b"secret").status == 0
+    always = lines({"update_password": "always"}) + first
+    assert results(apply(folder, always, name="plan.ndjson")) == [("bob@test.com", "changed")]
+    assert run(folder, "test", "bob@test.com", "--password-stdin", stdin=b"one").status == 0
+    before = contents(folder)
+    assert results(apply(folder, always, name="plan.ndjson")) == []
+    assert contents(folder) == before
+
+
+def test_a_generated_password_is_printed_once_and_lets_the_user_in(folder: str) -> None:
+    plan = lines({"name": "c@test.com", "generate": True})
+    assert records(apply(folder, plan, "--dry-run", name="plan.ndjson"))[0]["password"] is None
+    done = apply(folder, plan, "--quiet", name="plan.ndjson")
+    password = records(done)[0]["password"]
+    assert run(folder, "test", "c@test.com", "--password-stdin", stdin=password.encode()).status == 0
+    assert apply(folder, plan, "--quiet", name="plan.ndjson") == (0, "", "")
+
+
+def test_a_new_user_needs_a_password_and_who_is_there_does_not(folder: str) -> None:
+    done = apply(folder, lines({"name": "bob@test.com", "quota": 9}, {"name": "c@test.com"}), name="plan.ndjson")
+    assert (done.status, results(done)) == (1, [("c@test.com", "failed")])
+    assert done.err.startswith(f"nwauth: {folder}-plan.ndjson, line 2, column 1: 'c@test.com': is not there, and a new")
+    assert users(folder).encode() == USERS
+
+
+def test_what_stands_in_the_store_is_accepted_as_it_stands(folder: str) -> None:
+    rows = json.loads(run(folder, "user", "list", "--show-hash", "--format", "json").out)
+    plan = [{"name": row["user"], "password_hash": row["stored_password"], **row["info"]} for row in rows]
+    before = contents(folder)
+    done = apply(folder, lines({"update_password": "always"}, *plan), name="plan.ndjson")
+    assert (done.status, done.out) == (0, "")
+    assert contents(folder) == before
+
+
+# --- errors ----------------------------------------------------------------------------------------------------------
+
+BAD = """\
+{"name": "new@test.com", "password_hash": "{ssha}EAzXAXBVz5BjxQcv2+AC12kT02SICcXf"}
+{"name": "x@test.com" oops}
+{"name": "b:b@test.com", "state": "gone", "quota": [1]}
+{"name": "NEW@test.com"}
+{"name": "c@test.com", "password_hash": "hunter2"}
+{"name": "d@test.com", "x": 1, "x": 2}
+[]
+{"name": "e@test.com", "password": "hunter2", "generate": true, "valid_until": "soon"}
+{"name": "f@test.com", "state": "absent", "quota": 1}
+{"quota": 1}
+{"scope": {"match": "*"}}
+"""
+PLACES = [
+    (2, 23),
+    (3, 2),
+    (3, 26),
+    (3, 43),
+    (4, 1),
+    (5, 24),
+    (6, 24),
+    (7, 1),
+    (8, 47),
+    (8, 65),
+    (9, 43),
+    (10, 1),
+    (11, 1),
+]
+
+
+def test_every_bad_line_is_told_with_line_and_column_and_nothing_is_written(folder: str) -> None:
+    before = contents(folder)
+    done = apply(folder, BAD, name="plan.ndjson")
+    assert done.status == 1
+    assert [(row["line"], row["column"]) for row in records(done)] == PLACES
+    *told, last = done.err.splitlines()
+    begins = [f"nwauth: {folder}-plan.ndjson, line {line}, column {column}: " for line, column in PLACES]
+    assert [line[: len(begin)] for line, begin in zip(told, begins, strict=True)] == begins
+    assert last == f"0 changed, 0 removed, 0 as they were, {len(PLACES)} failed: nothing is changed"
+    assert "hunter2" not in done.out + done.err
+    assert contents(folder) == before
+
+
+def test_keep_going_applies_what_is_right_and_prunes_nobody(folder: str) -> None:
+    done = apply(folder, BAD, "--keep-going", "--prune", "--allow-prune", "100", name="plan.ndjson")
+    assert done.status == 1
+    assert results(done)[len(PLACES) :] == [("new@test.com", "changed")]
+    assert "nobody is pruned by a plan with errors" in done.err
+    assert "bob@test.com" in users(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        (
+            "plan.toml",
+            "[[user]]\nname = 'a'\nname = 'b'\n",
+            "line 3, column 11: found no TOML: Cannot overwrite a value",
+        ),
+        ("plan.toml", "[users]\n", "found 'users', wanted scope, defaults, update_password and user"),
+        ("plan.toml", "[scope]\nmatch = 3\n", "scope.match: found a number, wanted a pattern, as *@test.com"),
+        (
+            "plan.toml",
+            "[defaults]\npassword = 'x'\n",
+            "defaults.password: it is said of each user by itself, wanted an",
+        ),
+        ("plan.json", '{"user": [\n{"name" 3}]}', "line 2, column 9: found no JSON: "),
+        ("plan.json", "3", "line 1: found a number, wanted an object with scope, defaults and user"),
+        ("plan.csv", "user,quota\n", "line 1: found the columns 'user', 'quota', wanted one of them to be name"),
+        ("plan.csv", "name,quota,quota\n", "line 1, column 3: found 'quota' twice, wanted it once"),
+        ("plan.csv", 'name\n"a"b\n', "line 2: "),
+        ("plan.json", json.dumps([{"name": "a"}] * 50_001), "found 50,001 users, wanted 50,000 users at most in JSON"),
+    ],
+)
+def test_what_is_no_plan_is_told_in_one_line(folder: str, name: str, text: str, told: str) -> None:
+    before = contents(folder)
+    done = apply(folder, text, name=name)
+    assert (done.status, done.out) == (1, "")
+    assert done.err.startswith(f"nwauth: {folder}-{name}: {told}"), done.err
+    assert done.err.count("\n") == 1
+    assert contents(folder) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "place"),
+    [
+        ("plan.toml", '[[user]]\nname = "bob@test.com"\n\n[[user]]\nname = "ann@test.com"\n  state = "x"\n', (6, 3)),
+        ("plan.json", '[\n {"name": "bob@test.com"},\n {"name": "ann@test.com", "state": "x"}]', (3, 27)),
+        ("plan.csv", "name,state\nbob@test.com,\n\nann@test.com,x\n", (4, 2)),
+        ("plan.csv", "name,state\nbob@test.com\n", (2, 1)),
+    ],
+)
+def test_the_place_of_an_error_is_told_in_every_form(folder: str, name: str, text: str, place: tuple[int, int]) -> None:
+    (record,) = records(apply(folder, text, name=name))
+    assert (record["line"], record["column"]) == place
+
+
+def test_half_a_character_is_told_as_any_other_error(folder: str) -> None:
+    done = apply(
+        folder, '{"name": "a\\ud800@test.com"}\n{"name": "bob@test.com", "x": "\\ud800"}\n', name="plan.ndjson"
+    )
+    assert (done.status, [(row["line"], row["column"]) for row in records(done)]) == (1, [(1, 2), (2, 26)])
+
+
+def test_who_is_outside_the_scope_is_an_error(folder: str) -> None:
+    done = apply(folder, lines({"name": "out@other.com", "quota": 1}), "--match", "*@test.com", name="plan.ndjson")
+    assert done.status == 1
+    assert "line 1, column 2: name: 'out@other.com' is outside the scope, '*@test.com'" in done.err
+
+
+def test_a_plan_whose_name_tells_no_form_needs_one(folder: str) -> None:
+    done = apply(folder, PLAN, name="plan")
+    assert (done.status, "give --input ndjson|csv|tsv|json|toml" in done.err) == (2, True)
+    assert apply(folder, PLAN, "--input", "toml", name="plan").status == 0
+
+
+# --- pruning ---------------------------------------------------------------------------------------------------------
+
+
+def many(count: int) -> list[dict[str, Any]]:
+    return [{"name": f"user{number:02}@test.com", "password_hash": SSHA} for number in range(count)]
+
+
+def test_prune_removes_whom_the_plan_lacks_in_its_scope_alone(folder: str) -> None:
+    base(folder, users=b"".join(f"{row['name']}:{SSHA}:\n".encode() for row in many(20)) + b"out@other.com:!:\n")
+    plan = lines({"scope": {"match": "*@test.com"}}, *many(18))
+    assert apply(folder, plan, name="plan.ndjson").out == ""
+    done = apply(folder, plan, "--prune", name="plan.ndjson")
+    assert (done.status, results(done)) == (0, [("user18@test.com", "removed"), ("user19@test.com", "removed")])
+    assert "out@other.com" in users(folder)
+
+
+def test_prune_removes_no_more_than_a_tenth_unless_it_is_allowed(folder: str) -> None:
+    base(folder, users=b"".join(f"{row['name']}:{SSHA}:\n".encode() for row in many(20)))
+    before = contents(folder)
+    plan = lines(*many(17))
+    for options in ((), ("--dry-run",), ("--allow-prune", "14.9")):
+        done = apply(folder, plan, "--prune", *options, name="plan.ndjson")
+        assert (done.status, done.out) == (1, "")
+        assert "--prune would remove 3 of 20 users in the scope (15.0 %), and" in done.err
+        assert contents(folder) == before
+    done = apply(folder, plan, "--prune", "--allow-prune", "15", "--summary", name="plan.ndjson")
+    assert records(done)[0]["removed"] == 3
+    assert apply(folder, "", "--prune", name="plan.ndjson").status == 1
+    assert apply(folder, "", "--allow-prune", "15", name="plan.ndjson").status == 2
+
+
+def test_names_that_are_no_plain_text_are_met_and_pruned(folder: str) -> None:
+    base(folder, users=b"J\xfcrgen@test.com:!:\n" + "Ütz@test.com:!:\nzoë@test.com:!:\nZzz@test.com:!:\n".encode())
+    same = lines({"name": "üTZ@test.com"}, {"name": "ZOË@test.com"}, {"name": "J\udcfcrgen@test.com"})
+    plan = lines({"scope": {"match": "*@test.com"}}) + same
+    done = apply(folder, plan, "--prune", "--allow-prune", "25", name="plan.ndjson")
+    assert (done.status, results(done)) == (0, [("Zzz@test.com", "removed")]), done
+    done = apply(folder, lines({"name": "üTZ@test.com"}), "--prune", "--allow-prune", "100", name="plan.ndjson")
+    assert [user for user, _ in results(done)] == ["J\udcfcrgen@test.com", "zoë@test.com"]
+    assert users(folder) == "Ütz@test.com:!:\n"
+
+
+# --- databases and passwd files --------------------------------------------------------------------------------------
+
+
+def sqlite(folder: str) -> str:
+    return f"sqlite:///{folder}/users.db"
+
+
+DATABASES: dict[str, Callable[[str], str]] = {
+    "sqlite": sqlite,
+    "postgresql": lambda _: shared_postgres().url(),
+    "mariadb": lambda _: shared_mariadb().url(),
+}
+
+
+@pytest.mark.parametrize("kind", DATABASES)
+def test_a_plan_is_applied_to_a_database_in_one_transaction(folder: str, kind: str) -> None:
+    settings = f'[[stores]]\nkind = "sql"\nurl = "{DATABASES[kind](folder)}"\ntable = "{unique("accounts")}"\n'
+    base(folder, settings=settings)
+    assert run(folder, "init", "--quiet").status == 0
+    filled = [{"name": f"user{number:04}@test.com", "password_hash": SSHA, "uid": "7"} for number in range(1200)]
+    first = apply(folder, lines(*filled), "--summary", name="plan.ndjson")
+    assert (first.status, records(first)[0]["created"]) == (0, 1200), first
+    again = apply(folder, lines(*filled), "--summary", name="plan.ndjson")
+    assert (again.status, records(again)[0]["unchanged"]) == (0, 1200), again
+    filled[5]["quota"] = "6"
+    filled[6]["drop_path"] = "/var/mail"
+    plan = lines(*filled[3:], *many(2))
+    done = apply(folder, plan, "--prune", name="plan.ndjson")
+    assert done.status == 0, done
+    assert [row["fields"] for row in records(done)][:2] == [
+        {"quota": {"old": None, "new": "6"}},
+        {"drop_path": {"old": None, "new": "/var/mail"}},
+    ]
+    assert [row["result"] for row in records(done)] == ["changed"] * 4 + ["removed"] * 3
+    assert apply(folder, plan, "--prune", "--dry-run", name="plan.ndjson").status == 0
+
+
+def test_a_passwd_file_takes_one_change_at_once_and_many_only_one_by_one(folder: str) -> None:
+    base(folder, settings='[[stores]]\nkind = "passwd"\npath = "users"\nwritable = true\n')
+    path = os.path.join(folder, "users")
+    with open(path, "w", encoding="ascii") as file:
+        file.write(f"ann:{SSHA}:1:1::/:\nbob:{SSHA}:2:2::/:\n")
+    os.utime(path, (1, 1))
+    plan = lines({"name": "ann", "state": "absent"}, {"name": "bob", "state": "absent"})
+    done = apply(folder, plan, name="plan.ndjson")
+    assert (done.status, "cannot change several users as one: nothing is changed" in done.err) == (1, True), done
+    done = apply(folder, plan, "--keep-going", name="plan.ndjson")
+    assert (done.status, results(done)) == (0, [("ann", "removed"), ("bob", "removed")]), done
+
+
+def test_a_store_that_is_read_only_takes_no_plan(folder: str) -> None:
+    base(folder, settings=SETTINGS.replace("shared = false", "read_only = true"))
+    done = apply(folder, PLAN)
+    assert (done.status, "takes no changes (read_only = true in nwauth.toml)" in done.err) == (1, True)
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+def test_a_plan_is_applied_to_a_table_of_another_program_and_undone_as_a_whole(folder: str, kind: str) -> None:
+    server: Postgres | MariaDb = shared_postgres() if kind == "postgresql" else shared_mariadb()
+    table = unique("mailbox")
+    server.sql(f"CREATE TABLE {table} (username VARCHAR(80) PRIMARY KEY, password VARCHAR(80), quota VARCHAR(6))")
+    settings = f'[[stores]]\nkind = "sql"\nurl = "{server.url()}"\ntable = "{table}"\n'
+    settings += '[stores.columns]\nname = "username"\npassword = "password"\ninfo = { quota = "quota" }\n'
+    base(folder, settings=settings)
+    rows = [{**row, "quota": "5"} for row in many(4)]
+    assert apply(folder, lines(*rows), name="plan.ndjson").status == 0
+    assert apply(folder, lines(*rows), "--dry-run", name="plan.ndjson") == (
+        0,
+        "",
+        "0 would be changed, 0 would be removed, 4 as they were, 0 failed\n",
+    )
+    held = sorted(server.sql(f"SELECT * FROM {table}"))
+    rows[0]["quota"] = "6"
+    rows[3]["quota"] = "1234567"  # too long: the database refuses it, behind the others
+    done = apply(folder, lines(*rows), name="plan.ndjson")
+    assert (done.status, done.out) == (1, ""), done
+    assert sorted(server.sql(f"SELECT * FROM {table}")) == held
+    done = apply(folder, lines({**rows[1], "colour": "red"}, *rows[:1]), name="plan.ndjson")
+    assert (done.status, "has no column for colour" in done.err) == (1, True), done
+    done = apply(folder, lines(*rows[:3]), "--prune", "--allow-prune", "25", name="plan.ndjson")
+    assert results(done) == [("user00@test.com", "changed"), ("user03@test.com", "removed")]

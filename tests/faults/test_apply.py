@@ -1,0 +1,87 @@
+"""``nwauth apply`` that is killed, at every system call that writes: the store is as before, or as the plan says."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.commands.common import COMMAND, SETTINGS, base, environment, run
+from tests.faults.test_kill import needs_strace
+from tests.serving import IN_CI
+from tests.stores.folders import ssha
+
+CALLS = ("write", "pwrite64", "fsync", "fdatasync", "rename", "link", "unlink", "ftruncate")
+FIELD = ssha("secret")
+USERS = b"".join(b"user%02d@test.com:%s:\n" % (number, FIELD.encode()) for number in range(20))
+JOURNAL = f'user05@test.com:{FIELD}:quota="5"\nuser06@test.com:{FIELD}:quota="6"\nzoe@test.com:{FIELD}:\n'.encode()
+PLAN = [
+    {"name": "user05@test.com", "quota": "50"},
+    {"name": "user06@test.com", "state": "absent"},
+    {"name": "user07@test.com", "quota": "7"},
+    {"name": "user08@test.com", "state": "absent"},
+    {"name": "anew@test.com", "password_hash": FIELD},
+]
+
+
+def fresh(path: Path, kind: str) -> str:
+    """A folder with users, some of whom have newer lines in the journal, or all are in a database."""
+    path.mkdir()
+    folder = base(str(path), users=USERS, settings=SETTINGS.replace("false", str(kind == "shared").lower(), 1))
+    (path / "nwauth.add").write_bytes(JOURNAL)
+    os.utime(path / "nwauth.txt", (1, 1))
+    (path / "plan.ndjson").write_text("".join(json.dumps(row) + "\n" for row in PLAN))
+    if kind == "sqlite":
+        assert run(folder, "copy", "--from", "flatfile", "--to", "sqlite:///users.db", "--make").status == 0
+        (path / "nwauth.toml").write_text(f'[[stores]]\nkind = "sql"\nurl = "sqlite:///{folder}/users.db"\n')
+    return folder
+
+
+def listed(folder: str) -> list[tuple[str, str, str]]:
+    done = run(folder, "user", "list", "--show-hash", "--format", "json")
+    assert done.status == 0, done
+    return [(row["user"], row["stored_password"], row["info_text"]) for row in json.loads(done.out)]
+
+
+def applied(folder: str, *options: str) -> str:
+    """Apply the plan under strace; the trace."""
+    trace = f"{folder}.trace"
+    strace = ["strace", "-f", "-o", trace, "-e", f"trace={','.join(CALLS)}"]
+    subprocess.run(
+        [*strace, *options, *COMMAND, "apply", f"{folder}/plan.ndjson"],
+        env=environment(NWAUTH_PATH=folder),
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    return Path(trace).read_text(errors="replace")
+
+
+@needs_strace
+@pytest.mark.parametrize("kind", ["ours", "shared", "sqlite"])
+def test_a_kill_at_any_write_leaves_all_of_the_plan_or_nothing(tmp_path: Path, kind: str) -> None:
+    whole = fresh(tmp_path / "whole", kind)
+    before = listed(whole)
+    calls = Counter(re.findall(r"^\d+ +(\w+)\(", applied(whole), re.MULTILINE))
+    after = listed(whole)
+    assert (len(before), len(after), before == after) == (21, 20, False)
+    deaths = [(call, nth) for call, count in calls.items() for nth in range(1, count + 1)]
+    seen = Counter[str]()
+    for call, nth in deaths if IN_CI else deaths[::3]:
+        folder = fresh(tmp_path / "killed", kind)
+        trace = applied(folder, "-e", f"inject={call}:signal=KILL:when={nth}")
+        found = listed(folder)
+        assert found in (before, after), (call, nth)
+        seen["killed" * ("killed by SIGKILL" in trace) or "lived"] += 1
+        seen["before" if found == before else "after"] += 1
+        assert run(folder, "apply", f"{folder}/plan.ndjson").status == 0
+        assert listed(folder) == after, (call, nth)
+        shutil.rmtree(folder)
+    assert seen["killed"] > 3
+    assert min(seen["before"], seen["after"]) > 0
