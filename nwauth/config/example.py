@@ -98,7 +98,7 @@ path = {path:<26} # folder of nwauth.txt and nwauth.add
 shared = {shared}
 # Shown in the log.
 #name = "flatfile"
-# A nwauth.txt that a foreign program wrote less than this long ago may be unfinished.
+# A nwauth.txt that a foreign program wrote less than this long ago may be unfinished; 30 s if its last line has no end.
 #settle_seconds = 2.0
 # Size of nwauth.add that starts a merge, in bytes; "auto": a tenth of nwauth.txt, from 1 to 2 MiB.
 #max_journal_bytes = "auto"

@@ -139,6 +139,26 @@ def test_a_file_without_its_last_end_is_unsettled_for_thirty_seconds(tmp_path: P
     store.close()
 
 
+@pytest.mark.parametrize("ahead_seconds", [0, 86400])
+def test_no_settling_time_makes_half_a_line_count(tmp_path: Path, ahead_seconds: float) -> None:
+    """With ``settle_seconds = 0`` a file that ends is believed at once; one that does not may be half written."""
+    folder, clock = just_written(tmp_path, line("bob") + line("eve")[:-9])
+    clock.seconds -= ahead_seconds
+    store = opened(folder, clock=clock, settle_seconds=0)
+    for asked in ("eve", "nobody"):
+        for _ in range(2):
+            with pytest.raises(Unavailable, match="is being written"):
+                ask(store, asked)
+    with pytest.raises(Unavailable, match="is being written"):
+        names(store)
+    assert ask(store, "bob") is not None
+    with (folder / "nwauth.txt").open("ab") as file:
+        file.write(line("eve")[-9:])
+    assert password_of(store, "eve") == ssha("secret")
+    assert ask(store, "nobody") is None
+    store.close()
+
+
 @pytest.mark.parametrize(
     ("settle_seconds", "age", "settled"),
     [(2, 1.9, False), (2, 2.1, True), (10, 9, False), (10, 11, True), (0, 0, True)],

@@ -602,6 +602,15 @@ def test_what_has_no_settling_time_is_settled(tmp_path: Path) -> None:
     assert opened(tmp_path / "users", settle_seconds=0).lookup("nobody") is None
 
 
+def test_half_a_line_has_to_settle_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "users").write_bytes(b"bob:!:1::::\neve:!:1::/ho")
+    store = opened(tmp_path / "users", settle_seconds=0)
+    assert found(store.lookup("bob")).uid == "1"
+    for name in ("eve", "nobody"):
+        with pytest.raises(Unavailable, match="is being written"):
+            store.lookup(name)
+
+
 def test_a_listing_of_a_file_that_changes_meanwhile_says_so(tmp_path: Path) -> None:
     path = settled(tmp_path / "users", b"bob:!:1::::\nann:!:1::::\n")
     listing = opened(path).search()

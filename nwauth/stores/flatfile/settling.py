@@ -26,7 +26,7 @@ def is_gone(folder: Folder, lock: LockFile) -> bool:
 
 
 class Settling:
-    """Judges states of the files.  `clock` gives seconds since 1970; with `settle_seconds` 0 all is settled."""
+    """Judges states of the files.  `clock` gives seconds since 1970; with `settle_seconds` 0 all that ends is settled."""
 
     def __init__(self, lock: LockFile, *, settle_seconds: float, clock: Callable[[], float]) -> None:
         self._settle_seconds = settle_seconds
@@ -41,8 +41,6 @@ class Settling:
 
     def doubt(self, file: UserFile | None) -> str | None:
         """Why what is not found may yet be there; None: it is settled."""
-        if not self._settle_seconds:
-            return None
         if self._cut_at is not None:
             if time.monotonic() - self._cut_at < self._settle_seconds:
                 return CUT

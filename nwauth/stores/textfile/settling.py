@@ -16,7 +16,7 @@ UNENDED_SECONDS = 30.0  # a last line without an end may still be being written 
 
 
 class Settling:
-    """Judges states of one file.  `clock` gives seconds since 1970; with `settle_seconds` 0 all is settled.
+    """Judges states of one file.  `clock` gives seconds since 1970; with `settle_seconds` 0 all that ends is settled.
 
     `is_ours` tells whether a state of the file is one that we have published ourselves.
     """
@@ -31,17 +31,17 @@ class Settling:
 
     def doubts(self, file: UserFile) -> bool:
         """Whether what is not found in `file` may yet be there."""
-        if not self._settle_seconds:
+        window = self._settle_seconds if file.ended else max(UNENDED_SECONDS, self._settle_seconds)
+        if not window:
             return False
         age = self._clock() - file.identity.mtime_ns / 1e9
-        window = self._settle_seconds if file.ended else max(UNENDED_SECONDS, self._settle_seconds)
-        if age >= window or (age < 0 and self._future_has_settled(file.identity)):
+        if age >= window or (age < 0 and self._future_has_settled(file.identity, window)):
             return False
         return not self._is_ours(file.identity)
 
-    def _future_has_settled(self, identity: Identity) -> bool:
-        """A time stamp in the future settles once it has stood for `settle_seconds`."""
+    def _future_has_settled(self, identity: Identity, window: float) -> bool:
+        """A time stamp in the future settles once it has stood for `window` seconds."""
         now = time.monotonic()
         if self._future is None or self._future[0] != identity.mtime_ns:
             self._future = (identity.mtime_ns, now)
-        return now - self._future[1] >= self._settle_seconds
+        return now - self._future[1] >= window
