@@ -26,7 +26,7 @@ def is_gone(folder: Folder, lock: LockFile) -> bool:
 
 
 class Settling:
-    """Judges states of the files.  `clock` gives seconds since 1970; with `settle_seconds` 0 all that ends is settled."""
+    """Judges states of the files.  `clock` gives seconds since 1970; with `settle_seconds` 0 what ends is settled."""
 
     def __init__(self, lock: LockFile, *, settle_seconds: float, clock: Callable[[], float]) -> None:
         self._settle_seconds = settle_seconds
