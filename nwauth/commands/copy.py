@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from nwauth.commands.output import Row
     from nwauth.commands.places import Place
+    from nwauth.commands.progress import Count
     from nwauth.commands.session import Session
-    from nwauth.commands.terminal import Count
     from nwauth.copying import Fitting, Tally
     from nwauth.stores.base import Store
 

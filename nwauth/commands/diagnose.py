@@ -11,6 +11,7 @@ from nwauth.commands.command import command
 from nwauth.commands.dmail_option import OPTION, dmail_conf_option
 from nwauth.commands.findings import printed, settings
 from nwauth.commands.session import as_text
+from nwauth.commands.user import about_all
 from nwauth.doctor import Place, examine, servers
 from nwauth.doctor.dropfolders import lister
 
@@ -51,7 +52,11 @@ def doctor(session: Session, *, dmail: DmailConf | None) -> int:
     )
     if dmail is None:
         session.note(f"no dmail.conf was found: what DMail is set to was not looked at ({OPTION} FILE)")
-    with session.progress("examining", lambda: place.survey.users if place.survey is not None else None):
+
+    def users() -> int | None:
+        return place.survey.users if place.survey is not None else None
+
+    with session.progress("examining", users, lambda: about_all(session)):
         found = list(examine(place))
     return printed(session, found)
 

@@ -9,6 +9,7 @@ import click
 
 from nwauth.commands.command import command
 from nwauth.commands.table import visible
+from nwauth.commands.user import about_all
 from nwauth.doctor.finding import counted
 from nwauth.doctor.hashreport import COUNTS, HashReport
 from nwauth.errors import Unavailable
@@ -59,7 +60,7 @@ def report(session: Session, *, named: bool, limit: int | None, weak_after: date
     Exit status 75: a store could not be listed.
     """
     found = HashReport(session.config, now=datetime.now().astimezone(), weak_after=weak_after)
-    with session.progress("reading", lambda: found.users) as clear:
+    with session.progress("reading", lambda: found.users, lambda: about_all(session)) as clear:
         if named or limit is not None:
             rows = _concerned(found, limit, clear)
             if session.results.form == "table":

@@ -271,7 +271,7 @@ class _Log:
         return fold(name if "@" in name else name + self._domain)
 
     def _checks(self, pick: picking.Pick) -> Iterator[Line]:
-        with self._session.progress("reading the log"):
+        with self._session.progress("reading the log", self._reader.read_bytes, self._reader.whole_bytes, unit="bytes"):
             for line in self._reader.lines(pick):
                 facts = line.facts
                 if (

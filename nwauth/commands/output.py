@@ -1,7 +1,8 @@
 r"""Results, on stdout and nowhere else: a table for people, and four forms for programs.
 
 Everything is written as UTF-8, whatever the locale; bytes of a name that are no UTF-8 come out as they are (in JSON as
-``\udcNN``, which Python reads back to the same name).
+``\udcNN``, which Python reads back to the same name).  Only a terminal whose locale says that it shows no UTF-8 gets
+ASCII, all else escaped.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ class Results:
         self.form: Final = form
         self.color: Final = color
         self._steers = os.isatty(1)  # what does not print would steer it; a file or program gets every byte
+        self._is_ascii = is_ascii(1)
         self._out = open(1, "wb", closefd=False)  # noqa: SIM115, lives as long as the process
 
     def rows(self, columns: Sequence[str], rows: Iterable[Row], *, shown: Sequence[str] | None = None) -> None:
@@ -76,7 +78,7 @@ class Results:
 
     def text(self, text: str) -> None:
         """Lines as they are."""
-        self._write(encode(text + "\n"))
+        self._write(encode_for(1, text + "\n"))
         self.flush()
 
     def flush(self) -> None:
@@ -91,10 +93,15 @@ class Results:
         self._out.write(data)
 
     def _table(self, columns: Sequence[str], rows: Iterable[Row]) -> None:
-        cells = ([visible(_text(row[column])) for column in columns] for row in rows)
+        cells = ([self._cell(row[column]) for column in columns] for row in rows)
         width = terminal_width()
         for number, line in enumerate(layout([column.upper() for column in columns], cells, width=width)):
             self._write(encode(colored(line, BOLD, on=self.color and not number) + "\n"))
+
+    def _cell(self, value: object) -> str:
+        """As wide as it will be."""
+        text = visible(_text(value))
+        return ascii_only(text) if self._is_ascii else text
 
     def _array(self, rows: Iterable[Row]) -> None:
         before = b"[\n"
@@ -110,7 +117,7 @@ class Results:
             plain |= {key: value.fields(), f"{key}_text": value.text} if isinstance(value, Info) else {key: value}
         text = json.dumps(plain, ensure_ascii=False, indent=indent)
         try:
-            if not self._steers or text.replace("\n", "").isprintable():
+            if not self._is_ascii and (not self._steers or text.replace("\n", "").isprintable()):
                 return text.encode()
         except UnicodeEncodeError:  # a byte that is no UTF-8
             pass
@@ -125,10 +132,10 @@ class Results:
         for row in rows:
             words = [_word(row[column]) for column in columns]
             writer.writerow(map(visible, words) if self._steers else words)
-            self._write(encode(line.getvalue()))
+            self._write(encode_for(1, line.getvalue()))
             line.seek(0)
             line.truncate()
-        self._write(encode(line.getvalue()))
+        self._write(encode_for(1, line.getvalue()))
 
 
 def terminal_width() -> int | None:
@@ -150,6 +157,26 @@ def encode(text: str) -> bytes:
         return text.encode(ENCODING, ERRORS)
     except UnicodeEncodeError:  # a surrogate that never was a byte
         return text.encode(ENCODING, "backslashreplace")
+
+
+def encode_for(fd: int, text: str) -> bytes:
+    """The bytes of `text` for stdout or stderr."""
+    return encode(ascii_only(text) if not text.isascii() and is_ascii(fd) else text)
+
+
+def ascii_only(text: str) -> str:
+    """`text` with all that is not ASCII escaped."""
+    return text.encode("ascii", "backslashreplace").decode()
+
+
+def is_ascii(fd: int) -> bool:
+    """Whether `fd` is a terminal that, as its locale says, does not show UTF-8.
+
+    Where no locale is set, as in a container, UTF-8 is meant (PEP 540); LC_ALL=C is taken at its word.
+    """
+    names = ("LC_ALL", "LC_CTYPE", "LANG")
+    locale = next((os.environ[name] for name in names if os.environ.get(name)), "UTF-8")
+    return "utf8" not in locale.lower().replace("-", "") and os.isatty(fd)
 
 
 def colored(text: str, code: str, *, on: bool) -> str:

@@ -12,6 +12,7 @@ from nwauth.commands.findings import printed, settings
 from nwauth.commands.given import given
 from nwauth.commands.session import as_text
 from nwauth.commands.table import visible
+from nwauth.commands.user import about_all
 from nwauth.doctor import Place
 from nwauth.doctor.finding import cannot_look
 from nwauth.doctor.rules import access_rules
@@ -53,7 +54,11 @@ def check(session: Session, *, file: Reading | None) -> int:
         raise click.UsageError("--store: the rules are about the users of all stores, wanted none")
     config, error = settings(session)
     place = Place(folder=as_text(os.path.abspath(session.folder)), config=config, settings_error=error)
-    with session.progress("examining", lambda: place.survey.users if place.survey is not None else None):
+
+    def users() -> int | None:
+        return place.survey.users if place.survey is not None else None
+
+    with session.progress("examining", users, lambda: about_all(session)):
         found = list(_findings(place, file))
     reading = place.survey.people.crowd.reading if place.survey and place.survey.people.crowd else file
     if reading is not None and reading.policy is not None:

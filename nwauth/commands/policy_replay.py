@@ -21,7 +21,7 @@ SHOWN = ("user", "was", "was_rule", "now", "rule", "count", "last")
 def replayed(session: Session, service: Service, found: Found) -> int:
     """Print what would have come out differently; exit status 1 where there is any, 75 where not all could be read."""
     reader, replay = Reader(found.files, found.faults), Replay(service)
-    with session.progress("lines") as step:
+    with session.progress("replaying", reader.read_bytes, reader.whole_bytes, unit="bytes") as step:
         for line in reader.lines(checks):
             replay.take(line)
             step()

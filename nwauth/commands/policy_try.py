@@ -95,12 +95,13 @@ def _policy(new: Given) -> Policy:
 def _answer(session: Session, service: Service, requests: Given) -> int:
     from nwauth.service.trying import Tryout
 
-    tryout = Tryout(service)
-    with requests.file, session.progress("requests") as step:
+    tryout, done = Tryout(service), 0
+    with requests.file, session.progress("deciding", lambda: done, unit="requests") as step:
         for number, line in enumerate(_lines(requests.file), start=1):
+            step()
             if line.strip():
                 session.results.line(json.dumps(tryout.answer(line, number)))
-            step()
+            done = number
     if tryout.untold:
         return EXIT_UNTOLD
     return EXIT_NO if tryout.refused else EXIT_SAME

@@ -16,8 +16,9 @@ import click
 
 from nwauth.audit import ERROR, INFO
 from nwauth.commands.output import Results, wants_color
-from nwauth.commands.table import visible
-from nwauth.commands.terminal import progress, say, unknown
+from nwauth.commands.progress import progress, unknown
+from nwauth.commands.table import visible, widths_ready
+from nwauth.commands.terminal import say
 from nwauth.commands.witness import Rehearsal, Witness
 from nwauth.config import FlatfileConfig
 from nwauth.config.part import BY_THE_STORE
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from typing import Final
 
     from nwauth.audit import Log
-    from nwauth.commands.terminal import Count
+    from nwauth.commands.progress import Count
     from nwauth.config import Config, StoreConfig
     from nwauth.passwords import Passwords
     from nwauth.service import Service
@@ -52,12 +53,15 @@ ON_USE = (
     "csv",
     "difflib",
     "functools",
+    "io",
     "linecache",
+    "rich.cells",
     "secrets",
     "shutil",
     "syslog",
     "termios",
 )
+ON_A_TERMINAL = ("rich.console", "rich.progress", "rich.table", "rich.text")
 
 
 class Choices:
@@ -183,10 +187,10 @@ class Session:
             say(text)
 
     def progress(
-        self, doing: str, count: Count = unknown, total: Count = unknown
+        self, doing: str, count: Count = unknown, total: Count = unknown, *, unit: str = "users"
     ) -> AbstractContextManager[Callable[[], None]]:
-        """See `terminal.progress`."""
-        return progress(doing, count, total, quiet=self.choices.quiet)
+        """While a work lasts, tell how far it is: so many `unit` of a total; see `nwauth.commands.progress`."""
+        return progress(doing, count, total, unit=unit, quiet=self.choices.quiet, color=self.choices.color)
 
     def identify(self, stored_password: str, *, store: str = "") -> Identity:
         """What a stored field is, in the store of that name, else in the one the command works on."""
@@ -262,8 +266,9 @@ def take_ids(folder: str) -> None:
 
     from nwauth.owner import become_owner
 
-    for module in ON_USE:
+    for module in (*ON_USE, *(ON_A_TERMINAL if os.isatty(1) or os.isatty(2) else ())):
         import_module(module)
+    widths_ready()
     try:
         become_owner(folder)
     except OSError as error:

@@ -1,17 +1,19 @@
-"""Tables for people: columns that line up, cut to the width of the terminal, and safe to show."""
+"""Tables for people: columns that line up, folded to the width of the terminal, and safe to show.
+
+How wide a character is, and where a text breaks, rich knows.  It does not draw the table: a row would take it a hundred
+times as long, and it wants all of them at once.
+"""
 
 from __future__ import annotations
 
-from itertools import chain, islice
+from itertools import chain, islice, zip_longest
 from typing import TYPE_CHECKING
-from unicodedata import combining, east_asian_width
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 BLOCK_ROWS = 500  # so many are looked at before the first is shown
 GAP = "  "
-CUT = "..."
 MIN_WIDTH = 6
 
 
@@ -39,8 +41,15 @@ def layout(columns: Sequence[str], rows: Iterable[Sequence[str]], *, width: int 
     if width is not None:
         _shrink(widths, width)
     for row in chain([columns], first, rest):
-        cells = [_fitted(cell, wide, cut=width is not None) for cell, wide in zip(row, widths, strict=True)]
-        yield GAP.join(cells).rstrip(" ")
+        if width is None or all(_width(cell) <= wide for cell, wide in zip(row, widths, strict=True)):
+            yield _line(row, widths)
+        else:
+            yield from _folded(row, widths)
+
+
+def _line(cells: Iterable[str], widths: Iterable[int]) -> str:
+    padded = [cell + " " * (wide - _width(cell)) for cell, wide in zip(cells, widths, strict=True)]
+    return GAP.join(padded).rstrip(" ")
 
 
 def _shrink(widths: list[int], width: int) -> None:
@@ -50,20 +59,29 @@ def _shrink(widths: list[int], width: int) -> None:
         widths[widest] -= 1
 
 
-def _fitted(text: str, wide: int, *, cut: bool) -> str:
-    found = _width(text)
-    if found <= wide:
-        return text + " " * (wide - found)
-    if not cut:
-        return text
-    while found > wide - len(CUT):
-        found -= _width(text[-1])
-        text = text[:-1]
-    return text + CUT + " " * (wide - len(CUT) - found)
+def _folded(row: Iterable[str], widths: Sequence[int]) -> Iterator[str]:
+    """The lines of a row of which a cell is wider than its column: such a cell goes on below itself."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(width=sum(widths))
+    cells = [
+        [line.plain.rstrip(" ") for line in Text(cell).wrap(console, wide, overflow="fold")]
+        for cell, wide in zip(row, widths, strict=True)
+    ]
+    for pieces in zip_longest(*cells, fillvalue=""):
+        yield _line(pieces, widths)
 
 
 def _width(text: str) -> int:
     """The columns that `text` takes on a terminal."""
     if text.isascii():
         return len(text)
-    return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def widths_ready() -> None:
+    """Have rich read its widths of characters now: later their file may be out of reach."""
+    _width("\xfc")

@@ -10,6 +10,7 @@ import click
 
 from nwauth.commands.command import command, user_name
 from nwauth.commands.group import LazyGroup
+from nwauth.errors import NwauthError
 from nwauth.stores.flatfile import FlatfileStore
 from nwauth.stores.textfile import files
 
@@ -105,6 +106,14 @@ def about_how_many(store: Store) -> int | None:
         finally:
             os.close(fd)
     except OSError:
+        return None
+
+
+def about_all(session: Session) -> int | None:
+    """The same for the users that the configuration names, where they are one store; None too where it is broken."""
+    try:
+        return about_how_many(session.store) if session.config.is_plain() else None
+    except NwauthError:
         return None
 
 

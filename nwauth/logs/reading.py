@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,14 @@ class Reader:
         self.keeps_requests = False
         self._files = files
         self._since = since
+
+    def read_bytes(self) -> int:
+        """How far the files are read, in bytes of theirs, packed or not."""
+        return sum(map(_place, self._files))
+
+    def whole_bytes(self) -> int:
+        """How long the files are, as far as files know."""
+        return sum(map(_length, self._files))
 
     def lines(self, pick: Pick) -> Iterator[Line]:
         """The lines that `pick` finds, from `since` on; the files are closed behind it."""
@@ -76,6 +85,22 @@ class Reader:
             self.lost += picking.count_lost(block)
             self.keeps_requests = self.keeps_requests or picking.keeps_requests(block)
             yield block
+
+
+def _length(file: LogFile) -> int:
+    """Raises nothing: a file that is read is closed."""
+    try:
+        return os.fstat(file.file.fileno()).st_size
+    except (OSError, ValueError):
+        return 0
+
+
+def _place(file: LogFile) -> int:
+    """How far a file is read; a program that unpacks it moves the same place on."""
+    try:
+        return os.lseek(file.file.fileno(), 0, os.SEEK_CUR)
+    except (OSError, ValueError):
+        return 0
 
 
 def whole_lines(blocks: Iterable[bytes]) -> Iterator[bytes]:

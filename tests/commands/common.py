@@ -108,7 +108,7 @@ class Terminal:
             stdin=slave,
             stdout=slave if stdout is None else stdout,
             stderr=slave,
-            env=environment(NWAUTH_PATH=folder, TERM="xterm", **env),
+            env=environment(**{"NWAUTH_PATH": folder, "TERM": "xterm"} | env),
             start_new_session=True,
             preexec_fn=own_terminal,  # noqa: PLW1509, these tests have one thread
         )

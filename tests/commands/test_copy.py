@@ -352,7 +352,7 @@ def test_a_bar_shows_how_far_a_long_copy_is(folder: str) -> None:
             f"INSERT INTO {table} (name_key, name, stored_password, info) VALUES ('bob@test.com', '', '', '')"
         )
         terminal = Terminal(folder, "copy", "--from", "flatfile", "--to", "sql", NO_COLOR="1")
-        terminal.expect("copying: [")
+        terminal.expect("copying: \u2501")
     assert terminal.end() == 0
     assert "4 users copied from flatfile to sql\n" in terminal.screen
 

@@ -8,7 +8,7 @@ import json
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import pytest
@@ -134,16 +134,64 @@ def test_a_hostile_name_in_an_error_steers_no_terminal(folder: str) -> None:
     assert done.err.replace("\n", "").isprintable()
 
 
-def test_a_table_on_a_terminal_is_no_wider_than_it(folder: str) -> None:
-    base(folder, users=b'bob@test.com:*x:full_name="%s"\neve@%s.com:*x:\n' % ("Ü漢".encode() * 40, b"long" * 20))
-    terminal = Terminal(folder, "user", "list", NO_COLOR="1")
+WIDE = ("\xdc\u6f22" * 40).encode()
+
+
+@pytest.mark.parametrize("columns", [40, 80, 200])
+def test_a_table_on_a_terminal_is_folded_to_its_width(folder: str, columns: int) -> None:
+    base(folder, users=b'bob@test.com:*x:full_name="%s"\neve@%s.com:*x:\n' % (WIDE, b"long" * 20))
+    terminal = Terminal(folder, "user", "list", NO_COLOR="1", columns=columns)
     assert terminal.end() == 0
     lines = terminal.screen.splitlines()
     assert lines[0].startswith("USER ")
     assert "\x1b" not in terminal.screen
-    assert all(sum(2 if c > "\u2e80" else 1 for c in line) <= 80 for line in lines)
-    assert sum("..." in line for line in lines) == 2
+    assert max(sum(2 if c > "\u2e80" else 1 for c in line) for line in lines) <= columns
+    at = lines[0].index("INFO")  # nothing is cut: what does not fit goes on below
+    assert "\xdc\u6f22" * 40 in "".join(line[at:] for line in lines[1:-1])
+    names = "".join(line[: lines[0].index("SCHEME")].strip() for line in lines[1:-1])
+    assert names == f"bob@test.comeve@{'long' * 20}.com"
     assert len(run(folder, "user", "list", "--format", "table").out.splitlines()[1]) > 80
+
+
+@pytest.mark.parametrize(
+    ("locale", "name"),
+    [({"LC_ALL": "C"}, "J\\xfcrgen"), ({"LC_ALL": "en_US.ISO-8859-1"}, "J\\xfcrgen"), ({}, "J\xfcrgen")],
+)
+@pytest.mark.parametrize("form", ["table", "csv"])
+def test_a_terminal_without_utf8_gets_ascii(folder: str, locale: dict[str, Any], name: str, form: str) -> None:
+    base(folder, users="J\xfcrgen:*x:\n".encode())
+    terminal = Terminal(folder, "user", "list", "--format", form, NO_COLOR="1", **locale)
+    assert terminal.end() == 0
+    assert terminal.screen.splitlines()[1].startswith(name)
+    missing = Terminal(folder, "user", "show", "J\xfcrg", NO_COLOR="1", **locale)
+    assert missing.end() == 1
+    assert name[:-2] in missing.screen
+    assert "J\xfcrgen" in run(folder, "user", "list", "--format", form, **locale).out
+
+
+def test_json_for_such_a_terminal_reads_back(folder: str) -> None:
+    base(folder, users="J\xfcrgen:*x:\n".encode())
+    terminal = Terminal(folder, "--quiet", "user", "list", "--format", "ndjson", LC_ALL="C")
+    assert terminal.end() == 0
+    assert terminal.screen.isascii()
+    assert json.loads(terminal.screen)["user"] == "J\xfcrgen"
+
+
+@pytest.mark.parametrize("text", ["e\u0301", "\u0e01\u0e31", "\u6f22", "\u1100\u1161", "\U0001f44d\U0001f3fd"])
+def test_columns_line_up_whatever_the_letters(folder: str, text: str) -> None:
+    from rich.cells import cell_len
+
+    base(folder, users=f"{text}:*x:\nadam:*x:\n".encode())
+    lines = run(folder, "user", "list", "--format", "table").out.splitlines()
+    assert {cell_len(line[: line.index("clear")]) for line in lines[1:]} == {6}
+
+
+def test_letters_that_turn_the_direction_of_writing_are_shown_as_what_they_are(folder: str) -> None:
+    base(folder, users="bob\u202etxt.exe:*x:\n".encode())
+    assert r"bob\u202etxt.exe" in run(folder, "user", "list", "--format", "table").out
+    terminal = Terminal(folder, "user", "list")
+    assert terminal.end() == 0
+    assert r"bob\u202etxt.exe" in terminal.screen
 
 
 def test_colours_are_for_terminals_and_those_who_want_them(folder: str) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
-from typing import TYPE_CHECKING
+from typing import Any
 
-from nwauth.commands import terminal as stderr
+import pytest
+
+from nwauth.commands import progress as telling
 from tests.commands.common import BOB, Terminal, base, contents, run
-
-if TYPE_CHECKING:
-    import pytest
 
 
 def answer(terminal: Terminal, prompt: str, keys: str) -> None:
@@ -85,22 +85,28 @@ def test_a_field_and_a_password_are_asked_for(folder: str) -> None:
     assert terminal.screen.endswith("clear (weak): does not fit: wrong password\n")
 
 
-def test_a_long_work_tells_how_far_it_is(folder: str) -> None:
+def listing_that_waits(folder: str, **env: Any) -> str:
+    """The screen of a listing into a pipe that is read only when progress was shown."""
     os.mkfifo(os.path.join(folder, "out"))
     reader = os.open(os.path.join(folder, "out"), os.O_RDONLY | os.O_NONBLOCK)
     writer = os.open(os.path.join(folder, "out"), os.O_WRONLY)
     base(folder, users=b"".join(b"user%05d:*x:\n" % number for number in range(20000)))
-    terminal = Terminal(folder, "user", "list", stdout=writer)
+    terminal = Terminal(folder, "user", "list", stdout=writer, **env)
     os.close(writer)
     terminal.expect(" users, ")  # the pipe is full: the command waits
     os.set_blocking(reader, True)
     with os.fdopen(reader, "rb") as file:
         assert len(file.readlines()) == 20000
     assert terminal.end() == 0
-    assert "\r\x1b[Kreading: [" in terminal.screen
-    assert " s left" in terminal.screen
-    assert max(len(line) for line in terminal.screen.split("\r\x1b[K")) < 80
-    assert terminal.screen.endswith("\r\x1b[K20,000 of 20,000 users\n")
+    return terminal.screen
+
+
+def test_a_long_work_tells_how_far_it_is(folder: str) -> None:
+    screen = listing_that_waits(folder, NO_COLOR="1")
+    assert re.search(r"\r\x1b\[Kreading: [ \u2501\u2578\u257a]{20} [0-9]+% [0-9,]+ users, [0-9,.]+/s, [0-9]+ ", screen)
+    assert " left" in screen
+    assert max(len(line) for line in screen.split("\r\x1b[K")) < 80
+    assert screen.endswith("\r\x1b[K20,000 of 20,000 users\n")
 
 
 def test_a_quiet_work_does_not(folder: str) -> None:
@@ -109,30 +115,68 @@ def test_a_quiet_work_does_not(folder: str) -> None:
     assert terminal.screen == ""
 
 
-def test_progress_tells_rate_and_time_left_where_a_total_is_known() -> None:
-    def text(count: int | None, total: int | None, *, bar: bool) -> str:
-        return stderr.progress_text("reading", count=count, total=total, seconds=4.0, bar=bar)
+def work(count: int | None, total: int | None, *, unit: str = "users") -> telling.Work:
+    return telling.Work("reading", lambda: count, lambda: total, unit=unit)
 
-    assert text(None, None, bar=True) == "reading: 4 s"
-    assert text(2000, None, bar=True) == "reading: 2,000 users, 500/s, 4 s"
-    assert text(2000, 8000, bar=True) == "reading: [#####               ] 25% 2,000 users, 500/s, 12 s left"
-    assert text(2000, 8000, bar=False) == "reading: 2,000 of about 8,000 users, 500/s, 12 s left"
-    assert text(9000, 8000, bar=False) == "reading: 9,000 of about 9,000 users, 2,250/s, 0 s left"
-    assert text(0, 8000, bar=True) == "reading: 0 users, 0/s, 4 s"
-    assert len(text(9_999_999, 10_000_000, bar=True)) < 80
+
+def test_progress_tells_rate_and_time_left_where_a_total_is_known() -> None:
+    def text(count: int | None, total: int | None, *, about: bool = False) -> str:
+        return telling.words(work(count, total), seconds=4.0, about=about)
+
+    assert text(None, None) == "4 s"
+    assert text(2000, None) == "2,000 users, 500/s, 4 s"
+    assert text(2000, 8000) == "2,000 users, 500/s, 12 s left"
+    assert text(2000, 8000, about=True) == "2,000 of about 8,000 users, 500/s, 12 s left"
+    assert text(9000, 8000, about=True) == "9,000 of about 9,000 users, 2,250/s, 4 s"
+    assert text(0, 8000) == "0 users, 0/s, 4 s"
+    assert telling.words(work(7, None, unit="lines"), seconds=1.0) == "7 lines, 7.0/s, 1 s"
+    assert [telling.in_short(seconds) for seconds in (59.4, 200, 7512)] == ["59 s", "3 min 20 s", "2 h 05 min"]
+
+
+@pytest.mark.parametrize("columns", [20, 40, 60, 80, 200])
+@pytest.mark.parametrize("total", [None, 10_000_000])
+def test_a_bar_is_never_wider_than_the_terminal(columns: int, total: int | None) -> None:
+    line = telling.Bar(work(9_999_999, total), color=False).line(columns=columns)
+    assert line.startswith("reading: ")
+    assert len(line) < columns
+    assert ("\u2501" in line) == (total is not None and columns >= 80)
+    if columns >= 80:
+        assert "9,999,999 users, " in line
+
+
+def test_a_bar_has_colours_only_where_they_are_wanted() -> None:
+    plain, colored = (telling.Bar(work(5, 10), color=color).line(columns=80) for color in (False, True))
+    assert "\x1b" not in plain
+    assert "\x1b[" in colored
+    assert " 50% 5 users, " in plain
+
+
+@pytest.mark.parametrize(
+    ("locale", "drawn"),
+    [({"LC_ALL": "C"}, "-----"), ({"LC_ALL": "", "LANG": "de_DE.UTF-8"}, "\u2501" * 5), ({}, "\u2501" * 5)],
+)
+def test_a_bar_is_drawn_in_what_the_terminal_shows(folder: str, locale: dict[str, str], drawn: str) -> None:
+    assert drawn in listing_that_waits(folder, **locale)
+
+
+def test_a_terminal_that_cannot_move_its_cursor_gets_lines(folder: str) -> None:
+    screen = listing_that_waits(folder, TERM="dumb")
+    assert "\x1b" not in screen
+    assert "\r" not in screen
+    assert screen.endswith("20,000 of 20,000 users\n")
 
 
 def test_off_a_terminal_progress_is_a_line_now_and_then(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stderr, "PLAIN_SECONDS", 0.01)
+    monkeypatch.setattr(telling, "PLAIN_SECONDS", 0.01)
     totals = iter([14])  # asked for once
-    with stderr.progress("reading", lambda: 7, lambda: next(totals), quiet=False) as clear:
+    with telling.progress("reading", lambda: 7, lambda: next(totals), quiet=False) as clear:
         signal.pause()
         signal.pause()
         clear()
     lines = capfd.readouterr().err.splitlines()
     assert [line.startswith("reading: 7 of about 14 users, ") for line in lines[:2]] == [True, True]
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
-    with stderr.progress("reading", quiet=True):
+    with telling.progress("reading", quiet=True):
         assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
