@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Final
 
 ENCODING = "utf-8"
@@ -89,6 +89,22 @@ class NameRules:
         if name.count("@") > 1 and not self._allow_ats:
             return "it holds more than one '@' (allow_ats is off)"
         return self._fault_of_characters(name)
+
+    def all_right(self, names: Sequence[str]) -> bool:
+        """Whether `fault` finds none in any of the names; False says only that it has to be asked about each."""
+        lines = "\n" + "\n".join(names)
+        text = lines.replace("\n", "")
+        return (
+            all(names)
+            and lines.count("\n") == len(names)
+            and text.isascii()
+            and text.isprintable()
+            and not self._bad_localpart
+            and not any(character in text for character in (" ", ":", '"', *self._bad))
+            and not any(odd in lines for odd in ("\n#", "\n-", ".."))
+            and max(map(len, names)) <= MAX_NAME_BYTES
+            and (self._allow_ats or max(name.count("@") for name in names) <= 1)
+        )
 
     def _fault_of_characters(self, name: str) -> str | None:
         for character in name:

@@ -110,14 +110,10 @@ def apply(
         applying, reader = _applying(session, scope=scope, dry_run=dry_run)
         try:
             _read(session, plan, form, applying)
+            _compare(session, applying, prune=prune, percent=percent)
             can_go_on = keep_going or not applying.tally.failed
-            if can_go_on:
-                with session.progress("comparing", lambda: _compared(applying.tally)):
-                    is_whole = not applying.tally.failed
-                    applying.compare(prune=prune and is_whole, allow_percent=10.0 if percent is None else percent)
-                if prune and not is_whole:
-                    session.note("note: nobody is pruned by a plan with errors: whom those lines mean is not known")
-                can_go_on = keep_going or not applying.tally.failed
+            if prune and keep_going and applying.tally.failed:
+                session.note("note: nobody is pruned by a plan with errors: whom those lines mean is not known")
             if can_go_on and applying.tally.differs and not dry_run:
                 _apply(session, plan, applying, keep_going=keep_going)
             if reader.clear_text:
@@ -174,6 +170,17 @@ def _read(session: Session, plan: Plan, form: str, applying: Applying) -> None:
         raise Refused(f"{plan.name}: {error}; nothing is changed") from None
     except OSError as error:
         raise Unavailable(f"{plan.name}: cannot be read: {error.strerror}") from None
+
+
+def _compare(session: Session, applying: Applying, *, prune: bool, percent: float | None) -> None:
+    """Also where the plan has errors: there may be more, of users who are not there."""
+    try:
+        with session.progress("comparing", lambda: _compared(applying.tally)):
+            applying.compare(prune=prune, allow_percent=10.0 if percent is None else percent)
+    except Unavailable as error:
+        if not applying.tally.failed:
+            raise
+        session.note(f"note: whether there are more errors cannot be told now: {error}")
 
 
 def _compared(tally: Tally) -> int:

@@ -34,6 +34,7 @@ class Fitting:
 
     `settle` gives a user as the target will give it out; `must_fit` raises Refused for one that cannot be added, or not
     be put in the place of another.
+    `takes_plain`: whoever has nothing but name, password field and info, all in plain text, surely has a place there.
     `clear_text` and `locked` count the fields that were put in other words.
     """
 
@@ -52,6 +53,7 @@ class Fitting:
         self._settle: Final = settle
         self._must_fit: Final = must_fit
         self._passwords: Final = Passwords()
+        self.takes_plain: Final = settle in (None, _bare) and must_fit in (None, _must_be_a_line)
         self.clear_text = 0
         self.locked = 0
 

@@ -2,80 +2,112 @@
 
 from __future__ import annotations
 
+from itertools import islice
+from operator import lt
 from typing import TYPE_CHECKING
 
 from nwauth.errors import Refused
 from nwauth.model import Info, User
 from nwauth.names import ENCODING, ERRORS, fold
-from nwauth.provisioning.entries import Entry
+from nwauth.provisioning.spool import place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from typing import Any, Final
+    from collections.abc import Callable, Iterator
+    from typing import Final
 
     from nwauth.copying import Fitting
     from nwauth.passwords import Passwords
+    from nwauth.provisioning.entries import Entry
     from nwauth.service import StoreRules
-
-    Pair = tuple[Entry | None, User | None]
+    from nwauth.stores.base import Held
 
 NO_PASSWORD = "is not there, and a new user needs password_hash, password or generate"  # noqa: S105, a reason
 
 
-def beside(
-    items: Iterable[tuple[Any, ...]], users: Iterator[User], lookup: Callable[[str], User | None]
-) -> Iterator[Pair]:
-    """Each entry with the user who stands there, if one does, and each user whom no entry speaks of.
+class Standing:
+    """The users who stand in a store, in the order of plans, as what the store holds of them.
 
-    Both come by folded name.  Stores order what is no valid Unicode differently, and somebody else's table may fold
-    other letters than we do: whoever of these is not met beside the entry is asked for.  Raises what `users` raises.
+    Whose place in the order is not the same in all stores gathers in `odd`, by folded name.
     """
-    listing = _Listing(users)
-    asked: set[str] = set()
-    for item in items:
-        entry = Entry.of(item)
-        key = entry.key
-        while listing.user is not None and listing.key < key:
-            yield None, listing.user
-            listing.advance()
-        if listing.user is not None and listing.key == key:
-            yield entry, listing.user
-            listing.advance()
-            continue
-        found = lookup(entry.name) if listing.odd or not key.isascii() else None
-        if found is not None:
-            asked.add(fold(found.name))
-        yield entry, found
-    while listing.user is not None:
-        yield None, listing.user
-        listing.advance()
-    left = {key: user for key, user in listing.odd.items() if key not in asked}
-    if left:
-        for item in items:
-            left.pop(fold(Entry.of(item).name), None)
-    for user in left.values():
-        yield None, user
+
+    def __init__(self, blocks: Iterator[list[Held]]) -> None:
+        self._blocks: Final = blocks
+        self._keys: list[str] = []
+        self._users: list[Held] = []
+        self._at = 0
+        self._last = ""
+        self._ended = False
+        self.odd: Final[dict[str, Held]] = {}
+
+    def is_over(self) -> bool:
+        """Whether nobody is left, here or in `odd`."""
+        return not self.odd and not self._has(1)
+
+    def take(self, users: list[Held | None]) -> bool:
+        """Take just these, if they are the next."""
+        if not self._has(len(users)) or self._users[self._at : self._at + len(users)] != users:
+            return False
+        self._at += len(users)
+        return True
+
+    def before(self, key: str | None) -> Iterator[Held]:
+        """Take those whose place is before `key`; None: all."""
+        while self._has(1) and (key is None or self._keys[self._at] < key):
+            self._at += 1
+            yield self._users[self._at - 1]
+
+    def at(self, key: str) -> Held | None:
+        """Take the one whose place that is."""
+        if not self._has(1) or self._keys[self._at] != key:
+            return None
+        self._at += 1
+        return self._users[self._at - 1]
+
+    def _has(self, count: int) -> bool:
+        while len(self._users) - self._at < count and not self._ended:
+            self._read()
+        return len(self._users) - self._at >= count
+
+    def _read(self) -> None:
+        users = next(self._blocks, None)
+        if users is None:
+            self._ended = True
+            return
+        if self._at:
+            del self._users[: self._at], self._keys[: self._at]
+            self._at = 0
+        keys = _keys_of(users)
+        if keys is not None and keys[0] > self._last:
+            self._users += users
+            self._keys += keys
+            self._last = keys[-1]
+        else:
+            self._sort_out(users)
+
+    def _sort_out(self, users: list[Held]) -> None:
+        for user in users:
+            folded = fold(user[0])
+            key = place(folded)
+            if folded.isprintable() and key > self._last:
+                self._users.append(user)
+                self._keys.append(key)
+                self._last = key
+            else:
+                self.odd.setdefault(folded, user)
 
 
-class _Listing:
-    """The users of a store whose place in the order is the same in all; the others gather in `odd`."""
+def _keys_of(users: list[Held]) -> list[str] | None:
+    """The places of users, if these are in order and their names plain."""
+    text = "\n".join([user[0] for user in users])
+    if not text.isascii() or text.count("\n") != len(users) - 1 or not text.replace("\n", "").isprintable():
+        return None
+    keys = text.lower().split("\n")
+    return keys if in_order(keys) else None
 
-    def __init__(self, users: Iterator[User]) -> None:
-        self._users = users
-        self.user: User | None = None
-        self.key = b""
-        self.odd: Final[dict[str, User]] = {}
-        self.advance()
 
-    def advance(self) -> None:
-        for user in self._users:
-            folded = fold(user.name)
-            key = folded.encode(ENCODING, ERRORS)
-            if folded.isprintable() and key > self.key:
-                self.user, self.key = user, key
-                return
-            self.odd.setdefault(folded, user)
-        self.user = None
+def in_order(keys: list[str]) -> bool:
+    """Whether each is behind the one before it."""
+    return all(map(lt, keys, islice(keys, 1, None)))
 
 
 class Keeping:
@@ -101,6 +133,7 @@ class Keeping:
         self._make_password: Final = make_password
         self._rehearses: Final = rehearses
         self._sample = ""
+        self.takes_plain: Final = fitting.takes_plain
 
     def wanted(self, entry: Entry, old: User | None, defaults: dict[str, str]) -> tuple[User | None, str]:
         """What a user is to become, None where nobody is to be there; and the password that was made up for it.

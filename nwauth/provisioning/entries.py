@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from nwauth.errors import Refused
 from nwauth.model import Record
 from nwauth.names import ENCODING, ERRORS, fold, matcher
+from nwauth.passwords.inspecting import all_known
 from nwauth.policy import account
 from nwauth.protocol import BadRequest, check_field
-from nwauth.provisioning.formats import HEAD_KEYS, BadPlan, Fault, Place, Raw, kind_of
+from nwauth.provisioning.formats import HEAD_KEYS, NO_INFO, OWN_KEYS, BadPlan, Fault, Place, Raw, Rows, kind_of
+from nwauth.provisioning.plain import FIRST_LINE, Plain, line_of
+from nwauth.provisioning.spool import PART, place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -21,9 +26,6 @@ if TYPE_CHECKING:
 
 STATES = ("present", "absent", "suspended")
 UPDATES = ("on_create", "always")
-OWN_KEYS = ("drop_path", "uid", "ip_mask")  # of a user beside the info fields
-PASSWORD_KEYS = ("password_hash", "password", "generate")
-NO_INFO = frozenset(("name", "state", "update_password", *PASSWORD_KEYS, *OWN_KEYS))
 
 
 class Entry(Record):
@@ -57,20 +59,15 @@ class Entry(Record):
         self.fields: Final = fields
         self.own: Final = own
 
-    @property
-    def key(self) -> bytes:
-        """What plans and stores are ordered by."""
-        return fold(self.name).encode(ENCODING, ERRORS)
-
-    def packed(self) -> tuple[Any, ...]:
+    def row(self) -> str:
         """For a `Spool`."""
-        rest = (self.name, self.line, self.state, self.secret_kind, self.secret, self.always, self.fields, self.own)
-        return (self.key, *rest)
+        said = (self.name, self.line, self.state, self.secret_kind, self.secret, self.always, self.fields, self.own)
+        return PART.join((place(fold(self.name)), str(FIRST_LINE + self.line), "", json.dumps(said)))
 
     @classmethod
-    def of(cls, item: tuple[Any, ...]) -> Entry:
-        """The reverse of `packed`."""
-        _, name, line, state, kind, secret, always, fields, own = item
+    def of(cls, row: str) -> Entry:
+        """The reverse of `row`."""
+        name, line, state, kind, secret, always, fields, own = json.loads(row.rpartition(PART)[2])
         return cls(
             name=name,
             line=line,
@@ -111,12 +108,17 @@ class Reader:
         self._given_scope: Final = scope
         self.scope = scope
         self.defaults: dict[str, str] = {}
-        self._always = False
-        self._matches: Callable[[str], bool] | None = matcher(scope) if scope else None
+        self.always = False
+        self.plain: Final = Plain(names=names, whole=whole, all_known=partial(all_known, star_is_clear=star_is_clear))
+        self.matches: Callable[[str], bool] | None = matcher(scope) if scope else None
         self.clear_text = 0
 
-    def entries(self, found: Iterable[Raw | Fault]) -> Iterator[Entry | Fault]:
+    def entries(
+        self, found: Iterable[Raw | Rows | Fault], *, takes_plain: bool = False
+    ) -> Iterator[Entry | Fault | list[str]]:
         """An entry for each user, or what is wrong with it, each fault by itself.
+
+        `takes_plain`: of thousands who are plain come the rows for a `Spool`, that `plain` has made.
 
         Raises:
             BadPlan: what the plan says of all cannot be used.
@@ -124,10 +126,34 @@ class Reader:
         for raw in found:
             if isinstance(raw, Fault):
                 yield raw
+            elif isinstance(raw, Rows):
+                rows = self.plain.rows(raw, self.matches) if takes_plain else None
+                if rows is not None:
+                    yield rows
+                else:
+                    for one in raw.each():
+                        yield from self._entry(one)
             elif raw.is_head:
                 self._take_head(raw)
             else:
                 yield from self._entry(raw)
+
+    def entry_of(self, row: str) -> Entry:
+        """The entry that a row of a `Spool` is."""
+        said = self.plain.said(row)
+        if said is None:
+            return Entry.of(row)
+        secret = said.pop("password_hash", "")
+        return Entry(
+            name=said.pop("name"),
+            line=line_of(row),
+            state="present",
+            secret_kind="password_hash" if secret else "",
+            secret=secret,
+            always=self.always and bool(secret),
+            fields=said,
+            own={},
+        )
 
     # --- the head ---------------------------------------------------------------------------------------------------
 
@@ -140,7 +166,7 @@ class Reader:
         update = values.get("update_password", "on_create")
         if update not in UPDATES:
             raise BadPlan(f"update_password: found {_shown(update)}, wanted {' or '.join(UPDATES)}")
-        self._always = update == "always"
+        self.always = update == "always"
         self._take_scope(values.get("scope", {}))
         self._take_defaults(values.get("defaults", {}))
 
@@ -154,7 +180,7 @@ class Reader:
         if self._given_scope and scope["match"] != self._given_scope:
             raise BadPlan(f"scope.match: found {scope['match']!a}, and --match says {self._given_scope!a}")
         self.scope = scope["match"]
-        self._matches = matcher(self.scope)
+        self.matches = matcher(self.scope)
 
     def _take_defaults(self, defaults: Any) -> None:
         if not isinstance(defaults, dict):
@@ -207,7 +233,7 @@ class Reader:
             state=state,
             secret_kind=secret_kind or ("generate" if flags["generate"] else ""),
             secret=values.get(secret_kind, ""),
-            always=values.get("update_password", "always" if self._always and secret_kind else "") == "always",
+            always=values.get("update_password", "always" if self.always and secret_kind else "") == "always",
             fields=fields,
             own={key: values[key] for key in OWN_KEYS if key in values},
         )
@@ -243,7 +269,7 @@ class Reader:
         why = self._names.fault(whole)
         if why is not None and values.get("state") != "absent" and not self._is_there(whole):
             yield Fault(raw.at("name"), f"name: nobody may be called {whole!a}: {why}")
-        if self._matches is not None and not self._matches(fold(whole)):
+        if self.matches is not None and not self.matches(fold(whole)):
             yield Fault(raw.at("name"), f"name: {whole!a} is outside the scope, {self.scope!a}")
 
     def _faults_of_secret(self, raw: Raw, values: dict[str, str]) -> Iterator[Fault]:

@@ -10,14 +10,16 @@ import io
 import json
 import re
 import tomllib
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from nwauth.errors import Refused
 from nwauth.model import Record
 from nwauth.names import ENCODING, ERRORS
+from nwauth.provisioning.alike import Twice, columns_alike, grouped, once_each
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import IO, Final
 
 FORMATS = ("ndjson", "csv", "tsv", "json", "toml")
@@ -25,8 +27,12 @@ ENDINGS = {".jsonl": "ndjson", **{f".{form}": form for form in FORMATS}}
 MAX_WHOLE_USERS = 50_000
 MAX_WHOLE_BYTES = 256 << 20
 MAX_LINE_BYTES = 1 << 20
+BLOCK_BYTES = 128 << 10  # of lines that are read at a time
+BLOCK_ROWS = 1000
 BOM = b"\xef\xbb\xbf"
 HEAD_KEYS = frozenset(("scope", "defaults", "update_password"))
+OWN_KEYS = ("drop_path", "uid", "ip_mask")  # of a user beside the info fields
+NO_INFO = frozenset(("name", "state", "update_password", "password_hash", "password", "generate", *OWN_KEYS))
 
 
 class BadPlan(Refused):
@@ -59,6 +65,27 @@ class Raw:
         return Place(self.line) if self._at is None or not key else self._at(key)
 
 
+class Rows:
+    """Many users of whom a plan says the same keys, all of it text: `columns` has what it says, "" where it says none.
+
+    It is what many `Raw` are, and is judged as one where nothing in it is out of the ordinary.  `lines` has their
+    lines; `at` tells where a key of one of them stands, by its number here.
+    """
+
+    def __init__(
+        self, columns: Mapping[str, Sequence[str]], lines: Sequence[int], *, at: Callable[[int, str], Place]
+    ) -> None:
+        self.columns: Final = columns
+        self.lines: Final = lines
+        self._at: Final = at
+
+    def each(self) -> Iterator[Raw]:
+        """The same, one by one."""
+        for number, (line, *values) in enumerate(zip(self.lines, *self.columns.values(), strict=True)):
+            said = {key: value for key, value in zip(self.columns, values, strict=True) if value}
+            yield Raw(said, line, at=partial(self._at, number))
+
+
 class Fault(Record):
     """What is wrong at a place, in words; `name` is the user's, where it is known."""
 
@@ -75,7 +102,7 @@ def format_of(name: str) -> str | None:
     return next((form for ending, form in ENDINGS.items() if name.lower().endswith(ending)), None)
 
 
-def read(file: IO[bytes], form: str) -> Iterator[Raw | Fault]:
+def read(file: IO[bytes], form: str) -> Iterator[Raw | Rows | Fault]:
     """The users of a plan, one after the other; the head, if there is one, first.
 
     Raises:
@@ -96,35 +123,97 @@ def read(file: IO[bytes], form: str) -> Iterator[Raw | Fault]:
 # --- line by line ----------------------------------------------------------------------------------------------------
 
 
-def _ndjson(file: IO[bytes]) -> Iterator[Raw | Fault]:
-    number, is_first = 0, True
-    while row := file.readline(MAX_LINE_BYTES + 1):
-        number += 1
-        if len(row) > MAX_LINE_BYTES:
-            raise BadPlan(f"line {number}: found more than {MAX_LINE_BYTES:,} bytes, wanted one user a line")
-        text = row.removeprefix(BOM if number == 1 else b"").decode(ENCODING, ERRORS).strip()
-        if not text:
+def _ndjson(file: IO[bytes]) -> Iterator[Raw | Rows | Fault]:
+    is_first = True
+    for number, text in _blocks(file):
+        rest, start = text, number
+        while is_first and rest:  # the head may stand there
+            row, _, rest = rest.partition("\n")
+            for found in _object(row, start, is_first=True):
+                yield found
+                is_first = False
+            start += 1
+        if rest:
+            yield from _objects(rest, start)
+
+
+def _blocks(file: IO[bytes]) -> Iterator[tuple[int, str]]:
+    """Whole lines, without the end of the last, and the number of the first.  Raises BadPlan."""
+    number, left = 1, BOM[:0]
+    while data := file.read(BLOCK_BYTES):
+        if number == 1 and not left:
+            data = data.removeprefix(BOM)
+        head, end, tail = data.rpartition(b"\n")
+        if not end:
+            left += data
+            _must_be_short(left, number)
             continue
-        try:
-            values = json.loads(text, object_pairs_hook=_once_each)
-        except json.JSONDecodeError as error:
-            yield Fault(Place(number, error.colno), f"found no JSON ({error.msg}), wanted one object a line")
-            continue
-        except _Twice as error:
-            yield Fault(_in_text(text, number, str(error)), f"found {error!s} twice, wanted it once")
-            continue
-        except RecursionError:
-            yield Fault(Place(number), "found JSON that is nested too deeply, wanted one object a line")
-            continue
-        if not isinstance(values, dict):
-            yield Fault(Place(number), f"found {kind_of(values)}, wanted an object: {{...}}")
-            continue
-        is_head = bool(values) and set(values) <= HEAD_KEYS
-        if is_head and not is_first:
-            yield Fault(Place(number), f"found {' and '.join(values)} here, wanted it on the first line")
-        else:
-            yield Raw(values, number, at=_finder(text, number), is_head=is_head)
-        is_first = False
+        block, left = left + head, tail
+        if len(block) > MAX_LINE_BYTES:
+            _must_be_short(block.partition(b"\n")[0], number)
+        yield number, block.decode(ENCODING, ERRORS)
+        number += block.count(b"\n") + 1
+    if left:
+        yield number, left.decode(ENCODING, ERRORS)
+
+
+def _must_be_short(line: bytes, number: int) -> None:
+    if len(line) > MAX_LINE_BYTES:
+        raise BadPlan(f"line {number}: found more than {MAX_LINE_BYTES:,} bytes, wanted one user a line")
+
+
+def _objects(text: str, start: int) -> Iterator[Raw | Rows | Fault]:
+    """The users on some lines of NDJSON: as they are alike, or have the same keys, many at a time."""
+    alike = columns_alike(text)
+    if alike is not None:
+        count = text.count("\n") + 1
+        yield Rows(alike, range(start, start + count), at=_row_finder(text, start))
+        return
+    rows = text.split("\n")
+    groups = grouped(rows)
+    if groups is None:
+        for line, row in enumerate(rows, start):
+            yield from _object(row, line, is_first=False)
+        return
+    for columns, numbers in groups.same:
+        lines = [start + number for number in numbers]
+        yield Rows(columns, lines, at=partial(_of_lines, rows, numbers, start))
+    for number in groups.odd:
+        yield from _object(rows[number], start + number, is_first=False)
+
+
+def _row_finder(text: str, start: int) -> Callable[[int, str], Place]:
+    return lambda number, key: _in_text(text.split("\n", number + 1)[number], start + number, key)
+
+
+def _of_lines(rows: list[str], numbers: list[int], start: int, number: int, key: str) -> Place:
+    return _in_text(rows[numbers[number]], start + numbers[number], key)
+
+
+def _object(row: str, number: int, *, is_first: bool) -> Iterator[Raw | Fault]:
+    """The user on one line of NDJSON, or the head; none on a blank line."""
+    text = row.strip()
+    if not text:
+        return
+    try:
+        values = json.loads(text, object_pairs_hook=once_each)
+    except json.JSONDecodeError as error:
+        yield Fault(Place(number, error.colno), f"found no JSON ({error.msg}), wanted one object a line")
+        return
+    except Twice as error:
+        yield Fault(_in_text(text, number, str(error)), f"found {error!s} twice, wanted it once")
+        return
+    except RecursionError:
+        yield Fault(Place(number), "found JSON that is nested too deeply, wanted one object a line")
+        return
+    if not isinstance(values, dict):
+        yield Fault(Place(number), f"found {kind_of(values)}, wanted an object: {{...}}")
+        return
+    is_head = bool(values) and set(values) <= HEAD_KEYS
+    if is_head and not is_first:
+        yield Fault(Place(number), f"found {' and '.join(values)} here, wanted it on the first line")
+    else:
+        yield Raw(values, number, at=_finder(text, number), is_head=is_head)
 
 
 def _finder(text: str, line: int) -> Callable[[str], Place]:
@@ -137,7 +226,7 @@ def _in_text(text: str, line: int, key: str) -> Place:
     return Place(line, 1 if found is None else found.start() + 1)
 
 
-def _separated(file: IO[bytes], separator: str) -> Iterator[Raw | Fault]:
+def _separated(file: IO[bytes], separator: str) -> Iterator[Raw | Rows | Fault]:
     text = io.TextIOWrapper(file, encoding="utf-8-sig", errors=ERRORS, newline="")
     rows = csv.reader(text, delimiter=separator, strict=True)
     try:
@@ -146,24 +235,37 @@ def _separated(file: IO[bytes], separator: str) -> Iterator[Raw | Fault]:
             return
         columns = [name.strip() for name in head]
         _must_be_columns(columns)
+        found: list[list[str]] = []
+        lines: list[int] = []
         start = rows.line_num + 1
         for cells in rows:
-            line, start = start, rows.line_num + 1
-            if not cells:
-                continue
-            if len(cells) != len(columns):
-                yield Fault(Place(line), f"found {len(cells)} cells, wanted {len(columns)}: {', '.join(columns)}")
-                continue
-            values = {name: cell for name, cell in zip(columns, cells, strict=True) if cell}
-            yield Raw(values, line, at=_cell_finder(columns, line))
+            if cells:
+                found.append(cells)
+                lines.append(start)
+            start = rows.line_num + 1
+            if len(found) == BLOCK_ROWS:
+                yield from _cells(columns, found, lines)
+                found, lines = [], []
+        yield from _cells(columns, found, lines)
     except csv.Error as error:
         raise BadPlan(f"line {rows.line_num}: {error}") from None
     finally:
         text.detach()
 
 
-def _cell_finder(columns: list[str], line: int) -> Callable[[str], Place]:
-    return lambda key: Place(line, columns.index(key) + 1 if key in columns else 1)
+def _cells(columns: list[str], rows: list[list[str]], lines: list[int]) -> Iterator[Rows | Fault]:
+    """The users of some rows of a table."""
+    whole = [number for number, cells in enumerate(rows) if len(cells) == len(columns)]
+    for line, cells in zip(lines, rows, strict=True) if len(whole) < len(rows) else ():
+        if len(cells) != len(columns):
+            yield Fault(Place(line), f"found {len(cells)} cells, wanted {len(columns)}: {', '.join(columns)}")
+    if whole:
+        rows, lines = [rows[number] for number in whole], [lines[number] for number in whole]
+
+        def at(number: int, key: str) -> Place:
+            return Place(lines[number], columns.index(key) + 1 if key in columns else 1)
+
+        yield Rows(dict(zip(columns, zip(*rows, strict=True), strict=True)), lines, at=at)
 
 
 def _must_be_columns(columns: list[str]) -> None:
@@ -194,10 +296,10 @@ def _too_many(form: str, found: str) -> BadPlan:
 
 def _json(text: str) -> Iterator[Raw | Fault]:
     try:
-        plan = json.loads(text, object_pairs_hook=_once_each)
+        plan = json.loads(text, object_pairs_hook=once_each)
     except json.JSONDecodeError as error:
         raise BadPlan(f"line {error.lineno}, column {error.colno}: found no JSON: {error.msg}") from None
-    except _Twice as error:
+    except Twice as error:
         raise BadPlan(f"found {error!s} twice in one object, wanted it once") from None
     except RecursionError:
         raise BadPlan("found JSON that is nested too deeply") from None
@@ -304,17 +406,6 @@ def _toml(text: str) -> Iterator[Raw | Fault]:
 
 
 # --- what they share -------------------------------------------------------------------------------------------------
-
-
-class _Twice(Exception):
-    """A key stands twice in one object."""
-
-
-def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    values = dict(pairs)
-    if len(values) < len(pairs):
-        raise _Twice(next(key for at, (key, _) in enumerate(pairs) if any(key == other for other, _ in pairs[:at])))
-    return values
 
 
 def kind_of(value: object) -> str:

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from nwauth.errors import NotSupported, Refused, Unavailable
 from nwauth.model import Record, User
-from nwauth.names import ENCODING, ERRORS, fold, matcher
-from nwauth.provisioning.differing import beside
-from nwauth.provisioning.entries import Entry, Reader
+from nwauth.names import fold
+from nwauth.provisioning.differing import Standing, in_order
 from nwauth.provisioning.formats import Fault, Place
-from nwauth.provisioning.spool import Spool
+from nwauth.provisioning.plain import FIRST_LINE, line_of
+from nwauth.provisioning.spool import PART, Spool, place
+from nwauth.stores.changes import Changes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from typing import Any, Final
+    from typing import Final
 
-    from nwauth.provisioning.differing import Keeping, Pair
-    from nwauth.provisioning.formats import Raw
-    from nwauth.stores.base import Change, Store
+    from nwauth.provisioning.differing import Keeping
+    from nwauth.provisioning.entries import Entry, Reader
+    from nwauth.provisioning.formats import Raw, Rows
+    from nwauth.stores.base import Held, Store
+    from nwauth.stores.changes import HeldChange
 
 FEW_USERS = 1000  # so many are asked for one by one: a listing of the whole store takes longer
 
@@ -62,6 +66,8 @@ class Applying:
         self._entries: Final = Spool()
         self._changes: Final = Spool()
         self._faults: Final = Spool()
+        self._mixed = self._mixed_changes = False  # whether rows are there that the reader's `plain` has not made
+        self._last_key, self._last_row = "", ""
 
     def close(self) -> None:
         """Give the files back that lie aside."""
@@ -70,86 +76,145 @@ class Applying:
 
     # --- the plan ---------------------------------------------------------------------------------------------------
 
-    def read(self, found: Iterable[Raw | Fault]) -> None:
+    def read(self, found: Iterable[Raw | Rows | Fault]) -> None:
         """Read the plan and check it; what is wrong is in `faults` afterwards.
 
         Raises:
             BadPlan: nothing of it can be used.
             Unavailable: a store cannot tell now, or there is no room to put the users aside.
         """
-        for one in self._reader.entries(found):
+        for one in self._reader.entries(found, takes_plain=self._keeping.takes_plain):
             if isinstance(one, Fault):
                 self._fail(one.place, one.text, one.name)
-            else:
-                self.tally.read += 1
-                self._entries.add(one.packed())
-        self._find_twins()
-
-    def _find_twins(self) -> None:
-        last: tuple[Any, ...] = (b"", "", 0)
-        for item in self._entries:
-            if item[0] == last[0]:
-                where = f"line {last[2]}" if last[2] else "above"
-                self._fail(Place(item[2]), f"name: {item[1]!a} is there twice, on {where} as {last[1]!a}", item[1])
-            else:
-                last = item
+                continue
+            rows = one if isinstance(one, list) else [one.row()]
+            self._mixed = self._mixed or rows is not one
+            self.tally.read += len(rows)
+            self._entries.add(rows)
 
     def faults(self) -> Iterator[tuple[Place, str, str]]:
         """Place, name and reason of all that cannot be used, by their places."""
-        for (line, column, _), name, text in self._faults:
+        for row in self._faults:
+            line, column, name, text = json.loads(row.rpartition(PART)[2])
             yield Place(line, column), name, text
 
-    def _fail(self, place: Place, text: str, name: str = "") -> None:
+    def _fail(self, where: Place, text: str, name: str = "") -> None:
         self.tally.failed += 1
-        self._faults.add(((place.line, place.column, self.tally.failed), name, text))
+        key = f"{where.line:012} {where.column:012} {self.tally.failed:012}"
+        self._faults.add([PART.join((key, json.dumps((where.line, where.column, name, text))))])
 
     # --- the store --------------------------------------------------------------------------------------------------
 
     def compare(self, *, prune: bool, allow_percent: float) -> None:
-        """Find what differs; `prune`: who is in the scope and not in the plan is to go.
+        """Find what differs; `prune`: who is in the scope and not in the plan is to go, unless the plan has errors.
 
         Raises:
             Refused: it would remove more than `allow_percent` of the scope.
             Unavailable: the store cannot tell now.
         """
-        matches = matcher(self._reader.scope) if self._reader.scope else None
-        last = b""
-        for entry, old in self._pairs(prune=prune):
-            if entry is None:
-                assert old is not None  # noqa: S101
-                if matches is None or matches(fold(old.name)):
-                    self.tally.in_scope += 1
-                    if prune:
-                        self.tally.pruned += 1
-                        self._change(old, None)
-                continue
-            if entry.key == last:  # a twin: it has been told
-                continue
-            last = entry.key
-            self.tally.in_scope += old is not None
-            self._take(entry, old)
-        pruned, scope = self.tally.pruned, self.tally.in_scope
-        if pruned * 100 > allow_percent * scope:
-            share = f"{pruned * 100 / scope:.1f} %"
+        if prune or self._entries.count > FEW_USERS:
+            self._compare_all(prune=prune)
+        else:
+            for row in self._entries:
+                self._take(row, self._fresh([row])[0], self._known(name_of(self._reader, row)))
+        tally = self.tally
+        if tally.failed:  # whom a bad line means is not known
+            tally.removed -= tally.pruned
+            tally.pruned = 0
+        if tally.pruned * 100 > allow_percent * tally.in_scope:
+            share = f"{tally.pruned * 100 / tally.in_scope:.1f} %"
             raise Refused(
-                f"--prune would remove {pruned:,} of {scope:,} users in the scope ({share}), and {allow_percent:g} %"
-                " are allowed: nothing is changed; --allow-prune PERCENT allows more"
+                f"--prune would remove {tally.pruned:,} of {tally.in_scope:,} users in the scope ({share}), and"
+                f" {allow_percent:g} % are allowed: nothing is changed; --allow-prune PERCENT allows more"
             )
 
-    def _pairs(self, *, prune: bool) -> Iterator[Pair]:
-        if prune or self._entries.count > FEW_USERS:
-            yield from beside(self._entries, self._store.search(self._reader.scope), self._known)
-            return
-        for item in self._entries:
-            entry = Entry.of(item)
-            yield entry, self._known(entry.name)
+    def _fresh(self, rows: list[str]) -> list[Held | None]:
+        return self._reader.plain.new_users(rows, self._reader.defaults, mixed=self._mixed)
 
-    def _known(self, name: str) -> User | None:
+    def _compare_all(self, *, prune: bool) -> None:
+        """The entries beside the users who stand there, both in their order.
+
+        Stores order what is no plain text differently, and somebody else's table may fold other letters than we do:
+        whoever of these is not met beside the entry is asked for.
+        """
+        standing = Standing(self._store.held(self._reader.scope))
+        asked: set[str] = set()
+        for rows in self._entries.blocks():
+            fresh = self._fresh(rows)
+            if None not in fresh and self._take_block(rows, fresh, standing):
+                continue
+            for row, new in zip(rows, fresh, strict=True):
+                key = row[: row.index(PART)]
+                self._pass_by(standing.before(key), prune=prune)
+                old = standing.at(key)
+                if old is None and (standing.odd or not key.isascii()):
+                    old = self._known(name_of(self._reader, row))
+                    asked.update([fold(old[0])] if old else ())
+                self._take(row, new, old)
+        self._pass_by(standing.before(None), prune=prune)
+        left = {key: user for key, user in standing.odd.items() if key not in asked}
+        for row in self._entries if left else ():
+            left.pop(fold(name_of(self._reader, row)), None)
+        self._pass_by(left.values(), prune=prune)
+
+    def _take_block(self, rows: list[str], fresh: list[Held | None], standing: Standing) -> bool:
+        """Take many of whom none is there, or all are as they should be; False: neither is so."""
+        keys = [row[: row.index(PART)] for row in rows]
+        if keys[0] <= self._last_key or not in_order(keys):
+            return False
+        if standing.is_over():
+            self.tally.created += len(rows)
+            self.tally.changed += len(rows)
+            self._changes.add(rows)
+        elif standing.take(fresh):
+            self.tally.unchanged += len(rows)
+            self.tally.in_scope += len(rows)
+        else:
+            return False
+        self._last_key, self._last_row = keys[-1], rows[-1]
+        return True
+
+    def _pass_by(self, users: Iterable[Held], *, prune: bool) -> None:
+        """Users whom the plan does not name."""
+        matches = self._reader.matches
+        for user in users:
+            if matches is None or matches(fold(user[0])):
+                self.tally.in_scope += 1
+                if prune:
+                    self.tally.pruned += 1
+                    self.tally.removed += 1
+                    self._change(user, None, is_pruned=True)
+
+    def _known(self, name: str) -> Held | None:
         """The user as the authority knows it: what is to be changed must not come from a replica."""
         found = self._store.lookup(name)
-        return None if found is None else self._store.confirm(found)
+        found = None if found is None else self._store.confirm(found)
+        return None if found is None else found.held()
 
-    def _take(self, entry: Entry, old: User | None) -> None:
+    def _take(self, row: str, fresh: Held | None, old: Held | None) -> None:
+        """An entry, whose new user `fresh` is, if that can be told, beside the user who stands there."""
+        key, line = row[: row.index(PART)], line_of(row)
+        if key == self._last_key:
+            name, last = name_of(self._reader, row), self._reader.entry_of(self._last_row)
+            where = f"line {last.line}" if last.line else "above"
+            self._fail(Place(line), f"name: {name!a} is there twice, on {where} as {last.name!a}", name)
+            return
+        self._last_key, self._last_row = key, row
+        self.tally.in_scope += old is not None
+        if fresh is not None and old is None:
+            self.tally.created += 1
+            self.tally.changed += 1
+            self._changes.add([row])
+        elif fresh is not None and old is not None and self._is_as_wanted(fresh, old):
+            self.tally.unchanged += 1
+        else:
+            self._take_entry(self._reader.entry_of(row), old)
+
+    def _is_as_wanted(self, fresh: Held, old: Held) -> bool:
+        return old[2:] == fresh[2:] and (old[1] == fresh[1] or not self._reader.always)
+
+    def _take_entry(self, entry: Entry, held: Held | None) -> None:
+        old = None if held is None else User.of(held, store=self._store.name)
         try:
             new, generated = self._keeping.wanted(entry, old, self._reader.defaults)
         except Refused as error:
@@ -157,27 +222,57 @@ class Applying:
             return
         if new is old or (new is None and old is None):
             self.tally.unchanged += 1
-        else:
-            self._change(old, new, line=entry.line, generated=generated)
-
-    def _change(self, old: User | None, new: User | None, *, line: int = 0, generated: str = "") -> None:
-        user = old or new
-        assert user is not None  # noqa: S101
+            return
         self.tally.created += old is None
         self.tally.removed += new is None
         self.tally.changed += new is not None
-        held = tuple(None if one is None else one.held() for one in (old, new))
-        self._changes.add((fold(user.name).encode(ENCODING, ERRORS), *held, line, generated))
+        self._change(held, None if new is None else new.held(), line=entry.line, generated=generated)
+
+    def _change(
+        self, old: Held | None, new: Held | None, *, line: int = 0, generated: str = "", is_pruned: bool = False
+    ) -> None:
+        user = old or new
+        assert user is not None  # noqa: S101
+        self._mixed_changes = True
+        said = json.dumps((old, new, line, generated, is_pruned))
+        self._changes.add([PART.join((place(fold(user[0])), str(FIRST_LINE + line), "", said))])
 
     # --- the changes ------------------------------------------------------------------------------------------------
 
     def outcomes(self) -> Iterator[Outcome]:
         """What is changed, by name; deletions last."""
         store = self._store.name
-        for removals in (False, True):
-            for _, old, new, line, generated in self._changes:
+        for removals in (False, True) if self.tally.removed else (False,):
+            for old, new, line, generated in self._changed():
                 if (new is None) is removals:
                     yield Outcome(old=_user(old, store), new=_user(new, store), line=line, generated=generated)
+
+    def _changed(self) -> Iterator[tuple[Held | None, Held | None, int, str]]:
+        for rows in self._changes.blocks():
+            for row, new in zip(rows, self._new(rows), strict=True):
+                if new is not None:
+                    yield None, new, line_of(row), ""
+                    continue
+                old, wanted, line, generated, is_pruned = _said(row)
+                if self.tally.pruned or not is_pruned:
+                    yield old, wanted, line, generated
+
+    def _new(self, rows: list[str]) -> list[Held | None]:
+        return self._reader.plain.new_users(rows, self._reader.defaults, mixed=self._mixed or self._mixed_changes)
+
+    def held_changes(self) -> Iterator[list[HeldChange]]:
+        """What is held of each user before and after the changes, by name, many at a time."""
+        for rows in self._changes.blocks():
+            new = self._new(rows)
+            if None not in new:
+                yield [(None, user) for user in new]
+                continue
+            said = [None if user is not None else _said(row) for row, user in zip(rows, new, strict=True)]
+            yield [
+                (None, user) if one is None else one[:2]
+                for user, one in zip(new, said, strict=True)
+                if one is None or self.tally.pruned or not one[4]
+            ]
 
     def apply(self, *, one_by_one: bool) -> None:
         """Make all the changes as one, or none; `one_by_one`: in a store that cannot do that, each by itself.
@@ -186,7 +281,7 @@ class Applying:
             Refused: the store cannot hold one of the users, or cannot change several as one.
             Unavailable: it cannot be done now, or somebody has changed one of them meanwhile.
         """
-        changes = _Changes(self._changes, self._store.name)
+        changes = _Changes(self, self._store.name)
         few = list(islice(changes, 2))
         if len(few) < 2:
             for change in few:
@@ -217,17 +312,28 @@ class Applying:
             raise Unavailable(f"{user.name!a} has been changed by others meanwhile: run it again")
 
 
-class _Changes:
-    """The changes in a spool, as often as they are gone through."""
+class _Changes(Changes):
+    """The changes that have been put aside."""
 
-    def __init__(self, spool: Spool, store: str) -> None:
-        self._spool: Final = spool
-        self._store: Final = store
+    def __init__(self, applying: Applying, store: str) -> None:
+        super().__init__(store)
+        self._applying: Final = applying
 
-    def __iter__(self) -> Iterator[Change]:
-        for _, old, new, _, _ in self._spool:
-            yield _user(old, self._store), _user(new, self._store)
+    def blocks(self) -> Iterator[list[HeldChange]]:
+        """All of them, by name."""
+        return self._applying.held_changes()
 
 
-def _user(held: tuple[str, ...] | None, store: str) -> User | None:
+def name_of(reader: Reader, row: str) -> str:
+    """The name that a row has."""
+    return reader.entry_of(row).name
+
+
+def _said(row: str) -> tuple[Held | None, Held | None, int, str, bool]:
+    """What a row of the changes says that is none of a new user in plain text."""
+    old, new, line, generated, is_pruned = json.loads(row.rpartition(PART)[2])
+    return old and tuple(old), new and tuple(new), line, generated, is_pruned
+
+
+def _user(held: Held | None, store: str) -> User | None:
     return None if held is None else User.of(held, store=store)

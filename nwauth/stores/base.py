@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from nwauth.model import User
 
     Change = tuple[User | None, User | None]  # a user as it is and as it is to be; None: not there
+    Held = tuple[str, ...]  # what `User.held` gives
+
+BLOCK_USERS = 1000
 
 
 class Store(ABC):
@@ -63,6 +66,17 @@ class Store(ABC):
         """
         raise NotSupported
 
+    def held(self, pattern: str = "") -> Iterator[list[Held]]:
+        """What is held of the users that `search` gives, many at a time: it can cost a part of making users of it.
+
+        Raises what `search` does.
+        """
+        from itertools import islice
+
+        users = self.search(pattern)
+        while some := [user.held() for user in islice(users, BLOCK_USERS)]:
+            yield some
+
     def count(self) -> int | None:
         """The number of users, where a narrowed search has left some out and the store can tell it quickly.
 
@@ -105,7 +119,7 @@ class Store(ABC):
         """Make all of many changes, durably, or none, whenever a crash comes.
 
         `changes` may be gone through more than once.  They are ordered by the bytes of the folded name, of which none
-        comes twice; memory does not grow with their number.
+        comes twice; memory does not grow with their number.  `stores.changes.Changes` go through in less time.
 
         Raises:
             NotSupported: the store cannot make several changes as one.

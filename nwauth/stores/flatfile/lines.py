@@ -10,6 +10,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from nwauth.stores.base import Held
+
 TOMBSTONE = b"#del "  # a deletion; it counts in the journal only
 
 
@@ -29,6 +31,35 @@ def parse(line: bytes, store: str) -> User:
     """The user on a line that `fits`."""
     name, stored_password, info = line.decode(ENCODING, ERRORS).split(":", 2)
     return User(name=name, stored_password=stored_password, info=Info(info.rstrip("\r")), store=store)
+
+
+def held(rows: list[bytes]) -> list[Held]:
+    """What `User.held` gives of the users on lines that fit."""
+    texts = b"\n".join(rows).decode(ENCODING, ERRORS).split("\n")
+    parts = (text.split(":", 2) for text in texts)
+    return [(name, field, "config", "0", "", info.rstrip("\r")) for name, field, info in parts]
+
+
+def serialize_all(users: list[Held]) -> bytes:
+    """The lines of users, each with its end.
+
+    Raises:
+        Refused: as `serialize` does.
+    """
+    names, fields = "".join([user[0] for user in users]), "".join([user[1] for user in users])
+    text = "".join([f"{user[0]}:{user[1]}:{user[5]}\n" for user in users])
+    if (
+        {user[2:5] for user in users} == {("config", "0", "")}
+        and text.count("\n") == len(users)
+        and text.replace("\n", "").isprintable()
+        and ":" not in names
+        and ":" not in fields
+        and all(user[0] for user in users)
+        and not text.startswith("#")
+        and "\n#" not in text
+    ):
+        return text.encode(ENCODING, ERRORS)
+    return b"".join(serialize(User.of(user, store="")) + b"\n" for user in users)
 
 
 def serialize(user: User) -> bytes:

@@ -156,7 +156,10 @@ def _merged_blocks(
         leavings.leading = head.count(b"\n")
         in_file = lines_of(source, scratch=lambda: scratch(folder), odd=leavings.odd)
     rows = current_lines(in_file, journal.lines, lost=leavings.lost)
-    for row in rows if together is None else together.over(rows):
+    if together is not None:
+        yield from together.over(rows, leavings)
+        return
+    for row in rows:
         leavings.users += 1
         yield row.rstrip(b"\r") + b"\n"
 

@@ -7,7 +7,7 @@ import time
 
 from nwauth.errors import NotSupported, Unavailable
 from nwauth.names import ENCODING, ERRORS, fold
-from nwauth.stores.base import Store
+from nwauth.stores.base import BLOCK_USERS, Store
 from nwauth.stores.flatfile import lines
 from nwauth.stores.flatfile.chores import Chores
 from nwauth.stores.flatfile.folder import Folder
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing import Final
 
     from nwauth.model import User
-    from nwauth.stores.base import Change
+    from nwauth.stores.base import Change, Held
     from nwauth.stores.flatfile.merge import Merged
 
 DELETE_WAIT_SECONDS = 8.0  # below the server's 10
@@ -94,6 +94,10 @@ class FlatfileStore(Store):
 
     def search(self, pattern: str = "") -> Iterator[User]:
         del pattern  # every line has to be read anyway
+        return (lines.parse(line, self.name) for line in self._rows())
+
+    def _rows(self) -> Iterator[bytes]:
+        """The users' lines, by folded name.  Raises Unavailable."""
         from nwauth.stores.flatfile.ordered import current_lines, scratch
         from nwauth.stores.textfile.ordered import lines_of
 
@@ -104,8 +108,8 @@ class FlatfileStore(Store):
             source = view.file.duplicate() if view.file else None
             try:
                 in_file = lines_of(source, scratch=lambda: scratch(self.folder)) if source else iter(())
-                for line in current_lines(in_file, dict(view.journal.lines)):
-                    yield lines.parse(line, self.name)
+                newer = dict(view.journal.lines)
+                yield from current_lines(in_file, newer)
                 if source is not None and not source.stands():
                     raise Unavailable("nwauth.txt was changed during the search, try again")
             finally:
@@ -113,6 +117,14 @@ class FlatfileStore(Store):
                     source.close()
         except OSError as error:
             raise files.trouble("read", self.folder.txt, error) from error
+
+    def held(self, pattern: str = "") -> Iterator[list[Held]]:
+        from itertools import islice
+
+        del pattern  # as for `search`
+        rows = self._rows()
+        while some := list(islice(rows, BLOCK_USERS)):
+            yield lines.held(some)
 
     # --- changes --------------------------------------------------------------------------------------------------
 

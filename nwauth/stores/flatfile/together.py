@@ -6,9 +6,13 @@ two brings back nothing, the journal must speak of none of the users who are cha
 
 from __future__ import annotations
 
+from operator import lt
+
 from nwauth.errors import Unavailable
 from nwauth.names import ENCODING, ERRORS, fold
+from nwauth.stores.changes import blocks_of
 from nwauth.stores.flatfile import lines
+from nwauth.stores.flatfile.lines import serialize_all
 from nwauth.stores.flatfile.merge import merge_once
 from nwauth.stores.flatfile.rewrite import Overtaken, rewriting
 from nwauth.stores.textfile.lines import key_of
@@ -18,13 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
     from typing import Final
 
-    from nwauth.model import User
-    from nwauth.stores.base import Change
+    from nwauth.stores.base import Change, Held
+    from nwauth.stores.changes import HeldChange
     from nwauth.stores.flatfile.folder import Folder
+    from nwauth.stores.flatfile.leavings import Leavings
     from nwauth.stores.flatfile.notes import LockFile
     from nwauth.stores.flatfile.settling import Settling
-
-    Keyed = tuple[bytes, User | None, User | None]
 
 
 class Touched(Overtaken):
@@ -64,51 +67,62 @@ class Together:
     def __init__(self, changes: Iterable[Change]) -> None:
         self._changes: Final = changes
 
-    def _keyed(self) -> Iterator[Keyed]:
-        last = b""
-        for old, new in self._changes:
-            user = new if old is None else old
-            assert user is not None  # noqa: S101
-            key = fold(user.name).encode(ENCODING, ERRORS)
-            assert key > last  # noqa: S101, what would be lost otherwise is somebody
-            last = key
-            yield key, old, new
-
     def must_not_touch(self, keys: Collection[bytes]) -> None:
         """Raises Touched where one of these names is to be changed."""
-        if keys and any(key in keys for key, _, _ in self._keyed()):
+        if keys and any(key in keys for block in blocks_of(self._changes) for key in _keys(block)):
             raise Touched
 
-    def over(self, rows: Iterable[bytes]) -> Iterator[bytes]:
-        """The lines, ordered by name, with the changes made.
+    def over(self, rows: Iterator[bytes], leavings: Leavings) -> Iterator[bytes]:
+        """The lines, ordered by name, with the changes made, many at a time; `leavings` counts the users.
 
         Raises:
             Unavailable: somebody is not as the changes say.
         """
-        waiting = self._keyed()
-        change = next(waiting, None)
-        for row in rows:
-            key = key_of(row)
-            while change is not None and change[0] < key:
-                yield from _changed(change, None)
-                change = next(waiting, None)
-            if change is not None and change[0] == key:
-                yield from _changed(change, row)
-                change = next(waiting, None)
-            else:
-                yield row
-        while change is not None:
-            yield from _changed(change, None)
-            change = next(waiting, None)
+        row = next(rows, None)
+        row_key = None if row is None else key_of(row)
+        last = b""
+        for block in blocks_of(self._changes):
+            keys = _keys(block)
+            assert keys[0] > last  # noqa: S101, what would be lost otherwise is somebody
+            last = keys[-1]
+            if (row_key is None or row_key > last) and not any(old for old, _ in block):
+                leavings.users += len(block)
+                yield serialize_all([new for _, new in block if new is not None])
+                continue
+            for key, (old, new) in zip(keys, block, strict=True):
+                while row is not None and row_key is not None and row_key < key:
+                    leavings.users += 1
+                    yield row.rstrip(b"\r") + b"\n"
+                    row = next(rows, None)
+                    row_key = None if row is None else key_of(row)
+                there = None
+                if row is not None and row_key == key:
+                    (there,) = lines.held([row])
+                    row = next(rows, None)
+                    row_key = None if row is None else key_of(row)
+                if there != old:
+                    raise _overtaken(old or new)
+                if new is not None:
+                    leavings.users += 1
+                    yield serialize_all([new])
+        while row is not None:
+            leavings.users += 1
+            yield row.rstrip(b"\r") + b"\n"
+            row = next(rows, None)
 
 
-def _changed(change: Keyed, row: bytes | None) -> Iterator[bytes]:
-    """The line that comes in the place of `row`, if one does."""
-    _, old, new = change
-    there = None if row is None else lines.parse(row, "").held()
-    if there != (None if old is None else old.held()):
-        user = new if old is None else old
-        assert user is not None  # noqa: S101
-        raise Unavailable(f"{user.name!a} has been changed by others meanwhile: nothing is changed, run it again")
-    if new is not None:
-        yield lines.serialize(new)
+def _keys(block: list[HeldChange]) -> list[bytes]:
+    """The folded names of users to be changed, in whose order they must be."""
+    names = [(new if old is None else old)[0] for old, new in block]  # type: ignore[index]
+    text = "\n".join(names)
+    if text.isascii() and text.count("\n") == len(names) - 1:
+        keys = text.lower().encode().split(b"\n")
+    else:
+        keys = [fold(name).encode(ENCODING, ERRORS) for name in names]
+    assert all(map(lt, keys, keys[1:]))  # noqa: S101, what would be lost otherwise is somebody
+    return keys
+
+
+def _overtaken(user: Held | None) -> Unavailable:
+    name = user[0] if user else ""
+    return Unavailable(f"{name!a} has been changed by others meanwhile: nothing is changed, run it again")

@@ -1,0 +1,46 @@
+"""Many changes to be made as one (`Store.change_all`), as what a store holds of each user: text, and no `User`."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from itertools import islice
+
+from nwauth.model import User
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import Final
+
+    from nwauth.stores.base import Change, Held
+
+    HeldChange = tuple[Held | None, Held | None]
+
+BLOCK_CHANGES = 1000
+
+
+class Changes:
+    """Changes that can be gone through as often as wanted: as users, or, in a tenth of the time, as what is held."""
+
+    def __init__(self, store: str) -> None:
+        self._store: Final = store
+
+    @abstractmethod
+    def blocks(self) -> Iterator[list[HeldChange]]:
+        """All of them, many at a time."""
+
+    def __iter__(self) -> Iterator[Change]:
+        return ((self._user(old), self._user(new)) for block in self.blocks() for old, new in block)
+
+    def _user(self, held: Held | None) -> User | None:
+        return None if held is None else User.of(held, store=self._store)
+
+
+def blocks_of(changes: Iterable[Change]) -> Iterator[list[HeldChange]]:
+    """What is held before and after each change, many at a time."""
+    if isinstance(changes, Changes):
+        yield from changes.blocks()
+        return
+    rest = iter(changes)
+    while some := list(islice(rest, BLOCK_CHANGES)):
+        yield [(None if old is None else old.held(), None if new is None else new.held()) for old, new in some]
