@@ -104,7 +104,7 @@ def read_options(words: list[str]) -> Options | None:
         if word not in OPTIONS:
             if given.keys() <= {"-path"} and (word.startswith("--") or not word.startswith("-")):
                 return None
-            raise Misuse(f"unknown option {word}" if word.startswith("-") else f"found {word!r}, wanted an option")
+            raise Misuse(_unknown(word))
         count = OPTIONS[word]
         end = len(words) if count is None else at + 1 + count
         values = words[at + 1 : end]
@@ -113,6 +113,16 @@ def read_options(words: list[str]) -> Options | None:
         given[word.replace("-drop_path", "drop_path")] = values
         at = end
     return Options(given)
+
+
+def _unknown(word: str) -> str:
+    """What to say of a word that is no option; of one nearly right, which may be meant."""
+    if not word.startswith("-"):
+        return f"found {word!r}, wanted an option"
+    from difflib import get_close_matches
+
+    meant = get_close_matches(word, OPTIONS, n=1)
+    return f"unknown option {word}" + (f", did you mean {meant[0]}?" if meant else "")
 
 
 def run(options: Options) -> int:
@@ -255,6 +265,7 @@ def serve(conversation: Conversation, service: Service, log: Log, stop: Stop, *,
     from nwauth import server
 
     if os.isatty(0):
+        complain("this is what a mail server talks to; nwauth --help tells of the commands for people")
         complain("type a request, such as: lookup bob@test.com   (help lists them, exit ends)")
     writer = server.Writer(1, most_held=most_held)
 

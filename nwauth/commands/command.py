@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -72,7 +73,9 @@ class CommonOptions(WithExamples):
         self.params = [*self.params, *common_options()]
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The command's own options, the common ones, and (in a group) its commands."""
+        """In a group its commands; the command's own options, and the common ones."""
+        if isinstance(self, click.Group):
+            self.format_commands(ctx, formatter)
         rows: dict[bool, list[tuple[str, str]]] = {False: [], True: []}
         for parameter in self.get_params(ctx):
             row = parameter.get_help_record(ctx)
@@ -84,8 +87,15 @@ class CommonOptions(WithExamples):
             if found:
                 with formatter.section(title):
                     formatter.write_dl(found)
-        if isinstance(self, click.Group):
-            self.format_commands(ctx, formatter)
+
+
+def _told(session: Session, text: str) -> str:
+    """What cannot be done now, with its place; and with what to do about a folder that nobody has named."""
+    if session.place is not None and session.place not in text:
+        text = f"{shown_path(session.place)}: {text}"
+    if text.endswith("run nwauth init") and session.choices.path is None and not os.environ.get("NWAUTH_PATH"):
+        text += ", or name the folder that has one: --path DIR"
+    return text
 
 
 def command(name: str, *, examples: Sequence[str]) -> Callable[[Callable[..., int]], CommonOptions]:
@@ -98,9 +108,10 @@ def command(name: str, *, examples: Sequence[str]) -> Callable[[Callable[..., in
             try:
                 return function(session, *arguments, **values)
             except Unavailable as error:
-                if session.place is None or session.place in str(error):
+                text = _told(session, str(error))
+                if text == str(error):
                     raise
-                raise Unavailable(f"{shown_path(session.place)}: {error}") from error
+                raise Unavailable(text) from error
             finally:
                 session.close()
                 session.results.flush()

@@ -9,6 +9,7 @@ import click
 
 from nwauth import __version__
 from nwauth.commands.command import CommonOptions
+from nwauth.commands.meant import meant
 from nwauth.commands.output import forget_stdout
 from nwauth.commands.session import Choices, as_text
 from nwauth.commands.terminal import complain, say
@@ -23,9 +24,16 @@ EXIT_NO, EXIT_MISUSE, EXIT_TEMPORARY, EXIT_INTERRUPTED, EXIT_UNREAD = 1, 2, 75, 
 class LazyGroup(CommonOptions, click.Group):
     """A group whose commands are found by name, as ``module:attribute``, and imported when one is wanted."""
 
-    def __init__(self, *arguments: Any, commands: Mapping[str, str], **settings: Any) -> None:
+    def __init__(
+        self,
+        *arguments: Any,
+        commands: Mapping[str, str],
+        sections: Mapping[str, Mapping[str, str]] | None = None,
+        **settings: Any,
+    ) -> None:
         super().__init__(*arguments, **settings)
         self._places = commands
+        self._sections = sections or {}  # titles of the help, and what is said of each command there
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names, in the order of the help."""
@@ -43,11 +51,74 @@ class LazyGroup(CommonOptions, click.Group):
         assert isinstance(found, click.Command)  # noqa: S101
         return found
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the first word names.
+
+        Raises:
+            click.UsageError: there is none; it says which may be meant.
+        """
+        found = self.get_command(ctx, args[0])
+        if found is not None or args[0].startswith("-"):
+            return super().resolve_command(ctx, args)
+        names = meant(self, ctx, args[0])
+        hint = f", did you mean {' or '.join(map(repr, names))}?" if names else ""
+        raise click.UsageError(f"no such command {args[0]!r}{hint}", ctx)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands under the titles of `sections`, else under one; what each does is never cut."""
+        left = dict.fromkeys(self.list_commands(ctx))
+        for title, texts in self._sections.items():
+            rows = [(name, text) for name, text in texts.items() if name in left]
+            for name, _ in rows:
+                del left[name]
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+        found = [(name, self.get_command(ctx, name)) for name in left]
+        rows = [(name, one.get_short_help_str(limit=500)) for name, one in found if one is not None]
+        if rows:
+            with formatter.section("More commands" if self._sections else "Commands"):
+                formatter.write_dl(rows)
+
 
 HELP = """Users of mail servers: their names, passwords and info fields, in nwauth.txt or elsewhere.
 
 Without a command, or with the options of NetWin's NWAuth alone, the program serves the protocol on stdin and stdout:
-so a mail server starts it. Every command has its own --help."""
+so a mail server starts it. Every command has its own --help, with examples."""
+
+# What a newcomer needs comes first.  The words stand here, so that this help imports no command.
+SECTIONS = {
+    "The first ten minutes": {
+        "init": "Make a user base, and nwauth.toml with every setting explained.",
+        "user": "Add, change, show, list, suspend and delete users.",
+        "test": "Try a login, and see why it is refused.",
+        "doctor": "Check the installation; say what is wrong and what to type.",
+    },
+    "Who may log in": {
+        "explain": "Show every step of the decision about a login.",
+        "policy": "Show, check, try and import access rules: hours, hosts, classes.",
+        "throttle": "Show who has had too many wrong passwords; let somebody in again.",
+        "log": "Why was somebody refused? Who logged in last?",
+        "hash": "Make and test password hashes; report on those of all users.",
+    },
+    "Many users": {
+        "apply": "Make the users as a plan in a file says.",
+        "import": "Take in users, or settings, from files of other programs.",
+        "export": "Write users to a file, in a form that you choose.",
+        "copy": "Copy users from one store to another, and compare them.",
+        "undo": "Take back the last change.",
+        "merge": "Fold the journal nwauth.add into nwauth.txt.",
+    },
+    "The mail server": {
+        "names": "Show what DSMTP and DPOP ask for, as their dmail.conf says.",
+        "serve": "Serve the protocol, as without any command.",
+        "selftest": "Start the module as a mail server does, and talk to it.",
+        "compat": "Play the conformance transcripts against any module.",
+    },
+    "Your shell": {"completion": "Have the Tab key complete commands, options and names of users."},
+}
 
 EXIT_STATUSES = """Exit status: 0 yes or done, 1 no (no such user, wrong password), 2 the command line is wrong,
 3 a dry run of a plan found changes, 75 cannot tell now (try again), 130 interrupted,
@@ -57,7 +128,12 @@ root = LazyGroup(
     "nwauth",
     help=HELP,
     epilog=EXIT_STATUSES,
-    examples=("nwauth init --path /var/lib/nwauth", "nwauth --path /var/lib/nwauth user add bob@test.com"),
+    examples=(
+        "nwauth init --path /var/lib/nwauth",
+        "nwauth user add bob@test.com --path /var/lib/nwauth",
+        "nwauth test bob@test.com --path /var/lib/nwauth",
+    ),
+    sections=SECTIONS,
     commands={
         "init": "init:init",
         "serve": "serve:serve",

@@ -8,6 +8,7 @@ import click
 
 from nwauth.commands.command import command, user_name
 from nwauth.commands.moments import given_instant, login_options
+from nwauth.commands.next_steps import note_first_login
 from nwauth.commands.output import colored
 from nwauth.commands.secrets_in import get_known_password
 from nwauth.commands.table import visible
@@ -55,6 +56,8 @@ def test(
     record |= dict.fromkeys(("reason", "rule", "store", "scheme")) | steps
     record |= {"from": address, "service": used, "at": None if instant is None else instant.isoformat()}
     session.results.record(record, _told(session, record))
+    if verdict == "yes":
+        note_first_login(session)
     return EXIT_STATUS[verdict]
 
 

@@ -1,31 +1,80 @@
-"""What ``nwauth init`` tells to do next: the lines for the mail server's settings."""
+"""What comes next in the first ten minutes: told by ``init``, and where the first user is added and tried."""
 
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from typing import TYPE_CHECKING
 
 from nwauth.commands.session import as_text, shown_path
 from nwauth.commands.table import visible
+from nwauth.errors import NwauthError
+from nwauth.stores.flatfile import FlatfileStore
 
 if TYPE_CHECKING:
     from nwauth.commands.session import Session
 
+MOST_BYTES = 4096  # of flat files that may hold one user alone
+
 
 def note_next_steps(session: Session, folder: str) -> None:
-    """What to tell the mail server, and what else to see to."""
+    """Behind ``init``: the first user, what to tell the mail server, and what else to see to."""
     line = f"{_this_command()} -path {as_text(folder)}"
     session.note(
-        "\nIn dmail.conf:\n"
+        "\nNow add a user, and try a login:\n"
+        f"    {_typed(session, 'user add NAME@DOMAIN')}\n"
+        f"    {_typed(session, 'test NAME@DOMAIN')}\n"
+        "Then tell the mail server, and start it anew. In dmail.conf:\n"
         "    authent_method external\n"
         f"    authent_process {visible(line)}\n"
         "In surgemail.ini:\n"
-        f'    g_authent_process "{visible(line)}"'
+        f'    g_authent_process "{visible(line)}"\n'
+        "At the end let the whole be looked at:\n"
+        f"    {_typed(session, 'doctor')}"
     )
     if os.stat(folder).st_uid == 0:
         place = shown_path(folder)
         session.note(f"{place} belongs to root: if the mail server runs as another, chown -R ACCOUNT: {place}")
+
+
+def note_first_user(session: Session, name: str) -> None:
+    """Behind ``user add``, if it was the first: how the login is tried."""
+    if _is_only_user(session):
+        session.note(f"Try a login:\n    {_typed(session, f'test {_word(name)}')}")
+
+
+def note_first_login(session: Session) -> None:
+    """Behind the first login that was tried well: how the mail server gets to know of it."""
+    if _is_only_user(session):
+        session.note(
+            f"The lines for the mail server's settings:\n    {_typed(session, 'init')}\n"
+            f"More users, and whether all is well:\n    {_typed(session, 'user add --help')}\n"
+            f"    {_typed(session, 'doctor')}"
+        )
+
+
+def _is_only_user(session: Session) -> bool:
+    """Whether somebody at a terminal has flat files with one user in them; nothing is read of long ones."""
+    store = session.store
+    if session.choices.quiet or not os.isatty(2) or not isinstance(store, FlatfileStore):
+        return False
+    try:
+        sizes = [os.stat(path).st_size for path in (store.folder.txt, store.folder.add) if os.path.exists(path)]
+        return sum(sizes) < MOST_BYTES and sum(1 for _ in store.search()) == 1
+    except (OSError, NwauthError):
+        return False
+
+
+def _typed(session: Session, words: str) -> str:
+    """A command as it is typed here: with ``--path`` where that was needed now."""
+    path = session.choices.path
+    return visible(f"nwauth {words}" + ("" if path is None else f" --path {_word(path)}"))
+
+
+def _word(text: str) -> str:
+    """`text` as a shell takes it."""
+    return shlex.quote(text)
 
 
 def _this_command() -> str:

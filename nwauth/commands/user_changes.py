@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nwauth.commands.command import command, dry_run_option, user_name
+from nwauth.commands.next_steps import note_first_user
 from nwauth.commands.secrets_in import Source, get_secret, password_options
 from nwauth.commands.table import visible
 from nwauth.config.part import BY_THE_STORE
@@ -53,6 +54,8 @@ def add(session: Session, *, name: str, fields: tuple[str, ...], source: Source,
             raise exists
         work.facts["scheme"] = secret.scheme
     tell(session, work, "added", secret=secret)
+    if not dry_run:
+        note_first_user(session, name)
     return 0
 
 

@@ -37,11 +37,16 @@ def test_a_folder_is_made_with_an_empty_base_and_explained_settings(empty: str) 
     assert done.status == 0
     assert rows(done.out) == [("mail", "made"), ("nwauth.toml", "made"), ("nwauth.txt", "made")]
     assert done.err.startswith(
-        "\nIn dmail.conf:\n"
+        "\nNow add a user, and try a login:\n"
+        "    nwauth user add NAME@DOMAIN\n"
+        "    nwauth test NAME@DOMAIN\n"
+        "Then tell the mail server, and start it anew. In dmail.conf:\n"
         "    authent_method external\n"
         f"    authent_process {COMMAND[0]} -path {empty}\n"
         "In surgemail.ini:\n"
         f'    g_authent_process "{COMMAND[0]} -path {empty}"\n'
+        "At the end let the whole be looked at:\n"
+        "    nwauth doctor\n"
     )
     found = contents(empty)
     assert found["nwauth.toml"][0].decode() == commented_example(shared=False)

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from tests.commands.common import BOB, COMMAND, SETTINGS, Terminal, base, enviro
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 SHOWN = {
     "user": "bob@test.com",
@@ -236,6 +238,10 @@ def test_closed_standard_files_never_lead_into_a_user_file(folder: str) -> None:
 
 WRONG_STORE = "--store: found 'sql', wanted 'flatfile' (nwauth user list --help tells more)"
 
+LOOKUP = (
+    "no such command 'lookup', did you mean 'user show' or 'policy show' or 'throttle show'? (nwauth --help tells more)"
+)
+
 # --- errors ----------------------------------------------------------------------------------------------------------
 
 
@@ -244,6 +250,12 @@ WRONG_STORE = "--store: found 'sql', wanted 'flatfile' (nwauth user list --help 
     [
         (("frob",), "no such command 'frob' (nwauth --help tells more)"),
         (("user", "frob"), "no such command 'frob' (nwauth user --help tells more)"),
+        (("usr",), "no such command 'usr', did you mean 'user'? (nwauth --help tells more)"),
+        (("help",), "no such command 'help', did you mean '--help'? (nwauth --help tells more)"),
+        (("passwd", "bob"), "no such command 'passwd', did you mean 'user passwd'? (nwauth --help tells more)"),
+        (("lookup", "bob"), LOOKUP),
+        (("user", "delete", "x"), "no such command 'delete', did you mean 'del'? (nwauth user --help tells more)"),
+        (("-paht", "x"), "unknown option -paht, did you mean -path? (nwauth --help lists what there is)"),
         (("user", "show"), "missing argument 'NAME' (nwauth user show --help tells more)"),
         (("user", "show", "a", "b"), "got unexpected extra argument (b) (nwauth user show --help tells more)"),
         (("user", "list", "--frob"), "no such option '--frob' (nwauth user list --help tells more)"),
@@ -252,6 +264,24 @@ WRONG_STORE = "--store: found 'sql', wanted 'flatfile' (nwauth user list --help 
 )
 def test_a_wrong_command_line_is_misuse_in_one_line(folder: str, words: tuple[str, ...], text: str) -> None:
     assert run(folder, *words) == (2, "", f"nwauth: {text}\n")
+
+
+def test_a_slip_in_an_option_is_told_with_what_is_meant(folder: str) -> None:
+    done = run(folder, "user", "list", "--fromat", "json")
+    assert (done.status, done.out) == (2, "")
+    assert "--format" in done.err
+
+
+def test_a_folder_that_nobody_named_is_told_with_how_to_name_one(tmp_path: Path) -> None:
+    def told(*words: str, **env: str) -> str:
+        words = (*COMMAND, "user", "list", *words)
+        done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, env=environment() | env, check=False)
+        assert done.returncode == 75
+        return done.stderr
+
+    text = f"nwauth: {tmp_path}: no user database, run nwauth init"
+    assert told() == f"{text}, or name the folder that has one: --path DIR\n"
+    assert told("--path", ".") == told(NWAUTH_PATH=".") == f"{text}\n"
 
 
 def test_a_store_that_is_down_is_told_apart_from_a_missing_user(folder: str) -> None:
@@ -316,6 +346,26 @@ def test_help_teaches(folder: str) -> None:
     helps = {" ".join(path): text for path, text in every_help(root, ("nwauth",))}
     assert len(helps) > 30
     assert [path for path, text in helps.items() if "Examples:" not in text] == []
+
+
+def test_the_help_begins_with_what_a_newcomer_needs(folder: str) -> None:
+    from nwauth.commands.group import SECTIONS, root
+
+    text = run(folder, "--help").out
+    titles = re.findall(r"^([A-Z].*):$", text, re.MULTILINE)
+    assert titles[: len(SECTIONS)] == list(SECTIONS)
+    assert text.index("\n  init ") < text.index("\n  user ") < text.index("\n  test ") < text.index("\nOptions:")
+    assert "More commands" not in text, "a new command wants a section and some words: nwauth/commands/group.py"
+    assert "..." not in text.replace("[ARGS]...", "")
+    known = set(root.list_commands(click.Context(root)))
+    assert known <= {name for texts in SECTIONS.values() for name in texts}
+
+
+def test_the_help_imports_no_command() -> None:
+    program = "import sys; from nwauth.cli import main; main(sys.argv[1:]); print(*sys.modules, file=sys.stderr)"
+    words = [sys.executable, "-c", program, "--help"]
+    done = subprocess.run(words, capture_output=True, text=True, env=environment(), check=True)
+    assert not set(done.stderr.split()) & {"nwauth.commands.user", "nwauth.commands.init", "rich", "json.tool"}
 
 
 def every_help(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:

@@ -68,6 +68,7 @@ def test_deleting_asks_and_takes_only_a_yes(folder: str) -> None:
 
 
 def test_a_login_is_tried_with_a_typed_password(folder: str) -> None:
+    base(folder, users=BOB + b"eve:*x:\n")
     terminal = Terminal(folder, "test", "bob@test.com", "--from", "192.0.2.7", "--service", "pop3")
     answer(terminal, "Password: ", "secret\n")
     assert terminal.end() == 0
