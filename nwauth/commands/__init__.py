@@ -5,7 +5,9 @@
     session      what a command works with: folder, configuration, service, log; root's ids given up
     witness      stores that write down what changes, or only rehearse it
     output       results on stdout: table, json, ndjson, csv, tsv; table lays out the first of them
-    terminal     all else: errors, notes and questions on stderr, progress
+    terminal     all else, on stderr: errors, notes and questions; progress tells how far a long work is
+    meant        what may be meant by a command that there is not
+    next_steps   what to type next, in the first ten minutes
     secrets_in   where passwords come from
 
 All others hold the commands of one noun.  Nothing here is imported by a serving child.
