@@ -16,6 +16,7 @@ from nwauth.stores.down import DownStore
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from nwauth.config import Config, StoreConfig
@@ -25,17 +26,21 @@ if TYPE_CHECKING:
     from nwauth.stores.base import Store
     from nwauth.stores.health import Notice
 
+    Wrap = Callable[[Store], Store]
 
-def build(config: Config, *, notice: Notice | None = None, alarm: Notice | None = None) -> Service:
+
+def build(
+    config: Config, *, notice: Notice | None = None, alarm: Notice | None = None, wrap: Wrap | None = None
+) -> Service:
     """The service that `config` describes.  No store is opened before its first question.
 
     `notice` is told of a store's outages, once each.  `alarm` is told of the access rules; who gives it is a serving
-    child, which keeps the last good rules and counts wrong passwords.
+    child, which keeps the last good rules and counts wrong passwords.  `wrap` is as for `store`.
 
     Raises:
         ConfigError: a setting cannot be used here, or a library is missing.
     """
-    stores = [store(config, one, notice=notice) for one in config.stores]
+    stores = [store(config, one, notice=notice, wrap=wrap) for one in config.stores]
     return Service(
         stores[0] if config.is_plain() else _routed(config, stores),
         Passwords(
@@ -105,8 +110,10 @@ def rules(config: Config, one: StoreConfig) -> StoreRules:
     )
 
 
-def store(config: Config, one: StoreConfig, *, notice: Notice | None = None) -> Store:
+def store(config: Config, one: StoreConfig, *, notice: Notice | None = None, wrap: Wrap | None = None) -> Store:
     """The store that `one` of the configuration's describes, as it is without its route.
+
+    `wrap` makes of a store that takes changes the one that is given them.
 
     Raises:
         ConfigError: a setting cannot be used here, or a library is missing.
@@ -116,7 +123,7 @@ def store(config: Config, one: StoreConfig, *, notice: Notice | None = None) -> 
         made: Store = __import__(f"{__name__}.{one.kind}", fromlist=["make"]).make(one, notice)
     except ConfigError as error:
         raise ConfigError(f"{config.file}: store {one.name}: {error}") from None
-    return made
+    return made if wrap is None or one.read_only else wrap(made)
 
 
 def _routed(config: Config, stores: list[Store]) -> Store:

@@ -8,6 +8,7 @@ from nwauth.commands.command import command, dry_run_option
 from nwauth.commands.session import as_text
 from nwauth.commands.table import visible
 from nwauth.errors import Refused
+from nwauth.stores.around import innermost
 from nwauth.stores.flatfile import FlatfileStore
 from nwauth.stores.textfile import files
 
@@ -24,7 +25,7 @@ def merge(session: Session, *, dry_run: bool) -> int:
     there is no need to do it on a schedule.  Lines that are nobody's, and the older of two spellings of one name, go to
     nwauth.rejected.
     """
-    store = session.store
+    store = innermost(session.store)
     if not isinstance(store, FlatfileStore):
         raise Refused(f"store {store.name} has no journal to merge (--store NAME names another)")
     if dry_run:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nwauth.commands.session import PATIENT_SECONDS, shown_path, take_ids
+from nwauth.commands.session import PATIENT_SECONDS, changes_folder, shown_path, take_ids
 from nwauth.commands.table import visible
 from nwauth.config import FlatfileConfig, read
 from nwauth.config.kinds.sql import SqlConfig, folder_of, url_of_word
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import Final, TypeVar
 
+    from nwauth.build import Wrap
     from nwauth.commands.session import Session
     from nwauth.config import Config, StoreConfig
     from nwauth.model import User
@@ -30,11 +31,11 @@ if TYPE_CHECKING:
 class Place:
     """A store that the command line names: its settings, the store itself, and what it is called."""
 
-    def __init__(self, config: Config, settings: StoreConfig, *, named: bool) -> None:
+    def __init__(self, config: Config, settings: StoreConfig, *, named: bool, wrap: Wrap | None = None) -> None:
         from nwauth.build import store
 
         self.settings: Final = settings.patient(PATIENT_SECONDS)
-        self.store: Final = Located(store(config, self.settings))
+        self.store: Final = Located(store(config, self.settings, wrap=wrap))
         self.name: Final = settings.name if named else self.store.place()
 
 
@@ -102,7 +103,9 @@ def two_places(session: Session, source: str, target: str) -> tuple[Place, Place
     (first, named), (second, is_named) = found
     if isinstance(second, SqlConfig):
         second = second.changed(read_url=None)  # a replica may be behind
-    return Place(config, first, named=named), Place(config, second, named=is_named)
+    session.changes_folder = changes_folder(config) if is_named else second.path
+    there = Place(config, second, named=is_named, wrap=session.recorder.around)
+    return Place(config, first, named=named), there
 
 
 def _settings(config: Config, word: str, option: str) -> tuple[StoreConfig, bool]:

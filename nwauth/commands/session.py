@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager, nullcontext
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -33,8 +34,10 @@ if TYPE_CHECKING:
     from typing import Final
 
     from nwauth.audit import Log
+    from nwauth.changes.recording import Recorder
     from nwauth.commands.progress import Count
     from nwauth.config import Config, StoreConfig
+    from nwauth.model import User
     from nwauth.passwords import Passwords
     from nwauth.service import Service
     from nwauth.stores.base import Store
@@ -98,12 +101,14 @@ class Session:
     """One command at work in one folder, `folder`; the store may lie in another.
 
     `place` is the folder that is named where something there cannot be done now; None: the work is at no folder.
+    `changes_folder` is where changes are written down; None: as the settings have it.
     """
 
     def __init__(self, choices: Choices) -> None:
         self.choices: Final = choices
         self.folder: Final = choices.folder
         self.place: str | None = None
+        self.changes_folder: str | None = None
         form = choices.form or ("table" if os.isatty(1) else "ndjson")
         self.results: Final = Results(form=form, color=wants_color(choices.color, 1))
 
@@ -142,7 +147,7 @@ class Session:
         """The store of these settings, one of the configuration's, without its route."""
         from nwauth.build import store
 
-        return self.service.store if self.config.is_plain() else store(self.config, settings)
+        return self.service.store if self.config.is_plain() else store(self.config, settings, wrap=self.recorder.around)
 
     def takers(self) -> list[StoreConfig]:
         """The settings of the stores that take new users."""
@@ -154,7 +159,21 @@ class Session:
     def _built(self) -> Service:
         from nwauth.build import build
 
-        return build(self.config)
+        return build(self.config, wrap=self.recorder.around)
+
+    @cached_property
+    def recorder(self) -> Recorder:
+        """Writes down what the command changes, for the journal and for undo."""
+        from nwauth.changes.recording import Recorder
+
+        context = click.get_current_context(silent=True)
+        return Recorder(
+            lambda: self.changes_folder or changes_folder(self.config),
+            command="" if context is None else context.command_path.partition(" ")[2],
+            now=lambda: datetime.now().astimezone(),
+            scheme_of=self._scheme_of,
+            note=say,
+        )
 
     @cached_property
     def service(self) -> Service:
@@ -178,6 +197,8 @@ class Session:
 
     def close(self) -> None:
         """Give back what the command has opened."""
+        if "recorder" in self.__dict__:
+            self.recorder.close()
         if "_built" in self.__dict__:
             self._built.store.close()
 
@@ -198,6 +219,9 @@ class Session:
         if kept.keeps_from_us(stored_password):
             return Identity(name=BY_THE_STORE, weak=False, login=True, verifiable=True)
         return self.passwords.identify(stored_password, star_is_clear=kept.star_is_clear)
+
+    def _scheme_of(self, user: User) -> str:
+        return self.identify(user.stored_password, store=user.store).name
 
     @contextmanager
     def logged(self, command: str, **facts: object) -> Iterator[dict[str, object]]:
@@ -252,6 +276,20 @@ class Session:
         if place.startswith("the "):
             return f"store {self.store_config.name} ({place})"
         return f"store {self.store_config.name} of {shown_path(place) if os.path.isabs(place) else place}"
+
+
+def changes_folder(config: Config) -> str:
+    """The folder of the journal of changes: that of the settings.
+
+    Where that is root's, and the command works as the owner of a store's folder, it is that one: he may write there.
+    """
+    for folder in (config.folder, *(store.path for store in config.stores)):
+        try:
+            if os.stat(folder).st_uid == os.geteuid():
+                return folder
+        except OSError:  # no such folder
+            continue
+    return config.folder
 
 
 def take_ids(folder: str) -> None:

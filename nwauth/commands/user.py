@@ -11,6 +11,7 @@ import click
 from nwauth.commands.command import command, user_name
 from nwauth.commands.group import LazyGroup
 from nwauth.errors import NwauthError
+from nwauth.stores.around import innermost
 from nwauth.stores.flatfile import FlatfileStore
 from nwauth.stores.textfile import files
 
@@ -97,6 +98,7 @@ def _print_users(session: Session, found: Listing, *, show_hash: bool) -> int:
 
 def about_how_many(store: Store) -> int | None:
     """The lines of the user file: about as many as users, and counted in a hundredth of the time of a listing."""
+    store = innermost(store)
     if not isinstance(store, FlatfileStore):
         return None
     try:

@@ -89,3 +89,10 @@ class Around(Store):
 
     def close(self) -> None:
         self.inner.close()
+
+
+def innermost(store: Store) -> Store:
+    """The store that does the work, whatever is around it."""
+    while isinstance(store, Around):
+        store = store.inner
+    return store

@@ -72,13 +72,21 @@ def base(folder: str, *, users: bytes = BOB, settings: str = SETTINGS) -> str:
 
 
 def contents(folder: str) -> dict[str, tuple[bytes, int, int]]:
-    """Every file of the folder with its bytes, mode and time of change; and the folder itself."""
-    found = {"": (b"", os.stat(folder).st_mode, os.stat(folder).st_mtime_ns)}
-    for name in os.listdir(folder):
-        path = os.path.join(folder, name)
-        status = os.stat(path)
-        with open(path, "rb") as file:
-            found[name] = (file.read(), status.st_mode, status.st_mtime_ns)
+    """Every file of the folder, and of those in it, with its bytes, mode and time of change; and the folders."""
+    found = {}
+    for path, _, names in os.walk(folder):
+        for name in ("", *names):
+            place = os.path.join(path, name)
+            status = os.stat(place)
+            content = b""
+            if name:
+                with open(place, "rb") as file:
+                    content = file.read()
+            found[os.path.relpath(place, folder) if place != f"{folder}/" else ""] = (
+                content,
+                status.st_mode,
+                status.st_mtime_ns,
+            )
     return found
 
 

@@ -80,7 +80,11 @@ def test_all_that_a_change_makes_belongs_to_the_owner(mail: str, hidden: dict[st
         "nwauth.add": (OWNER, OWNER, 0o640),
         "nwauth.lock": (OWNER, OWNER, 0o640),
         "nwauth.log": (OWNER, OWNER, 0o600),
+        "nwauth.changes": (OWNER, OWNER, 0o600),
+        "nwauth.undo": (OWNER, OWNER, 0o700),
     }
+    undo = owners_and_modes(os.path.join(mail, "nwauth.undo"))
+    assert undo == dict.fromkeys(("00000001", "key", "lock"), (OWNER, OWNER, 0o600))
 
 
 @pytest.mark.parametrize("shared", ["true", "false"])
@@ -95,7 +99,7 @@ def test_every_command_works_without_reading_its_modules_anew(mail: str, hidden:
     assert (merged.status, json.loads(merged.out)["users"]) == (0, 2)
     assert run(mail, hidden, "user", "del", "adam", "--yes").status == 0
     assert {owner[:2] for owner in owners_and_modes(mail).values()} == {(OWNER, OWNER)}
-    kept = {"nwauth.toml", "nwauth.txt", "nwauth.add", "nwauth.lock", "nwauth.idx"}
+    kept = {"nwauth.toml", "nwauth.txt", "nwauth.add", "nwauth.lock", "nwauth.idx", "nwauth.changes", "nwauth.undo"}
     left = {name for name in os.listdir(mail) if not name.startswith("nwauth.add.old.")}
     assert left <= kept
 

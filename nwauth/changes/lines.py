@@ -1,0 +1,163 @@
+"""The journal of changes, ``nwauth.changes``: NDJSON, a line for each user that was changed, for people and programs.
+
+A password stands there as its scheme and a fingerprint, which tells whether two are equal and nothing else: it is made
+with a key that stays in ``nwauth.undo``.  So do info fields that hold a secret.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+from nwauth.errors import Unavailable
+from nwauth.model import Info
+from nwauth.names import fold
+from nwauth.stores.textfile import files
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Any, Final
+
+    from nwauth.changes.step import Writing
+    from nwauth.model import User
+    from nwauth.stores.base import Change
+
+    Values = dict[str, Any]
+
+FILE = "nwauth.changes"
+FINGERPRINT_BYTES = 8
+MAX_TOLD = 10_000  # so many users of a step get a line of their own; the rest have one together
+WRITE_BYTES = 1 << 16
+WHO = ("uid", "account", "login", "sudo_user")
+SECRET_WORDS = ("pass", "secret", "token", "hash", "pin")
+PLAIN = {"drop_path": "config", "uid": "0", "ip_mask": ""}
+
+
+class Journal:
+    """The journal of one folder; `key` is asked for the first time that a password is met."""
+
+    def __init__(self, folder: str, *, key: Callable[[], bytes], scheme_of: Callable[[User], str]) -> None:
+        self.path: Final = os.path.join(folder, FILE)
+        self._key: Final = key
+        self._known_key = b""
+        self._scheme_of: Final = scheme_of
+
+    def must_be_writable(self) -> None:
+        """Raises Unavailable: nothing is to be changed."""
+        os.close(self._open())
+        self._known_key = self._known_key or self._key()
+
+    def write(self, lines: Iterable[Values]) -> None:
+        """Append lines, durably.  Raises Unavailable: some of them may stand there."""
+        blocks = [block for block in _blocks(lines) if block]
+        if not blocks:
+            return
+        fd = self._open()
+        try:
+            size = os.fstat(fd).st_size
+            if size and os.pread(fd, 1, size - 1) != b"\n":  # torn by a crash or a full disk
+                files.write_all(fd, b"\n")
+            for block in blocks:
+                files.write_all(fd, block)
+            os.fdatasync(fd)
+        except OSError as error:
+            raise files.trouble("write", self.path, error) from error
+        finally:
+            os.close(fd)
+
+    def _open(self) -> int:
+        try:
+            try:
+                return files.open_own(self.path, os.O_RDWR | os.O_APPEND)
+            except FileNotFoundError:
+                pass
+            try:
+                os.close(files.create_like(self.path, None))
+            except Unavailable as error:
+                if not isinstance(error.__cause__, FileExistsError):  # another made it this instant
+                    raise
+            return files.open_own(self.path, os.O_RDWR | os.O_APPEND)
+        except OSError as error:
+            raise files.trouble("write", self.path, error) from error
+
+    # --- lines ------------------------------------------------------------------------------------------------------
+
+    def lines(self, head: Values, changes: Iterable[Change], *, store: str, first: int) -> Iterator[Values]:
+        """The lines of some changes in a store, of the step that has this head; `first` is the number of the first."""
+        for number, (old, new) in enumerate(changes, first):
+            yield {**about(head), "number": number, "store": store, **self._change(old, new)}
+
+    def _change(self, old: User | None, new: User | None) -> Values:
+        user = new if old is None else old
+        assert user is not None  # noqa: S101
+        before, after = self._values(old), self._values(new)
+        if old is not None and new is not None:
+            before, after = _differing(before, after), _differing(after, before)
+        return {
+            "user": user.name,
+            "change": kind_of(old, new),
+            "before": None if old is None else before,
+            "after": None if new is None else after,
+        }
+
+    def _values(self, user: User | None) -> Values:
+        if user is None:
+            return {}
+        found: Values = {"name": user.name}
+        if user.stored_password:
+            found["password"] = f"{self._scheme_of(user)} {self._fingerprint(user.stored_password)}"
+        own = {"drop_path": user.drop_path, "uid": user.uid, "ip_mask": user.ip_mask}
+        found |= {key: value for key, value in own.items() if value != PLAIN[key]}
+        if user.info:
+            fields = user.info.fields()
+            found |= {f"info.{field}": self._shown(field, value) for field, value in fields.items()}
+            if user.info.text.split() != Info().updated(fields).text.split():  # there is more than fields in it
+                found["info"] = self._fingerprint(user.info.text)
+        return found
+
+    def _shown(self, field: str, value: str) -> str:
+        is_secret = value[:1] in ("$", "{") or any(word in field.lower() for word in SECRET_WORDS)
+        return self._fingerprint(value) if is_secret else value
+
+    def _fingerprint(self, text: str) -> str:
+        from hashlib import blake2b
+
+        self._known_key = self._known_key or self._key()
+        data = text.encode("utf-8", "surrogatepass")
+        return blake2b(data, digest_size=FINGERPRINT_BYTES, key=self._known_key).hexdigest()
+
+
+def kind_of(old: User | None, new: User | None) -> str:
+    """``created``, ``changed``, ``renamed`` or ``removed``."""
+    if old is None:
+        return "created"
+    if new is None:
+        return "removed"
+    return "changed" if fold(old.name) == fold(new.name) else "renamed"
+
+
+def about(head: Values) -> Values:
+    """What every line of a step begins with."""
+    return {key: head.get(key) for key in ("time", "step", "command", *WHO)}
+
+
+def rest_of(head: Values, step: Writing, *, told: int) -> list[Values]:
+    """The line for those of a step who got none of their own, if there are any: how many, and the numbers of all."""
+    rest = step.numbers.all - told
+    return [{**about(head), "users_not_told": rest, **step.numbers.record()}] if rest else []
+
+
+def _differing(mine: Values, other: Values) -> Values:
+    return {key: value for key, value in mine.items() if other.get(key) != value}
+
+
+def _blocks(lines: Iterable[Values]) -> Iterator[bytes]:
+    """Whole lines, as many as are written at once."""
+    waiting = b""
+    for line in lines:
+        waiting += json.dumps(line).encode() + b"\n"
+        if len(waiting) > WRITE_BYTES:
+            yield waiting
+            waiting = b""
+    yield waiting

@@ -1,0 +1,351 @@
+"""The one way on which every change of a command goes: it is written down before, and told in the journal afterwards.
+
+What `undo` needs is durable before the store is asked; so is it known after a crash who may have been changed, and the
+store itself tells whether it was.  Where it cannot be written, nothing is changed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nwauth.changes.lines import MAX_TOLD, Journal, rest_of
+from nwauth.changes.mending import Doubt, become_of, mend
+from nwauth.changes.patience import Patience
+from nwauth.changes.step import Reading
+from nwauth.changes.steps import Steps
+from nwauth.changes.who import who
+from nwauth.errors import NotSupported, NwauthError, Refused, Unavailable
+from nwauth.stores.around import Around
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from datetime import datetime
+    from typing import Final
+
+    from nwauth.changes.step import Writing
+    from nwauth.model import User
+    from nwauth.stores.base import Change, Store
+
+MAX_TRIES = 16  # of a deletion that others overtake
+
+
+class Recorder:
+    """All that one command changes: one step, which begins with its first change.
+
+    `scheme_of` tells how a user's password is stored; `note` is told what the administrator should know.
+    """
+
+    def __init__(
+        self,
+        folder: Callable[[], str],
+        *,
+        command: str,
+        now: Callable[[], datetime],
+        scheme_of: Callable[[User], str],
+        note: Callable[[str], None],
+    ) -> None:
+        self.facts: Final[dict[str, object]] = {}  # what the head says besides: "undoes", "file"
+        self._stores: Final[dict[str, Store]] = {}
+        self._folder: Final = folder
+        self._command: Final = command
+        self._now: Final = now
+        self._scheme_of: Final = scheme_of
+        self._note: Final = note
+        self._step: Writing | None = None
+        self._is_open = False  # a group is, of ...
+        self._store = ""
+        self._patience: Final = Patience()
+        self._told = 0
+        self._last: list[Change] = []  # of the group in hand, those who get a line
+
+    def around(self, store: Store) -> Recording:
+        """The store, every change of which is recorded here."""
+        self._stores[store.name] = store
+        return Recording(store, self)
+
+    # --- a group of changes -----------------------------------------------------------------------------------------
+
+    def begin(self, store: Store, *, whole: bool = False) -> None:
+        """Begin a group of changes of `store`; `whole`: it makes all of them or none.
+
+        Raises:
+            Unavailable: it cannot be written down; nothing may be changed.
+        """
+        self._patience.now()
+        if self._step is None:
+            self._begin_step()
+        assert self._step is not None  # noqa: S101
+        self._last, self._is_open, self._store = [], True, store.name
+        try:
+            self._step.group(store=store.name, place=store.place(), whole=whole)
+        except Unavailable as error:
+            raise nothing_changed(error) from error
+
+    def add(self, old: User | None, new: User | None) -> None:
+        """One change more of the group.  Raises Unavailable."""
+        assert self._step is not None  # noqa: S101
+        try:
+            self._step.add(old, new)
+        except Unavailable as error:
+            raise nothing_changed(error) from error
+        if len(self._last) < MAX_TOLD - self._told:
+            self._last.append((old, new))
+
+    def restart(self) -> None:
+        """Begin the group anew.  Raises Unavailable."""
+        assert self._step is not None  # noqa: S101
+        self._last = []
+        try:
+            self._step.restart()
+        except Unavailable as error:
+            raise nothing_changed(error) from error
+
+    def ready(self) -> None:
+        """The group is whole: the store may be asked.  Raises Unavailable: it may not."""
+        assert self._step is not None  # noqa: S101
+        try:
+            self._step.ready()
+        except Unavailable as error:
+            raise nothing_changed(error) from error
+
+    def settle(self, store: Store) -> None:
+        """`Store.settle`, unless the command was interrupted."""
+        self._patience.now()
+        store.settle()
+
+    def made(self, *, but: Sequence[int] = ()) -> None:
+        """The store has made the changes, but those at these places."""
+        with self._patience.at_work():
+            self._made(but)
+
+    def _made(self, but: Sequence[int]) -> None:
+        assert self._step is not None  # noqa: S101
+        self._is_open = False
+        left_out = frozenset(but)
+        lines = [change for at, change in enumerate(self._last) if at not in left_out]
+        try:
+            self._step.made(but=list(but))
+            self._journal.write(self._journal.lines(self._head, lines, store=self._store, first=self._told + 1))
+            self._step.told()
+            self._told += len(lines)
+        except Unavailable as error:
+            self._note(f"note: the change is made, and not written down yet ({error}): the next command does it")
+            self._leave()
+
+    def not_made(self) -> None:
+        """The store has changed nothing."""
+        assert self._step is not None  # noqa: S101
+        self._is_open = False
+        try:
+            self._step.drop()
+        except Unavailable:  # it stands there as one that nobody knows what became of: the next command looks
+            self._leave()
+
+    def in_doubt(self) -> None:
+        """Nobody can tell whether the store has made the changes: it is asked, now or by the next command."""
+        step = self._step
+        assert step is not None  # noqa: S101
+        reading = Reading(step.duplicate(), step.path)
+        try:
+            reading.scan()
+            but = become_of(reading, self._store_of)
+        except (Doubt, NwauthError):
+            self._leave()
+        else:
+            if but is None:
+                self.not_made()
+            else:
+                self.made(but=but)
+        finally:
+            reading.close()
+
+    def close(self) -> None:
+        """The command ends."""
+        if self._step is not None and self._is_open:  # interrupted
+            self.in_doubt()
+        if self._step is None:
+            return
+        step = self._step
+        try:
+            self._journal.write(rest_of(self._head, step, told=self._told))
+            self._steps.finish(step)
+        except Unavailable as error:
+            self._note(f"note: {error}: the next command that changes users mends it")
+        self._leave()
+
+    # --- the step ---------------------------------------------------------------------------------------------------
+
+    def _begin_step(self) -> None:
+        folder = self._folder()
+        self._steps = Steps(folder)
+        self._journal = Journal(folder, key=self._steps.key, scheme_of=self._scheme_of)
+        self._told = 0
+        try:
+            step = self._steps.begin(self._mend)
+            self._head = {
+                "nwauth_undo": 1,
+                "step": step.number,
+                "time": self._now().isoformat(timespec="seconds"),
+                "command": self._command,
+                **who(),
+                **self.facts,
+            }
+            self._step = step
+            step.head(self._head)
+            self._journal.must_be_writable()
+        except Unavailable as error:
+            self._forget()
+            raise nothing_changed(error) from error
+
+    def _mend(self, steps: Steps, at: int) -> None:
+        """Finish what commands that were killed have left open, as far as their stores can tell now."""
+        for step, reading in steps.left_open(at):
+            mend(steps, step, reading, at=at, store_of=self._store_of, journal=self._journal)
+
+    def _store_of(self, name: str, place: str) -> Store | None:
+        store = self._stores.get(name)
+        return store if store is not None and store.place() == place else None
+
+    def _forget(self) -> None:
+        """The step has changed nothing, and cannot be written."""
+        if self._step is not None:
+            step = self._step
+            try:
+                self._steps.finish(step)
+            except Unavailable:
+                pass
+            self._leave()
+
+    def _leave(self) -> None:
+        """Whatever is left open is finished by the next command; another change of this one begins a new step."""
+        if self._step is not None:
+            self._step.close()
+            self._step, self._is_open = None, False
+
+
+def nothing_changed(error: Unavailable) -> Unavailable:
+    """What to raise where a change cannot be written down."""
+    return Unavailable(f"{error}: what is changed must be written down first, so nothing is changed")
+
+
+class Recording(Around):
+    """A store every change of which is recorded."""
+
+    def __init__(self, inner: Store, recorder: Recorder) -> None:
+        super().__init__(inner)
+        self._recorder: Final = recorder
+
+    def put(self, user: User) -> bool:
+        return bool(self._one(None, user, lambda: self.inner.put(user)))
+
+    def put_all(self, users: Sequence[User]) -> list[User]:
+        if not users:
+            return []
+        self._begin([(None, user) for user in users])
+        try:
+            taken = self.inner.put_all(users)
+        except BaseException:
+            self._recorder.in_doubt()
+            raise
+        places = {id(user): at for at, user in enumerate(users)}
+        but = sorted(places[id(user)] for user in taken)
+        if len(but) < len(users):
+            self._recorder.made(but=but)
+        else:
+            self._recorder.not_made()
+        return taken
+
+    def settle(self) -> None:
+        self._recorder.settle(self.inner)
+
+    def change_all(self, changes: Iterable[Change]) -> None:
+        written = _Written(changes, self._recorder)
+        self._recorder.begin(self.inner, whole=True)
+        try:
+            self.inner.change_all(written)
+        except (Refused, NotSupported):
+            self._recorder.not_made()
+            raise
+        except BaseException:
+            self._recorder.in_doubt()
+            raise
+        if written.count:
+            assert written.is_ready  # noqa: S101, whatever the store has not been given it cannot have made
+            self._recorder.made()
+        else:
+            self._recorder.not_made()
+
+    def replace(self, old: User, new: User, *, wait_seconds: float | None = None) -> bool:
+        return bool(self._one(old, new, lambda: self.inner.replace(old, new, wait_seconds=wait_seconds)))
+
+    def rename(self, old: User, new: User) -> bool | None:
+        return self._one(old, new, lambda: self.inner.rename(old, new))
+
+    def delete(self, name: str, *, only: User | None = None) -> bool:
+        for _ in range(MAX_TRIES):
+            old = only if only is not None else self._known(name)
+            if old is None:
+                return self.inner.delete(name)
+            if self._delete(name, old):
+                return True
+            if only is not None:
+                return False
+        raise Unavailable(f"{name!a} keeps being changed by others, try again")
+
+    def _delete(self, name: str, old: User) -> bool:
+        return bool(self._one(old, None, lambda: self.inner.delete(name, only=old)))
+
+    def _known(self, name: str) -> User | None:
+        found = self.inner.lookup(name)
+        return None if found is None else self.inner.confirm(found)
+
+    def _begin(self, changes: Iterable[Change]) -> None:
+        self._recorder.begin(self.inner)
+        for old, new in changes:
+            self._recorder.add(old, new)
+        self._recorder.ready()
+
+    def _one(self, old: User | None, new: User | None, work: Callable[[], bool | None]) -> bool | None:
+        self._begin([(old, new)])
+        try:
+            done = work()
+        except (Refused, NotSupported):
+            self._recorder.not_made()
+            raise
+        except BaseException:
+            self._recorder.in_doubt()
+            raise
+        if done:
+            self._recorder.made()
+        else:
+            self._recorder.not_made()
+        return done
+
+
+class _Written:
+    """Changes that are written down the first time that the store goes through all of them.
+
+    It needs them all before it can make any of them last: what makes all or none cannot do otherwise.
+    """
+
+    def __init__(self, changes: Iterable[Change], recorder: Recorder) -> None:
+        self._changes: Final = changes
+        self._recorder: Final = recorder
+        self._begun = False
+        self.is_ready = False
+        self.count = 0
+
+    def __iter__(self) -> Iterator[Change]:
+        if self.is_ready:
+            yield from self._changes
+            return
+        if self._begun:
+            self._recorder.restart()
+        self._begun = True
+        self.count = 0
+        for old, new in self._changes:
+            self._recorder.add(old, new)
+            self.count += 1
+            yield old, new
+        self._recorder.ready()
+        self.is_ready = True

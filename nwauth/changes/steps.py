@@ -1,0 +1,249 @@
+"""The folder of the steps, ``nwauth.undo``: a file each, under its number; the newest are kept.
+
+A file is called ``00000012.open`` while its command works, with a lock on it, and ``00000012`` afterwards.  One that is
+open and not locked is of a command that was killed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from nwauth.changes.step import Reading, Writing, read_ends
+from nwauth.errors import Unavailable
+from nwauth.model import Record
+from nwauth.stores.textfile import files
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any, Final
+
+FOLDER = "nwauth.undo"
+OPEN = ".open"
+MAX_STEPS = 100
+MAX_BYTES = 1 << 30  # of all steps; the newest is kept in any case
+WAIT_SECONDS = 10.0
+KEY_BYTES = 32
+_NAME = re.compile(r"(\d{8,})(\.open)?")
+
+
+class Summary(Record):
+    """A step, by its first and its last line: `end` None where it has not ended."""
+
+    __slots__ = ("end", "head", "name", "number")
+
+    def __init__(self, *, number: int, name: str, head: dict[str, Any], end: dict[str, int] | None) -> None:
+        self.number: Final = number
+        self.name: Final = name
+        self.head: Final = head
+        self.end: Final = end
+
+
+class Steps:
+    """The steps of one folder; nothing is made before the first."""
+
+    def __init__(self, folder: str) -> None:
+        self.path: Final = os.path.join(folder, FOLDER)
+        self._above: Final = folder
+
+    # --- making -----------------------------------------------------------------------------------------------------
+
+    def begin(self, settle: Callable[[Steps, int], None]) -> Writing:
+        """A new step, its file open and locked; `settle` is called before, with the folder, under its lock.
+
+        Raises:
+            Unavailable: it cannot be made; nothing may be changed.
+        """
+        try:
+            self._make_folder()
+            with self.locked() as at:
+                settle(self, at)
+                self._prune(at)
+                number = max((number for number, _ in _names(at)), default=0) + 1
+                name = f"{number:08d}{OPEN}"
+                fd = self._create(name, at)
+                fcntl.flock(fd, fcntl.LOCK_EX)
+                os.fsync(at)
+        except OSError as error:
+            raise files.trouble("write", self.path, error) from error
+        return Writing(fd, os.path.join(self.path, name), number)
+
+    def finish(self, step: Writing) -> None:
+        """The step is whole: it gets its name; one that has changed nothing goes.  Raises Unavailable."""
+        try:
+            at = self._open()
+            try:
+                self.close(step, at, keep=step.numbers.all > 0)
+            finally:
+                os.close(at)
+        except OSError as error:
+            raise files.trouble("write", self.path, error) from error
+
+    def close(self, step: Writing, at: int, *, keep: bool) -> None:
+        """The same, in the folder that is open at `at`.  Raises OSError, Unavailable."""
+        name = os.path.basename(step.path)
+        if keep:
+            step.end()
+            os.rename(name, name.removesuffix(OPEN), src_dir_fd=at, dst_dir_fd=at)
+        else:
+            os.unlink(name, dir_fd=at)
+
+    def key(self) -> bytes:
+        """What fingerprints are made with: it never leaves the folder.  Raises Unavailable."""
+        try:
+            self._make_folder()
+            with self.locked() as at:
+                try:
+                    fd = files.open_own(os.path.join(self.path, "key"), os.O_RDWR, at=at)
+                except FileNotFoundError:
+                    fd = self._create("key", at)
+                try:
+                    key = os.read(fd, KEY_BYTES)
+                    if len(key) < KEY_BYTES:
+                        key = os.urandom(KEY_BYTES)
+                        if os.pwrite(fd, key, 0) < KEY_BYTES:
+                            raise Unavailable(f"cannot write {self.path}/key: the disk is full")
+                        os.fsync(fd)
+                finally:
+                    os.close(fd)
+                return key
+        except OSError as error:
+            raise files.trouble("write", self.path, error) from error
+
+    def _make_folder(self) -> None:
+        try:
+            os.mkdir(self.path, 0o700)
+        except FileExistsError:
+            return
+        status = os.stat(self._above)
+        if os.geteuid() == 0 and status.st_uid != 0:
+            os.chown(self.path, status.st_uid, status.st_gid, follow_symlinks=False)
+        files.sync_folder(self._above)
+
+    def _create(self, name: str, at: int) -> int:
+        return files.create_like(os.path.join(self.path, name), None, at=at)
+
+    def _prune(self, at: int) -> None:
+        """Remove the oldest steps past `MAX_STEPS`, or past `MAX_BYTES`, before one more is made."""
+        size = 0
+        for kept, (_, name) in enumerate(reversed(_names(at)), 1):
+            size += os.stat(name, dir_fd=at).st_size
+            if kept > 1 and (kept >= MAX_STEPS or size > MAX_BYTES) and not name.endswith(OPEN):
+                os.unlink(name, dir_fd=at)
+
+    # --- reading ----------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def locked(self) -> Iterator[int]:
+        """The folder, open, and nobody else at its list of steps.  Raises OSError, Unavailable."""
+        at = self._open()
+        try:
+            try:
+                lock = files.open_own(os.path.join(self.path, "lock"), os.O_RDWR, at=at)
+            except FileNotFoundError:
+                lock = self._open_lock(at)
+            try:
+                self._wait_for(lock)
+                yield at
+            finally:
+                os.close(lock)
+        finally:
+            os.close(at)
+
+    def _open_lock(self, at: int) -> int:
+        try:
+            return self._create("lock", at)
+        except Unavailable as error:
+            if isinstance(error.__cause__, FileExistsError):  # another made it this instant
+                return files.open_own(os.path.join(self.path, "lock"), os.O_RDWR, at=at)
+            raise
+
+    def _wait_for(self, lock: int) -> None:
+        deadline = time.monotonic() + WAIT_SECONDS
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise Unavailable(f"{self.path} is locked by another command for {WAIT_SECONDS:g} s") from None
+                time.sleep(0.01)
+            else:
+                return
+
+    def summaries(self) -> list[Summary]:
+        """All steps, the oldest first.  Raises Unavailable."""
+        found = []
+        try:
+            at = self._open()
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise files.trouble("read", self.path, error) from error
+        try:
+            for number, name in _names(at):
+                head, end = self._ends(name, at)
+                if head is not None:
+                    found.append(Summary(number=number, name=name, head=head, end=end))
+        except OSError as error:
+            raise files.trouble("read", self.path, error) from error
+        finally:
+            os.close(at)
+        return found
+
+    def _ends(self, name: str, at: int) -> tuple[dict[str, Any] | None, dict[str, int] | None]:
+        try:
+            fd = files.open_own(os.path.join(self.path, name), os.O_RDONLY, at=at)
+        except FileNotFoundError:  # it has just ended, or gone
+            return None, None
+        try:
+            return read_ends(fd)
+        finally:
+            os.close(fd)
+
+    def read(self, name: str) -> Reading:
+        """The step of this file, read.  Raises Unavailable."""
+        path = os.path.join(self.path, name)
+        try:
+            at = self._open()
+            try:
+                found = Reading(files.open_own(path, os.O_RDONLY, at=at), path)
+            finally:
+                os.close(at)
+        except OSError as error:
+            raise files.trouble("read", path, error) from error
+        found.scan()
+        return found
+
+    def left_open(self, at: int) -> Iterator[tuple[Writing, Reading]]:
+        """What killed commands have left, each locked while it is looked at.  Raises OSError, Unavailable."""
+        for number, name in _names(at):
+            if not name.endswith(OPEN):
+                continue
+            path = os.path.join(self.path, name)
+            fd = files.open_own(path, os.O_RDWR, at=at)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:  # its command is at work
+                os.close(fd)
+                continue
+            reading = Reading(os.dup(fd), path)
+            try:
+                reading.scan()
+                at_group = reading.groups[-1].at if reading.groups else reading.size
+                yield Writing(fd, path, number, size=reading.size, group_at=at_group), reading
+            finally:
+                reading.close()
+                os.close(fd)
+
+    def _open(self) -> int:
+        return os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+
+
+def _names(at: int) -> list[tuple[int, str]]:
+    """The numbers and names of the steps, the oldest first."""
+    found = (_NAME.fullmatch(name) for name in os.listdir(at))
+    return sorted((int(match[1]), match[0]) for match in found if match)
