@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SAMPLE := sample
 
-.PHONY: run test lint format all package bench clean
+.PHONY: run test lint format all package man bench clean
 
 # A conversation with the module over a sample folder; with input piped in, it just answers.
 run: $(VENV)/installed $(SAMPLE)/nwauth.txt
@@ -35,7 +35,12 @@ package: | $(VENV)/bin/python
 	@sed -n '/<!-- transcript/,/<!-- end/s/^> //p' README.md >$(CLEAN)/requests
 	@sed -n '/<!-- transcript/,/<!-- end/s/^< //p' README.md >$(CLEAN)/expected
 	@$(CLEAN)/bin/nwauth -path $(CLEAN)/users <$(CLEAN)/requests >$(CLEAN)/answers
+	@test -s $(CLEAN)/share/man/man1/nwauth.1 || { echo "the wheel installs no manual page" >&2; exit 1; }
 	@diff $(CLEAN)/expected $(CLEAN)/answers && test -s $(CLEAN)/answers && echo "the wheel answers as the README says"
+
+# The manual pages, from the commands and the settings themselves.
+man: $(VENV)/installed
+	@$(BIN)/python -m scripts.manpages
 
 # Side by side with Squid's basic_ncsa_auth; see benchmarks/README.md for the options (BENCH="--sizes 1k,10M").
 bench: $(VENV)/installed

@@ -1,6 +1,6 @@
 """The manual of the commands, docs/commands.md: what it shows is run, what it lists is there, its reference is printed.
 
-``python -m tests.test_manual`` writes the reference anew.
+``python -m tests.test_manual`` writes the reference anew, and the manual pages (tests/test_manpages.py).
 """
 
 from __future__ import annotations
@@ -437,4 +437,7 @@ def write() -> None:
 
 
 if __name__ == "__main__":
+    from scripts.manpages import main
+
     write()
+    main()

@@ -33,7 +33,7 @@ class LazyGroup(CommonOptions, click.Group):
     ) -> None:
         super().__init__(*arguments, **settings)
         self._places = commands
-        self._sections = sections or {}  # titles of the help, and what is said of each command there
+        self.sections = sections or {}  # titles of the help, and what is said of each command there
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names, in the order of the help."""
@@ -69,7 +69,7 @@ class LazyGroup(CommonOptions, click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The commands under the titles of `sections`, else under one; what each does is never cut."""
         left = dict.fromkeys(self.list_commands(ctx))
-        for title, texts in self._sections.items():
+        for title, texts in self.sections.items():
             rows = [(name, text) for name, text in texts.items() if name in left]
             for name, _ in rows:
                 del left[name]
@@ -79,7 +79,7 @@ class LazyGroup(CommonOptions, click.Group):
         found = [(name, self.get_command(ctx, name)) for name in left]
         rows = [(name, one.get_short_help_str(limit=500)) for name, one in found if one is not None]
         if rows:
-            with formatter.section("More commands" if self._sections else "Commands"):
+            with formatter.section("More commands" if self.sections else "Commands"):
                 formatter.write_dl(rows)
 
 
