@@ -1,4 +1,4 @@
-"""What the documents show is run, and what they say is there is there."""
+"""What the documents say is there is there; what they show is run by `tests.documents`."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ from nwauth.passwords import Passwords
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND = Path(sys.executable).with_name("nwauth")
-DOCS = sorted((ROOT / "docs").glob("*.md"))
-RUN = ("passwd", "routes", "sql")  # pages whose commands are run here; others have tests of their own
 
 
 @pytest.fixture
@@ -35,14 +33,6 @@ def talk(folder: Path, requests: str) -> str:
     return done.stdout
 
 
-def test_the_transcript_in_the_readme_replays(sample: Path) -> None:
-    shown = (ROOT / "README.md").read_text().split("<!-- transcript -->")[1].split("<!-- end -->")[0].strip("`\n")
-    requests = re.findall(r"^> (.*)$", shown, re.MULTILINE)
-    replies = re.findall(r"^< (.*)$", shown, re.MULTILINE)
-    assert len(requests) == 8
-    assert talk(sample, "\n".join(requests) + "\n").splitlines() == replies
-
-
 def test_every_sample_user_is_found_and_has_the_password_that_the_example_says(sample: Path) -> None:
     lines = [line for line in (sample / "nwauth.txt").read_text().splitlines() if not line.startswith("#")]
     passwords = Passwords()
@@ -52,37 +42,6 @@ def test_every_sample_user_is_found_and_has_the_password_that_the_example_says(s
         verdict = passwords.verify(field, b"secret", star_is_clear=True)
         assert verdict.ok is (name != "erin@test.com"), name
         assert talk(sample, f"lookup {name.upper()}\n") == f"+OK {name} config 0{' ' + info if info else ''}\n"
-
-
-@pytest.mark.parametrize(
-    "document",
-    ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "DECISIONS.md", *(f"docs/{path.name}" for path in DOCS)],
-)
-def test_links_between_the_documents_lead_somewhere(document: str) -> None:
-    for target in re.findall(r"\]\(([^)#:]+)\)", (ROOT / document).read_text()):
-        assert (ROOT / document).parent.joinpath(target).exists(), target
-
-
-def shell_blocks(document: str) -> list[str]:
-    return re.findall(r"^```sh\n(.*?)^```", (ROOT / document).read_text(), re.MULTILINE | re.DOTALL)
-
-
-@pytest.mark.parametrize("block", [block for name in RUN for block in shell_blocks(f"docs/{name}.md")])
-def test_the_commands_of_a_page_answer_as_it_says(block: str, tmp_path: Path) -> None:
-    path = f"{COMMAND.parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        ["sh", "-e"],
-        input=block,
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=tmp_path,
-        env={"PATH": path},
-        timeout=60,
-    )
-    expected = [line.removeprefix("# ") for line in block.splitlines() if line.startswith("# ")]
-    assert expected
-    assert [line for line in done.stdout.splitlines() if line.startswith(("+", "-"))] == expected
 
 
 def test_make_knows_the_words_that_the_documents_use() -> None:

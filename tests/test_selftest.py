@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -20,7 +19,6 @@ from tests.commands.common import BOB, COMMAND, base, contents, run
 from tests.serving import LONG_AGO, make_folder
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "selftest.md"
-BLOCKS = re.findall(r"^```sh\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
 SQLITE = '[[stores]]\nkind = "sql"\nurl = "sqlite:///users.db"\nstatement_timeout_seconds = 0.5\n'
 SERVER = '[[stores]]\nkind = "sql"\nurl = "postgresql://mail:sesame@127.0.0.1:1/mail"\nconnect_timeout_seconds = 0.5\n'
 LDAP = """\
@@ -258,23 +256,6 @@ def test_a_command_without_a_folder_of_its_own_is_refused() -> None:
 
 
 # --- the page --------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
-def test_the_commands_of_the_page_print_what_it_says(block: str, tmp_path: Path) -> None:
-    path = f"{os.path.dirname(COMMAND[0])}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        ["bash"],
-        input=block.encode(),
-        capture_output=True,
-        check=False,
-        cwd=tmp_path,
-        env={"PATH": path, "PYTHONWARNINGS": "error", "LC_ALL": "C"},
-        timeout=60,
-    )
-    assert re.sub(rb"\d+ replies alike, 0 differ, 0 never came\n", b"", done.stderr) == b""
-    said = re.sub(rb"[\x80-\xff]", b"@", done.stdout).decode().splitlines()
-    assert said == [line.removeprefix("# ") for line in block.splitlines() if line.startswith("#")]
 
 
 def test_the_page_lists_every_fault() -> None:
