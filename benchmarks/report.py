@@ -18,6 +18,7 @@ MARKS = {
     "sql": ("<!-- sql: begin -->", "<!-- sql: end -->"),
     "stores": ("<!-- stores: begin -->", "<!-- stores: end -->"),
     "policy": ("<!-- policy: begin -->", "<!-- policy: end -->"),
+    "provision": ("<!-- provision: begin -->", "<!-- provision: end -->"),
 }
 HEAD = ("what", "unit", "ours", "peer", "peer's", "ratio [span]", "budget (aim)", "met", "aim")
 

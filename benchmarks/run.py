@@ -19,6 +19,7 @@ import passwd
 import peers
 import policy
 import process
+import provision
 import report
 import routes
 import serving
@@ -47,6 +48,7 @@ GROUPS = {
     "set": changes.durable,
     "merge": changes.merge,
     "policy": policy.policy,
+    "provision": provision.provision,
     "sql-serving": sql_serving.serving,
     "sql-search": sql_loads.search,
     "sql-bulk": sql_loads.bulk,
@@ -54,6 +56,8 @@ GROUPS = {
 SQL_GROUPS = [name for name in GROUPS if name.startswith("sql")]
 STORE_GROUPS = ["passwd", "process", "routes", "system"]
 POLICY_GROUPS = ["policy"]
+PROVISION_GROUPS = ["provision"]
+PARTS = {"sql": SQL_GROUPS, "stores": STORE_GROUPS, "policy": POLICY_GROUPS, "provision": PROVISION_GROUPS}
 ALSO = {
     **{name: ["serving"] for name in ("latency", "pipelined", "memory", "growth")},
     "memo": ["hashes"],
@@ -100,8 +104,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--index", default="nwauth.idx", help="the name of its index file in the folder")
     parser.add_argument("--core", type=int, default=max(os.sched_getaffinity(0)), help="for driver and child; -1: none")
     options = parser.parse_args()
-    if options.write and options.only not in (None, SQL_GROUPS, STORE_GROUPS, POLICY_GROUPS):
-        parser.error("--write wants a whole table, without --only, or with --only sql, stores or policy")
+    if options.write and options.only not in (None, *PARTS.values()):
+        parser.error(f"--write wants a whole table, without --only, or with --only {', '.join(PARTS)}")
     return options
 
 
@@ -144,7 +148,7 @@ def part_of(row: Row) -> str:
     """Which of the tables in the README a row belongs to."""
     if row.group in STORE_GROUPS:
         return "stores"
-    return next((part for part in ("sql", "policy") if row.group.startswith(part)), "flat")
+    return next((part for part in ("sql", "policy", "provision") if row.group.startswith(part)), "flat")
 
 
 def main() -> int:
@@ -158,12 +162,12 @@ def main() -> int:
     measure(bench, options.only or list(GROUPS))
     rows = bench.table.rows
     machine = report.machine(options.rounds, version(options.python))
-    parts: dict[str, list[Row]] = {"flat": [], "sql": [], "stores": [], "policy": []}
+    parts: dict[str, list[Row]] = {"flat": [], "sql": [], "stores": [], "policy": [], "provision": []}
     for row in rows:
         parts[part_of(row)].append(row)
     for part, members in parts.items():
         if members:
-            line = machine if part != "sql" else f"{machine}; {sql.of(bench).describe()}"
+            line = machine if part not in ("sql", "provision") else f"{machine}; {sql.of(bench).describe()}"
             print(f"{line}\n{report.as_text(members)}")
             if options.write:
                 report.write_readme(os.path.join(HERE, "README.md"), members, line, part=part)

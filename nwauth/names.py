@@ -92,6 +92,8 @@ class NameRules:
 
     def all_right(self, names: Sequence[str]) -> bool:
         """Whether `fault` finds none in any of the names; False says only that it has to be asked about each."""
+        from operator import methodcaller
+
         lines = "\n" + "\n".join(names)
         text = lines.replace("\n", "")
         return (
@@ -103,7 +105,7 @@ class NameRules:
             and not any(character in text for character in (" ", ":", '"', *self._bad))
             and not any(odd in lines for odd in ("\n#", "\n-", ".."))
             and max(map(len, names)) <= MAX_NAME_BYTES
-            and (self._allow_ats or max(name.count("@") for name in names) <= 1)
+            and (self._allow_ats or max(map(methodcaller("count", "@"), names)) <= 1)
         )
 
     def _fault_of_characters(self, name: str) -> str | None:

@@ -79,6 +79,19 @@ class Rows:
         self.lines: Final = lines
         self._at: Final = at
 
+    def parted(self, key: str) -> Iterator[Rows]:
+        """The same in two: those of whom `key` is said, and those of whom it is not."""
+        for is_said in (True, False):
+            which = [number for number, value in enumerate(self.columns[key]) if bool(value) is is_said]
+            columns = {one: [values[number] for number in which] for one, values in self.columns.items()}
+            if not is_said:
+                del columns[key]
+            if which:
+                yield Rows(columns, [self.lines[number] for number in which], at=partial(self._at_of, which))
+
+    def _at_of(self, which: list[int], number: int, key: str) -> Place:
+        return self._at(which[number], key)
+
     def each(self) -> Iterator[Raw]:
         """The same, one by one."""
         for number, (line, *values) in enumerate(zip(self.lines, *self.columns.values(), strict=True)):
@@ -125,16 +138,19 @@ def read(file: IO[bytes], form: str) -> Iterator[Raw | Rows | Fault]:
 
 def _ndjson(file: IO[bytes]) -> Iterator[Raw | Rows | Fault]:
     is_first = True
-    for number, text in _blocks(file):
-        rest, start = text, number
+    for start, text in _blocks(file):
+        line, rest = start, text
         while is_first and rest:  # the head may stand there
-            row, _, rest = rest.partition("\n")
-            for found in _object(row, start, is_first=True):
+            row, _, behind = rest.partition("\n")
+            found = next(_object(row, line, is_first=True), None)
+            is_first = found is None
+            if isinstance(found, Raw) and not found.is_head:
+                break
+            if found is not None:
                 yield found
-                is_first = False
-            start += 1
+            line, rest = line + 1, behind
         if rest:
-            yield from _objects(rest, start)
+            yield from _objects(rest, line)
 
 
 def _blocks(file: IO[bytes]) -> Iterator[tuple[int, str]]:

@@ -80,6 +80,9 @@ class Plain:
 
     def rows(self, found: Rows, matches: Callable[[str], bool] | None) -> list[str] | None:
         """Rows for a spool; None: each has to be looked at.  `matches`: whether a folded name is in the scope."""
+        if "" in found.columns.get(HASH, ()):
+            parts = [self.rows(part, matches) for part in found.parted(HASH)]
+            return None if None in parts else [row for part in parts for row in part or ()]
         columns = {key: values for key, values in found.columns.items() if not _says_nothing(key, values)}
         shape = self._shape(tuple(columns))
         if shape is None:
@@ -126,11 +129,18 @@ class Plain:
             return None
         return {key: value for key, value in zip(shape.keys, values, strict=True) if value}
 
-    def new_users(self, rows: list[str], defaults: Mapping[str, str], *, mixed: bool) -> list[Held | None]:
-        """What a store will hold of each, if it is not there; None where that cannot be told here.
+    def are_whole(self, rows: list[str], *, mixed: bool) -> bool:
+        """Whether all that a store will hold of each, if it is not there, stands in its row.
 
         `mixed`: there may be rows of others among them.
         """
+        if not mixed and len(self._shapes) == 1:
+            return all(HASH in shape.keys for shape in self._shapes.values())
+        numbers = {row.split(PART, HEAD_PARTS)[HEAD_PARTS - 1] for row in rows}
+        return all(number in self._shapes and HASH in self._shapes[number].keys for number in numbers)
+
+    def new_users(self, rows: list[str], defaults: Mapping[str, str], *, mixed: bool) -> list[Held | None]:
+        """What a store will hold of each, if it is not there; None where that does not stand in its row."""
         if not mixed and len(self._shapes) == 1:
             (shape,) = self._shapes.values()
             return _new_users(shape, rows, defaults)
@@ -149,8 +159,7 @@ def _new_users(shape: Shape, rows: Sequence[str], defaults: Mapping[str, str]) -
         return [None] * len(rows)
     columns = shape.columns(rows)
     infos = shape.infos(columns, defaults)
-    users = list(zip(columns[NAME], columns[HASH], repeat("config"), repeat("0"), repeat(""), infos))
-    return [user if user[1] else None for user in users] if "" in columns[HASH] else users  # type: ignore[return-value]
+    return list(zip(columns[NAME], columns[HASH], repeat("config"), repeat("0"), repeat(""), infos, strict=False))
 
 
 def _says_nothing(key: str, values: Sequence[str]) -> bool:

@@ -140,10 +140,9 @@ class Applying:
         standing = Standing(self._store.held(self._reader.scope))
         asked: set[str] = set()
         for rows in self._entries.blocks():
-            fresh = self._fresh(rows)
-            if None not in fresh and self._take_block(rows, fresh, standing):
+            if self._take_block(rows, standing):
                 continue
-            for row, new in zip(rows, fresh, strict=True):
+            for row, new in zip(rows, self._fresh(rows), strict=True):
                 key = row[: row.index(PART)]
                 self._pass_by(standing.before(key), prune=prune)
                 old = standing.at(key)
@@ -157,16 +156,17 @@ class Applying:
             left.pop(fold(name_of(self._reader, row)), None)
         self._pass_by(left.values(), prune=prune)
 
-    def _take_block(self, rows: list[str], fresh: list[Held | None], standing: Standing) -> bool:
+    def _take_block(self, rows: list[str], standing: Standing) -> bool:
         """Take many of whom none is there, or all are as they should be; False: neither is so."""
         keys = [row[: row.index(PART)] for row in rows]
-        if keys[0] <= self._last_key or not in_order(keys):
+        is_plain = self._reader.plain.are_whole(rows, mixed=self._mixed)
+        if not is_plain or keys[0] <= self._last_key or not in_order(keys):
             return False
         if standing.is_over():
             self.tally.created += len(rows)
             self.tally.changed += len(rows)
             self._changes.add(rows)
-        elif standing.take(fresh):
+        elif standing.take(self._fresh(rows)):
             self.tally.unchanged += len(rows)
             self.tally.in_scope += len(rows)
         else:

@@ -10,6 +10,9 @@ from nwauth.stores.sql.table import LIKE_ESCAPE, Table, like
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nwauth.stores.base import Held
     from nwauth.stores.sql.drivers.base import Driver
     from nwauth.stores.sql.table import Ask, Order, Row, Values
 
@@ -75,6 +78,14 @@ class OwnTable(Table):
             row = tuple(map(decode, row))
         return User.of(row, store=self.store)
 
+    def held(self, rows: list[Row]) -> list[Held]:
+        try:
+            if SUB not in "".join(map("".join, rows)):
+                return [tuple(row) for row in rows]
+        except TypeError:  # as for `user`
+            pass
+        return super().held(rows)
+
     def values(self, user: User) -> Values:
         return dict(zip((KEY, *COLUMNS), self.row(user), strict=True))
 
@@ -98,11 +109,45 @@ class OwnTable(Table):
         row = (fold(user.name), *user.held())
         return row if "".join(row).isprintable() else tuple(map(encode, row))
 
+    def rows(self, users: list[Held]) -> list[tuple[str, ...]]:
+        """`row` of many, as what is held of them."""
+        names = "\n".join([user[0] for user in users])
+        if names.isascii() and names.count("\n") == len(users) - 1:
+            keys = names.lower().split("\n")
+        else:
+            keys = [fold(user[0]) for user in users]
+        rows = [(key, *user) for key, user in zip(keys, users, strict=True)]
+        if "".join(map("".join, rows)).isprintable():
+            return rows
+        return [tuple(map(encode, row)) for row in rows]
+
+    def lock_all(self, ask: Ask, keys: Sequence[str]) -> dict[str, Held]:
+        """What is held of those who are there, by folded name; until the transaction ends nobody else changes them."""
+        statement = self.select(f"a.{self._among(len(keys))}", end=self.driver.lock_rows)
+        found = (self.user(row).held() for row in ask(statement, [encode(key) for key in keys]))
+        return {fold(user[0]): user for user in found}
+
+    def delete_all(self, keys: Sequence[str]) -> Order:
+        """Delete the rows of some folded names."""
+        return f"DELETE FROM {self._table} WHERE {self._among(len(keys))}", [encode(key) for key in keys]
+
+    @property
+    def update_all(self) -> str:
+        """Change a row, for many at a time."""
+        columns = ", ".join(self._equals(column) for column in (KEY, *COLUMNS))
+        return f"UPDATE {self._table} SET {columns}{self._touched()} WHERE {self._equals(KEY)}"
+
+    def updates(self, changed: Sequence[tuple[str, Held]]) -> list[tuple[str, ...]]:
+        """What the marks of `update_all` stand for: the new user in the row of a folded name."""
+        rows = self.rows([new for _, new in changed])
+        return [(*row, encode(key)) for row, (key, _) in zip(rows, changed, strict=True)]
+
+    def _among(self, count: int) -> str:
+        return f"{self.driver.quote(KEY)} IN ({', '.join([self.driver.mark] * count)})"
+
     def keys_among(self, count: int) -> str:
         """Tells which of so many folded names are taken."""
-        marks = ", ".join([self.driver.mark] * count)
-        key = self.driver.quote(KEY)
-        return f"SELECT {key} FROM {self._table} WHERE {key} IN ({marks})"
+        return f"SELECT {self.driver.quote(KEY)} FROM {self._table} WHERE {self._among(count)}"
 
     def _touched(self) -> str:
         return f", {self.driver.quote('changed')} = CURRENT_TIMESTAMP"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import monotonic
 
 from nwauth.errors import ConfigError, NotSupported, Refused, Unavailable
-from nwauth.stores.base import Store
+from nwauth.stores.base import BLOCK_USERS, Store
 from nwauth.stores.health import NOT_TAKEN, unheard
 from nwauth.stores.sql.adding import add, change, must_be_one, put_all, tolerant
 from nwauth.stores.sql.drivers import open_driver
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Any, Final
 
     from nwauth.model import User
-    from nwauth.stores.base import Change
+    from nwauth.stores.base import Change, Held
     from nwauth.stores.health import Notice
     from nwauth.stores.sql.columns import Columns
     from nwauth.stores.sql.drivers.base import Driver
@@ -115,6 +115,15 @@ class SqlStore(Store):
         for row in writer.stream(writer.table.listing(pattern)):
             yield writer.table.user(row)
 
+    def held(self, pattern: str = "") -> Iterator[list[Held]]:
+        from itertools import islice
+
+        writer = self._writer
+        writer.begin()
+        rows = writer.stream(writer.table.listing(pattern))
+        while some := list(islice(rows, BLOCK_USERS)):
+            yield writer.table.held(some)
+
     def count(self) -> int | None:
         self._writer.begin()
         return self._writer.count()
@@ -143,7 +152,7 @@ class SqlStore(Store):
         return put_all(self._writer.table, users, self._change)
 
     def change_all(self, changes: Iterable[Change]) -> None:
-        from nwauth.stores.sql.together import LONG_SECONDS, change_all
+        from nwauth.stores.sql.together import LONG_SECONDS, change_all, who_came_before
 
         if self._read_only:
             raise NotSupported
@@ -152,7 +161,8 @@ class SqlStore(Store):
             change_all(self._writer.table, changes, self._writer.change)
         except Taken as error:
             if self._writer.table.is_ours:
-                raise Unavailable(f"table {self._writer.table.name} was changed meanwhile, try again") from error
+                self._writer.begin(monotonic() + LONG_SECONDS)
+                raise who_came_before(self._writer.table, changes, self._writer.ask) from error
             raise _not_unique(self._writer.table, error) from error
 
     def replace(self, old: User, new: User, *, wait_seconds: float | None = None) -> bool:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Any, Final
 
     from nwauth.model import User
+    from nwauth.stores.base import Held
     from nwauth.stores.sql.drivers.base import Driver
 
     Row = tuple[Any, ...]
@@ -70,6 +71,10 @@ class Table(ABC):
     @abstractmethod
     def user(self, row: Row) -> User:
         """The user of a row."""
+
+    def held(self, rows: list[Row]) -> list[Held]:
+        """What is held of the users of rows."""
+        return [self.user(row).held() for row in rows]
 
     @abstractmethod
     def values(self, user: User) -> Values:

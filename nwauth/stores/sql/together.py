@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from itertools import islice
-
 from nwauth.errors import Unavailable
+from nwauth.model import User
 from nwauth.names import fold
+from nwauth.stores.changes import blocks_of
 from nwauth.stores.sql.adding import ASKED_KEYS, add, change, must_be_one, taken_keys, tolerant
 from nwauth.stores.sql.own import OwnTable
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
-    from nwauth.model import User
-    from nwauth.stores.base import Change
+    from nwauth.stores.base import Change, Held
+    from nwauth.stores.changes import HeldChange
     from nwauth.stores.sql.adding import Work
     from nwauth.stores.sql.table import Ask, Emptied, Table
 
@@ -32,9 +32,11 @@ def change_all(table: Table, changes: Iterable[Change], transact: Callable[[Work
     def attempt(empty: Emptied) -> bool:
         def work(ask: Ask, cursor: Any) -> bool:
             table.claim(cursor)
-            waiting = iter(changes)
-            while batch := list(islice(waiting, ASKED_KEYS)):
-                _change(table, ask, cursor, batch, empty)
+            for block in blocks_of(changes):
+                if isinstance(table, OwnTable):
+                    _change_own(table, ask, cursor, block)
+                else:
+                    _change_theirs(table, ask, cursor, block, empty)
             return True
 
         return transact(work)
@@ -42,29 +44,65 @@ def change_all(table: Table, changes: Iterable[Change], transact: Callable[[Work
     tolerant(attempt, table=table)
 
 
-def _change(table: Table, ask: Ask, cursor: Any, batch: list[Change], empty: Emptied) -> None:
-    """A few of the changes: those who go and those who change first, then the new ones."""
-    new = []
-    for old, wanted in batch:
-        if old is not None:
-            _change_one(table, ask, cursor, old=old, new=wanted, empty=empty)
-        elif wanted is not None:
-            new.append(wanted)
-    if not isinstance(table, OwnTable):
-        for user in new:
-            if not add(table, ask, cursor, user, empty):
-                raise overtaken(user)
-    elif new:
-        taken = taken_keys(table, ask, [fold(user.name) for user in new])
+def who_came_before(table: Table, changes: Iterable[Change], ask: Ask) -> Unavailable:
+    """What to raise where a row of somebody new was there already.  Raises Unavailable."""
+    assert isinstance(table, OwnTable)  # noqa: S101
+    for block in blocks_of(changes):
+        new = {fold(new[0]): new for old, new in block if old is None and new is not None}
+        taken = taken_keys(table, ask, list(new))
         if taken:
-            raise overtaken(next(user for user in new if fold(user.name) in taken))
-        table.driver.insert(cursor, table.into, [table.row(user) for user in new])
+            return _overtaken(new[min(taken)])
+    return Unavailable(f"table {table.name} was changed meanwhile: nothing is changed, run it again")
+
+
+# --- in a table of our own --------------------------------------------------------------------------------------------
+
+
+def _change_own(table: OwnTable, ask: Ask, cursor: Any, block: list[HeldChange]) -> None:
+    """Some of the changes: those who go and those who change first, then the new ones.
+
+    Who is new is not looked for: the key is taken once, and a second one of it undoes all.
+    """
+    there = [(old, new) for old, new in block if old is not None]
+    for at in range(0, len(there), ASKED_KEYS):
+        _change_rows(table, ask, cursor, there[at : at + ASKED_KEYS])
+    added = [new for old, new in block if old is None and new is not None]
+    if added:
+        ask("SELECT 1", ())  # the time of a statement begins with each that is asked
+        table.driver.insert(cursor, table.into, table.rows(added))
+
+
+def _change_rows(table: OwnTable, ask: Ask, cursor: Any, there: list[tuple[Held, Held | None]]) -> None:
+    found = table.lock_all(ask, [fold(old[0]) for old, _ in there])
+    for old, _ in there:
+        if found.get(fold(old[0])) != old:
+            raise _overtaken(old)
+    gone = [fold(old[0]) for old, new in there if new is None]
+    if gone:
+        cursor.execute(*table.delete_all(gone))
+    changed = [(fold(old[0]), new) for old, new in there if new is not None]
+    if changed:
+        cursor.executemany(table.update_all, table.updates(changed))
+
+
+# --- in a table of somebody else's ------------------------------------------------------------------------------------
+
+
+def _change_theirs(table: Table, ask: Ask, cursor: Any, block: list[HeldChange], empty: Emptied) -> None:
+    """The same, each user by itself: who knows what that table does to what is written."""
+    for old, new in block:
+        if old is not None:
+            wanted = None if new is None else User.of(new, store=table.store)
+            _change_one(table, ask, cursor, old=User.of(old, store=table.store), new=wanted, empty=empty)
+    for old, new in block:
+        if old is None and new is not None and not add(table, ask, cursor, User.of(new, store=table.store), empty):
+            raise _overtaken(new)
 
 
 def _change_one(table: Table, ask: Ask, cursor: Any, *, old: User, new: User | None, empty: Emptied) -> None:
     there = table.lock(ask, old.name)
     if there is None or there.held() != old.held():
-        raise overtaken(old)
+        raise _overtaken(old.held())
     if new is None:
         cursor.execute(*table.delete(there))
         must_be_one(table, cursor, there)
@@ -72,6 +110,5 @@ def _change_one(table: Table, ask: Ask, cursor: Any, *, old: User, new: User | N
         change(table, ask, cursor, old=there, new=new, empty=empty)
 
 
-def overtaken(user: User) -> Unavailable:
-    """What to raise where somebody else has changed a user meanwhile."""
-    return Unavailable(f"{user.name!a} has been changed by others meanwhile: nothing is changed, run it again")
+def _overtaken(user: Held) -> Unavailable:
+    return Unavailable(f"{user[0]!a} has been changed by others meanwhile: nothing is changed, run it again")
