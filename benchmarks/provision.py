@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from functools import partial
 from typing import TYPE_CHECKING
@@ -37,9 +38,9 @@ def provision(bench: Bench) -> None:
     for size in sizes:
         users = data.prepare(bench.work, size)
         plans = {form: _plan(bench, users, form) for form in FORMS}
-        folder = os.path.join(bench.work, "provision")
         cases[f"{size} sort"] = partial(_sort, bench, users)
         for form, plan in plans.items():
+            folder = os.path.join(bench.work, f"provision-{size}-{form}")
             cases[f"{size} {form}"] = partial(_apply, bench, folder, plan, users, _emptied)
             cases[f"{size} {form} again"] = partial(_again, bench, folder, plan, users)
         for engine in sql.of(bench).engines:
@@ -107,9 +108,8 @@ def _sort(bench: Bench, users: data.Base) -> Process:
 
 
 def _emptied(folder: str) -> None:
-    os.makedirs(folder, exist_ok=True)
-    for name in os.listdir(folder):
-        os.unlink(os.path.join(folder, name))
+    shutil.rmtree(folder, ignore_errors=True)
+    os.makedirs(folder)
     with open(os.path.join(folder, "nwauth.toml"), "w", encoding="ascii") as file:
         file.write(SETTINGS)
     path = os.path.join(folder, "nwauth.txt")
@@ -137,7 +137,6 @@ def _again(bench: Bench, folder: str, plan: str, users: data.Base) -> Process:
     path = os.path.join(folder, "nwauth.txt")
     if not os.path.exists(path) or os.path.getsize(path) < users.size:
         _apply(bench, folder, plan, users, _emptied)
-    data.age(path)
     return _apply(bench, folder, plan, users, lambda _: None, result="unchanged")
 
 

@@ -16,6 +16,7 @@ from nwauth.changes.steps import Steps
 from nwauth.changes.who import who
 from nwauth.errors import NotSupported, NwauthError, Refused, Unavailable
 from nwauth.stores.around import Around
+from nwauth.stores.changes import Changes, blocks_of, users_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from nwauth.changes.step import Writing
     from nwauth.model import User
     from nwauth.stores.base import Change, Store
+    from nwauth.stores.changes import HeldChange
 
 MAX_TRIES = 16  # of a deletion that others overtake
 
@@ -90,6 +92,15 @@ class Recorder:
             raise nothing_changed(error) from error
         if len(self._last) < MAX_TOLD - self._told:
             self._last.append((old, new))
+
+    def add_all(self, changes: list[HeldChange]) -> None:
+        """Many more, as what is held.  Raises Unavailable."""
+        assert self._step is not None  # noqa: S101
+        try:
+            self._step.add_all(changes)
+        except Unavailable as error:
+            raise nothing_changed(error) from error
+        self._last += users_of(changes[: max(0, MAX_TOLD - self._told - len(self._last))], self._store)
 
     def restart(self) -> None:
         """Begin the group anew.  Raises Unavailable."""
@@ -259,7 +270,7 @@ class Recording(Around):
         self._recorder.settle(self.inner)
 
     def change_all(self, changes: Iterable[Change]) -> None:
-        written = _Written(changes, self._recorder)
+        written = _Written(changes, self.inner.name, self._recorder)
         self._recorder.begin(self.inner, whole=True)
         try:
             self.inner.change_all(written)
@@ -322,30 +333,32 @@ class Recording(Around):
         return done
 
 
-class _Written:
+class _Written(Changes):
     """Changes that are written down the first time that the store goes through all of them.
 
     It needs them all before it can make any of them last: what makes all or none cannot do otherwise.
     """
 
-    def __init__(self, changes: Iterable[Change], recorder: Recorder) -> None:
+    def __init__(self, changes: Iterable[Change], store: str, recorder: Recorder) -> None:
+        super().__init__(store)
         self._changes: Final = changes
         self._recorder: Final = recorder
         self._begun = False
         self.is_ready = False
         self.count = 0
 
-    def __iter__(self) -> Iterator[Change]:
+    def blocks(self) -> Iterator[list[HeldChange]]:
+        """All of them, many at a time."""
         if self.is_ready:
-            yield from self._changes
+            yield from blocks_of(self._changes)
             return
         if self._begun:
             self._recorder.restart()
         self._begun = True
         self.count = 0
-        for old, new in self._changes:
-            self._recorder.add(old, new)
-            self.count += 1
-            yield old, new
+        for block in blocks_of(self._changes):
+            self._recorder.add_all(block)
+            self.count += len(block)
+            yield block
         self._recorder.ready()
         self.is_ready = True

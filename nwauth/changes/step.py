@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     from typing import Any, Final
 
     from nwauth.stores.base import Change
+    from nwauth.stores.changes import HeldChange
 
 LINE_CHANGES = 200
 WRITE_BYTES = 1 << 20
 TAIL_BYTES = 4096  # the last line is shorter
+COMPACT = json.JSONEncoder(separators=(",", ":"))
 KINDS = ("created", "changed", "removed")
 
 
@@ -105,6 +107,16 @@ class Writing:
         self._group.count(old, new)
         self._waiting.append((None if old is None else old.held(), None if new is None else new.held()))
         if len(self._waiting) >= LINE_CHANGES:
+            self._end_line()
+
+    def add_all(self, changes: list[HeldChange]) -> None:
+        """Many, as what is held.  Raises Unavailable."""
+        self._end_line()
+        self._group.created += sum(old is None for old, _ in changes)
+        self._group.removed += sum(new is None for _, new in changes)
+        self._group.changed += sum(old is not None and new is not None for old, new in changes)
+        for at in range(0, len(changes), LINE_CHANGES):
+            self._waiting = changes[at : at + LINE_CHANGES]
             self._end_line()
 
     def ready(self) -> int:
@@ -273,7 +285,7 @@ def read_ends(fd: int) -> tuple[dict[str, Any] | None, dict[str, int] | None]:
 
 
 def _line(record: object) -> bytes:
-    return json.dumps(record, separators=(",", ":")).encode() + b"\n"
+    return COMPACT.encode(record).encode() + b"\n"
 
 
 def _record(line: bytes) -> dict[str, Any] | None:

@@ -14,16 +14,17 @@ from nwauth.config.kinds.sql import SqlConfig, folder_of, url_of_word
 from nwauth.errors import ConfigError, Refused, Unavailable
 from nwauth.names import ENCODING, ERRORS
 from nwauth.stores.around import Around
+from nwauth.stores.base import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Final, TypeVar
 
     from nwauth.build import Wrap
     from nwauth.commands.session import Session
     from nwauth.config import Config, StoreConfig
     from nwauth.model import User
-    from nwauth.stores.base import Store
+    from nwauth.stores.base import Change
 
     T = TypeVar("T")
 
@@ -57,6 +58,11 @@ class Located(Around):
             yield from self.inner.search(pattern)
         except Unavailable as error:
             raise self._told(error) from error
+
+    held = Store.held
+
+    def change_all(self, changes: Iterable[Change]) -> None:
+        self._asked(lambda: self.inner.change_all(changes))
 
     def put(self, user: User) -> bool:
         return self._asked(lambda: self.inner.put(user))

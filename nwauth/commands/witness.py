@@ -11,11 +11,11 @@ from nwauth.names import fold
 from nwauth.stores.around import Around
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from typing import Final
 
     from nwauth.model import User
-    from nwauth.stores.base import Store
+    from nwauth.stores.base import Change, Store
 
 
 class Rehearsal(Around):
@@ -23,6 +23,9 @@ class Rehearsal(Around):
 
     def put(self, user: User) -> bool:
         return self.inner.lookup(user.name) is None
+
+    def change_all(self, changes: Iterable[Change]) -> None:
+        del changes
 
     def put_all(self, users: Sequence[User]) -> list[User]:
         seen: set[str] = set()

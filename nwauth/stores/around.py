@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from nwauth.model import User
-    from nwauth.stores.base import Change
+    from nwauth.stores.base import Change, Held
 
 
 class Around(Store):
@@ -37,6 +37,9 @@ class Around(Store):
 
     def search(self, pattern: str = "") -> Iterator[User]:
         return self.inner.search(pattern)
+
+    def held(self, pattern: str = "") -> Iterator[list[Held]]:
+        return self.inner.held(pattern)  # whoever has a search of its own takes that of `Store`
 
     def count(self) -> int | None:
         return self.inner.count()

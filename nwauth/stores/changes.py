@@ -30,10 +30,16 @@ class Changes:
         """All of them, many at a time."""
 
     def __iter__(self) -> Iterator[Change]:
-        return ((self._user(old), self._user(new)) for block in self.blocks() for old, new in block)
+        return (change for block in self.blocks() for change in users_of(block, self._store))
 
-    def _user(self, held: Held | None) -> User | None:
-        return None if held is None else User.of(held, store=self._store)
+
+def users_of(changes: Iterable[HeldChange], store: str) -> Iterator[Change]:
+    """The same changes as users of a store."""
+    for old, new in changes:
+        yield (
+            None if old is None else User.of(old, store=store),
+            None if new is None else User.of(new, store=store),
+        )
 
 
 def blocks_of(changes: Iterable[Change]) -> Iterator[list[HeldChange]]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from nwauth.errors import NotSupported
 from nwauth.stores.around import Around
+from nwauth.stores.base import Store
 from nwauth.stores.sorting import in_order
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from nwauth.model import User
-    from nwauth.stores.base import Store
+    from nwauth.stores.base import Change
 
 
 class StrippedStore(Around):
@@ -44,6 +46,8 @@ class StrippedStore(Around):
         users = map(self._dressed, self.inner.search())
         return in_order(users) if self._suffix else users  # a suffix comes between a name and a longer one
 
+    held = Store.held
+
     def count(self) -> int | None:
         return None
 
@@ -54,6 +58,10 @@ class StrippedStore(Around):
         inner = [self._inner(user) for user in users]
         taken = set(map(id, self.inner.put_all(inner)))
         return [user for user, bare in zip(users, inner, strict=True) if id(bare) in taken]
+
+    def change_all(self, changes: Iterable[Change]) -> None:
+        del changes  # without the suffix they are in another order
+        raise NotSupported
 
     def replace(self, old: User, new: User, *, wait_seconds: float | None = None) -> bool:
         return self.inner.replace(self._inner(old), self._inner(new), wait_seconds=wait_seconds)
