@@ -77,6 +77,7 @@ def _open(_context: click.Context, _parameter: click.Parameter, word: str) -> Pl
 )
 @click.option("--keep-going", is_flag=True, help="Apply what is right of a plan with errors; exit status 1.")
 @click.option("--summary", is_flag=True, help="Print one record of numbers, and none of users.")
+@click.option("--all", "tells_all", is_flag=True, help="Print users who are as the plan says, too.")
 @dry_run_option
 def apply(
     session: Session,
@@ -88,6 +89,7 @@ def apply(
     percent: float | None,
     keep_going: bool,
     summary: bool,
+    tells_all: bool,
     dry_run: bool,
 ) -> int:
     """Make the users as a PLAN says: add, change and remove them, all or nothing.
@@ -107,7 +109,7 @@ def apply(
     if percent is not None and not prune:
         raise click.UsageError("--allow-prune is for --prune, which was not given")
     with plan.file, _without_collector():
-        applying, reader = _applying(session, scope=scope, dry_run=dry_run)
+        applying, reader = _applying(session, scope=scope, dry_run=dry_run, tells_all=tells_all)
         try:
             _read(session, plan, form, applying)
             _compare(session, applying, prune=prune, percent=percent)
@@ -128,7 +130,7 @@ def apply(
             applying.close()
 
 
-def _applying(session: Session, *, scope: str, dry_run: bool) -> tuple[Applying, Reader]:
+def _applying(session: Session, *, scope: str, dry_run: bool, tells_all: bool) -> tuple[Applying, Reader]:
     """What does the work, on the one store that the command works on."""
     config, settings = session.config, session.store_config
     store = session.store
@@ -158,7 +160,7 @@ def _applying(session: Session, *, scope: str, dry_run: bool) -> tuple[Applying,
         make_password=made_up,
         rehearses=dry_run,
     )
-    return Applying(store, reader, keeping), reader
+    return Applying(store, reader, keeping, tells_unchanged=tells_all), reader
 
 
 def _read(session: Session, plan: Plan, form: str, applying: Applying) -> None:
@@ -254,9 +256,11 @@ def _in_words(counts: Row) -> str:
 
 
 def _records(session: Session, applying: Applying, *, dry_run: bool, done: bool) -> Iterator[Row]:
-    """What came of each user who was not as the plan says; deletions last.  The keys are a promise."""
+    """What came of each user; deletions last.  The keys are a promise."""
     for place, name, text in applying.faults():
         yield _record(name or None, "failed", dry_run, place.line, place.column, reason=text)
+    for name, line in applying.unchanged() if done else ():
+        yield _record(name, "unchanged", dry_run, line or None, 1 if line else None)
     for outcome in applying.outcomes() if done else ():
         yield _of_outcome(session, outcome, dry_run=dry_run)
 
@@ -302,14 +306,16 @@ def changed_fields(old: User | None, new: User | None) -> dict[str, dict[str, st
     """What differs, each as it was and as it is; nothing of a user who goes, and never a password."""
     if new is None:
         return {}
-    before, after = _fields(old), _fields(new)
-    names = {name.lower(): name for name in (*before, *after)}
-    found = {}
+    after = _fields(new)
+    if old is None:
+        return {name: {"old": None, "new": value} for name, value in after.items()}
+    was = {name.lower(): value for name, value in _fields(old).items()}
+    now = {name.lower(): value for name, value in after.items()}
+    names = {name.lower(): name for name in (*_fields(old), *after)}
+    found: dict[str, dict[str, str | None]] = {}
     for key, name in names.items():
-        was = next((value for field, value in before.items() if field.lower() == key), None)
-        now = next((value for field, value in after.items() if field.lower() == key), None)
-        if was != now:
-            found[name] = {"old": was, "new": now}
+        if was.get(key) != now.get(key):
+            found[name] = {"old": was.get(key), "new": now.get(key)}
     return found
 
 
@@ -323,6 +329,8 @@ def _fields(user: User | None) -> dict[str, str]:
 
 def told(record: Row) -> str:
     """The record of a user in words: a line each for what differs."""
+    if record["result"] == "unchanged":
+        return visible(f"{record['user']} is as the plan says")
     would = "would be " if record["dry_run"] else ""
     verb = "added" if record["created"] else record["result"]
     rows = {"password": f"stored as {record['scheme']}"} if record["scheme"] else {}

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("table", "json", "ndjson", "csv", "tsv")
 BOLD = "1"
+ONE_LINE = json.JSONEncoder(ensure_ascii=False)  # made once: there may be a million records
 
 
 class Results:
@@ -114,8 +115,11 @@ class Results:
         """`record` as JSON; an info text is its fields, and under another key the whole, with what is no field."""
         plain: dict[str, object] = {}
         for key, value in record.items():
-            plain |= {key: value.fields(), f"{key}_text": value.text} if isinstance(value, Info) else {key: value}
-        text = json.dumps(plain, ensure_ascii=False, indent=indent)
+            if isinstance(value, Info):
+                plain |= {key: value.fields(), f"{key}_text": value.text}
+            else:
+                plain[key] = value
+        text = ONE_LINE.encode(plain) if indent is None else json.dumps(plain, ensure_ascii=False, indent=indent)
         try:
             if not self._is_ascii and (not self._steers or text.replace("\n", "").isprintable()):
                 return text.encode()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Final
 
     from nwauth.provisioning.differing import Keeping
-    from nwauth.provisioning.entries import Entry, Reader
+    from nwauth.provisioning.entries import Reader
     from nwauth.provisioning.formats import Raw, Rows
     from nwauth.stores.base import Held, Store
     from nwauth.stores.changes import HeldChange
@@ -56,9 +56,12 @@ class Outcome(Record):
 
 
 class Applying:
-    """Makes a store equal to a plan, in three steps: `read`, `compare`, `apply`."""
+    """Makes a store equal to a plan, in three steps: `read`, `compare`, `apply`.
 
-    def __init__(self, store: Store, reader: Reader, keeping: Keeping) -> None:
+    `tells_unchanged`: those who are as the plan says are remembered, for `unchanged`.
+    """
+
+    def __init__(self, store: Store, reader: Reader, keeping: Keeping, *, tells_unchanged: bool = False) -> None:
         self.tally: Final = Tally()
         self._store: Final = store
         self._reader: Final = reader
@@ -66,12 +69,14 @@ class Applying:
         self._entries: Final = Spool()
         self._changes: Final = Spool()
         self._faults: Final = Spool()
+        self._unchanged: Final = Spool()
+        self._tells_unchanged: Final = tells_unchanged
         self._mixed = self._mixed_changes = False  # whether rows are there that the reader's `plain` has not made
         self._last_key, self._last_row = "", ""
 
     def close(self) -> None:
         """Give the files back that lie aside."""
-        for spool in (self._entries, self._changes, self._faults):
+        for spool in (self._entries, self._changes, self._faults, self._unchanged):
             spool.close()
 
     # --- the plan ---------------------------------------------------------------------------------------------------
@@ -116,7 +121,7 @@ class Applying:
             self._compare_all(prune=prune)
         else:
             for row in self._entries:
-                self._take(row, self._fresh([row])[0], self._known(name_of(self._reader, row)))
+                self._take(row, self._fresh([row])[0], self._known(_name_of(self._reader, row)))
         tally = self.tally
         if tally.failed:  # whom a bad line means is not known
             tally.removed -= tally.pruned
@@ -147,13 +152,13 @@ class Applying:
                 self._pass_by(standing.before(key), prune=prune)
                 old = standing.at(key)
                 if old is None and (standing.odd or not key.isascii()):
-                    old = self._known(name_of(self._reader, row))
+                    old = self._known(_name_of(self._reader, row))
                     asked.update([fold(old[0])] if old else ())
                 self._take(row, new, old)
         self._pass_by(standing.before(None), prune=prune)
         left = {key: user for key, user in standing.odd.items() if key not in asked}
         for row in self._entries if left else ():
-            left.pop(fold(name_of(self._reader, row)), None)
+            left.pop(fold(_name_of(self._reader, row)), None)
         self._pass_by(left.values(), prune=prune)
 
     def _take_block(self, rows: list[str], standing: Standing) -> bool:
@@ -167,7 +172,7 @@ class Applying:
             self.tally.changed += len(rows)
             self._changes.add(rows)
         elif standing.take(self._fresh(rows)):
-            self.tally.unchanged += len(rows)
+            self._leave(rows)
             self.tally.in_scope += len(rows)
         else:
             return False
@@ -195,7 +200,7 @@ class Applying:
         """An entry, whose new user `fresh` is, if that can be told, beside the user who stands there."""
         key, line = row[: row.index(PART)], line_of(row)
         if key == self._last_key:
-            name, last = name_of(self._reader, row), self._reader.entry_of(self._last_row)
+            name, last = _name_of(self._reader, row), self._reader.entry_of(self._last_row)
             where = f"line {last.line}" if last.line else "above"
             self._fail(Place(line), f"name: {name!a} is there twice, on {where} as {last.name!a}", name)
             return
@@ -206,14 +211,21 @@ class Applying:
             self.tally.changed += 1
             self._changes.add([row])
         elif fresh is not None and old is not None and self._is_as_wanted(fresh, old):
-            self.tally.unchanged += 1
+            self._leave([row])
         else:
-            self._take_entry(self._reader.entry_of(row), old)
+            self._take_entry(row, old)
 
     def _is_as_wanted(self, fresh: Held, old: Held) -> bool:
         return old[2:] == fresh[2:] and (old[1] == fresh[1] or not self._reader.always)
 
-    def _take_entry(self, entry: Entry, held: Held | None) -> None:
+    def _leave(self, rows: list[str]) -> None:
+        """Those who are as their rows say."""
+        self.tally.unchanged += len(rows)
+        if self._tells_unchanged:
+            self._unchanged.add(rows)
+
+    def _take_entry(self, row: str, held: Held | None) -> None:
+        entry = self._reader.entry_of(row)
         old = None if held is None else User.of(held, store=self._store.name)
         try:
             new, generated = self._keeping.wanted(entry, old, self._reader.defaults)
@@ -221,7 +233,7 @@ class Applying:
             self._fail(Place(entry.line), f"{entry.name!a}: {error}", entry.name)
             return
         if new is old or (new is None and old is None):
-            self.tally.unchanged += 1
+            self._leave([row])
             return
         self.tally.created += old is None
         self.tally.removed += new is None
@@ -246,6 +258,11 @@ class Applying:
             for old, new, line, generated in self._changed():
                 if (new is None) is removals:
                     yield Outcome(old=_user(old, store), new=_user(new, store), line=line, generated=generated)
+
+    def unchanged(self) -> Iterator[tuple[str, int]]:
+        """Name and line of those who are as the plan says, by name; nobody unless `tells_unchanged`."""
+        for row in self._unchanged:
+            yield self._reader.entry_of(row).name, line_of(row)
 
     def _changed(self) -> Iterator[tuple[Held | None, Held | None, int, str]]:
         for rows in self._changes.blocks():
@@ -324,7 +341,7 @@ class _Changes(Changes):
         return self._applying.held_changes()
 
 
-def name_of(reader: Reader, row: str) -> str:
+def _name_of(reader: Reader, row: str) -> str:
     """The name that a row has."""
     return reader.entry_of(row).name
 

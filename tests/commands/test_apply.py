@@ -162,6 +162,15 @@ def test_the_summary_is_one_record_of_numbers(folder: str) -> None:
     assert (done.status, done.err, records(done)) == (0, "", [wanted])
 
 
+def test_all_tells_who_is_as_the_plan_says_too_before_who_is_changed(folder: str) -> None:
+    plan = lines({"name": "BOB@test.com", "quota": 5}, {"name": "ann@test.com", "quota": 8})
+    done = apply(folder, plan, "--all", name="plan.ndjson")
+    assert results(done) == [("BOB@test.com", "unchanged"), ("ann@test.com", "changed")]
+    assert apply(folder, plan, "--all", "--format", "table", name="plan.ndjson").out == (
+        "ann@test.com is as the plan says\nBOB@test.com is as the plan says\n"
+    )
+
+
 def test_a_plan_comes_from_stdin(folder: str) -> None:
     done = run(folder, "apply", "-", "--input", "ndjson", stdin=b'{"name": "bob@test.com", "quota": ""}\n')
     assert (done.status, results(done)) == (0, [("bob@test.com", "changed")])
