@@ -192,7 +192,8 @@ class Place:
         env: dict[str, Any] = {key: value for key, value in self.env.items() if key != "NWAUTH_PATH"}
         terminal = Terminal(path, command=words, cwd=str(self.here), NO_COLOR="1", **env)
         status = terminal.answer(ANSWERS if answers is None else answers)
-        return status, terminal.screen.replace(self.folder, FOLDER).replace(COMMAND[0], INSTALLED)
+        screen = re.sub(r"(?:\r\x1b\[K[^\r\n]*)*\r\x1b\[K", "", terminal.screen)  # progress comes and goes
+        return status, screen.replace(self.folder, FOLDER).replace(COMMAND[0], INSTALLED)
 
 
 def session() -> list[tuple[str, str]]:

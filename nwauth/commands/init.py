@@ -82,7 +82,7 @@ def init(session: Session, *, shared: bool, dmail: DmailConf | None, dry_run: bo
     if dry_run or not session.choices.quiet:
         session.results.records(COLUMNS, rows, _told)
     if not dry_run:
-        note_next_steps(session, folder)
+        note_next_steps(session, folder, matched=plan is not None)
     if plan is not None:
         init_dmail.note_plan(session, plan)
     return 0

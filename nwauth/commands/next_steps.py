@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from nwauth.commands.session import as_text, shown_path
 from nwauth.commands.table import visible
 from nwauth.errors import NwauthError
+from nwauth.stores.around import innermost
 from nwauth.stores.flatfile import FlatfileStore
 
 if TYPE_CHECKING:
@@ -18,8 +19,12 @@ if TYPE_CHECKING:
 MOST_BYTES = 4096  # of flat files that may hold one user alone
 
 
-def note_next_steps(session: Session, folder: str) -> None:
-    """Behind ``init``: the first user, what to tell the mail server, and what else to see to."""
+def note_next_steps(session: Session, folder: str, *, matched: bool = False) -> None:
+    """Behind ``init``: the first user, what to tell the mail server, and what else to see to.
+
+    `matched`: the settings were made to fit a dmail.conf, which stays as it is about names.
+    """
+    names = "" if matched else "    authent_domain true\n    lowercase_username true\n"
     line = f"{_this_command()} -path {as_text(folder)}"
     session.note(
         "\nNow add a user, and try a login:\n"
@@ -28,6 +33,7 @@ def note_next_steps(session: Session, folder: str) -> None:
         "Then tell the mail server, and start it anew. In dmail.conf:\n"
         "    authent_method external\n"
         f"    authent_process {visible(line)}\n"
+        f"{names}"
         "In surgemail.ini:\n"
         f'    g_authent_process "{visible(line)}"\n'
         "At the end let the whole be looked at:\n"
@@ -56,7 +62,7 @@ def note_first_login(session: Session) -> None:
 
 def _is_only_user(session: Session) -> bool:
     """Whether somebody at a terminal has flat files with one user in them; nothing is read of long ones."""
-    store = session.store
+    store = innermost(session.store)
     if session.choices.quiet or not os.isatty(2) or not isinstance(store, FlatfileStore):
         return False
     try:

@@ -43,6 +43,8 @@ def test_a_folder_is_made_with_an_empty_base_and_explained_settings(empty: str) 
         "Then tell the mail server, and start it anew. In dmail.conf:\n"
         "    authent_method external\n"
         f"    authent_process {COMMAND[0]} -path {empty}\n"
+        "    authent_domain true\n"
+        "    lowercase_username true\n"
         "In surgemail.ini:\n"
         f'    g_authent_process "{COMMAND[0]} -path {empty}"\n'
         "At the end let the whole be looked at:\n"
