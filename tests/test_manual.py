@@ -336,6 +336,7 @@ RECORDS = {
     ],
     "An answer of the module": ["selftest"],
     "A reply that differs": ["compat --cmd 'nwauth -path {folder} -readonly' --only vendor"],
+    "A transcript": ["compat --list"],
     "A finding": ["doctor", "policy check clumsy.toml"],
     "A login explained": [
         "explain bob@test.com",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(params=transcripts.names())
 def transcript(request: pytest.FixtureRequest) -> Transcript:
-    return transcripts.read(request.param)
+    return transcripts.named(request.param)
 
 
 def set_up(transcript: Transcript, folder: Path) -> Path:
@@ -92,6 +92,6 @@ def test_every_answer_of_every_transcript_ends_with_its_one_final_line(transcrip
 
 
 def test_the_vendors_conversation_is_among_the_transcripts() -> None:
-    vendor = transcripts.read("vendor")
+    vendor = transcripts.named("vendor")
     assert vendor.total + 1 == 1510
     assert b"+OK Search Complete 2 items found out of 1510\n" in answers_of(vendor)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import click
@@ -11,20 +12,24 @@ import click
 from nwauth.commands.command import command
 from nwauth.commands.table import visible
 from nwauth.conformance.dialects import NWAUTH, PROFILES, left_out
-from nwauth.conformance.playing import ALIKE, DIALECT, DIFFERS, FOLDER, SILENT, chosen, played
+from nwauth.conformance.places import temporary
+from nwauth.conformance.playing import ALIKE, DIALECT, DIFFERS, FOLDER, SILENT, Reply, chosen, played
 from nwauth.conformance.talking import LIMIT_SECONDS
+from nwauth.conformance.transcripts import BadTranscript, read
 from nwauth.names import ENCODING, ERRORS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from nwauth.commands.output import Row
     from nwauth.commands.session import Session
-    from nwauth.conformance.playing import Reply
     from nwauth.conformance.transcripts import Transcript
 
 COLUMNS = ("transcript", "line", "request", "expected", "answer", "result", "why")
+LISTED = ("transcript", "requests", "users", "about", "file")
+LISTED_SHOWN = ("transcript", "requests", "about")
 LONGEST = 200  # of a request or answer that is shown; some are thousands of bytes long
+MOST_MUTE = 2  # so many transcripts may begin with silence; then no more are played
 EXIT_DIFFERS = 1
 
 
@@ -33,16 +38,30 @@ EXIT_DIFFERS = 1
     examples=(
         'nwauth compat --cmd "nwauth -path {folder}"',
         'nwauth compat --cmd "nwauth -path {folder}" --profile netwin --only vendor --only lookup',
+        "nwauth compat --list",
     ),
 )
-@click.option("--cmd", "line", metavar="COMMAND", required=True, help="What starts the module; {folder} is its folder.")
+@click.option("--cmd", "line", metavar="COMMAND", help="What starts the module; {folder} is its folder.")
 @click.option(
     "--profile", type=click.Choice(PROFILES), default=NWAUTH, help="Whose dialect it must speak. Default: nwauth."
 )
 @click.option("--only", metavar="NAME", multiple=True, help="Play this transcript alone. May be given again.")
+@click.option(
+    "--transcript", "files", metavar="FILE", multiple=True, help="Play this file in place of ours. May be given again."
+)
 @click.option("--timeout", "seconds", type=click.FloatRange(0.1, 600), default=LIMIT_SECONDS, help="Seconds to wait.")
-def compat(session: Session, *, line: str, profile: str, only: tuple[str, ...], seconds: float) -> int:
-    """Play the conformance transcripts against a module: which replies differ.
+@click.option("--list", "listed", is_flag=True, help="List the transcripts, and what each is about.")
+def compat(
+    session: Session,
+    *,
+    line: str | None,
+    profile: str,
+    only: tuple[str, ...],
+    files: tuple[str, ...],
+    seconds: float,
+    listed: bool,
+) -> int:
+    """Play the conformance transcripts against a module: which replies differ, and what is wrong with them.
 
     The module is started anew for each, with a folder of its own in place of {folder}; in it are the users of the
     transcript, in nwauth.txt. Every byte counts; with --profile netwin an answer may differ as NetWin's own modules
@@ -50,34 +69,74 @@ def compat(session: Session, *, line: str, profile: str, only: tuple[str, ...], 
 
     Exit status: 0 no reply differs, 1 some do, 75 the module cannot be started.
     """
+    found = _found(only, files)
+    if listed:
+        session.results.rows(LISTED, map(_about, found), shown=LISTED_SHOWN)
+        return 0
+    if line is None:
+        raise click.UsageError("--cmd: found nothing, wanted the module's command line (or --list)")
     words = _words(line)
-    try:
-        found = chosen(only)
-    except KeyError as unknown:
-        raise click.UsageError(f"--only: found {unknown}, wanted one of the transcripts, as vendor") from None
     count = dict.fromkeys((ALIKE, DIALECT, DIFFERS, SILENT), 0)
 
-    def rows() -> Iterator[Row]:
-        for reply in _replies(session, found, words, profile, seconds):
+    def rows(replies: Iterator[Reply]) -> Iterator[Row]:
+        for reply in replies:
             count[reply.result] += 1
             if reply.result != ALIKE:
                 yield _row(reply)
 
-    session.results.records(COLUMNS, rows(), _told)
+    with (
+        temporary(session.note) as place,
+        closing(_replies(session, found, words, place=place, profile=profile, seconds=seconds)) as replies,
+    ):
+        session.results.records(COLUMNS, rows(replies), _told)
     others = f", {count[DIALECT]} in another dialect" if count[DIALECT] else ""
     session.note(f"{count[ALIKE]} replies alike{others}, {count[DIFFERS]} differ, {count[SILENT]} never came")
     return EXIT_DIFFERS if count[DIFFERS] or count[SILENT] else 0
 
 
+def _found(only: tuple[str, ...], files: tuple[str, ...]) -> list[Transcript]:
+    """What is to be played."""
+    if only and files:
+        raise click.UsageError("--only: chooses among our transcripts, and --transcript names others")
+    try:
+        return [read(path) for path in files] or chosen(only)
+    except KeyError as unknown:
+        raise click.UsageError(f"--only: found {unknown}, wanted a name that --list shows") from None
+    except OSError as error:
+        raise click.UsageError(f"--transcript: {visible(str(error.filename))}: {error.strerror}") from None
+    except BadTranscript as error:
+        raise click.UsageError(f"--transcript: {visible(str(error))}") from None
+
+
+def _about(transcript: Transcript) -> Row:
+    """A transcript in the list: these keys are a promise."""
+    return {
+        "transcript": transcript.name,
+        "requests": len(transcript.exchanges),
+        "users": max(transcript.total, len(transcript.users)),
+        "about": transcript.about,
+        "file": transcript.file,
+    }
+
+
 def _replies(
-    session: Session, found: list[Transcript], words: list[str], profile: str, seconds: float
-) -> Iterator[Reply]:
-    for transcript in found:
+    session: Session, found: list[Transcript], words: list[str], *, place: str, profile: str, seconds: float
+) -> Generator[Reply]:
+    """The replies to all, until the module has been mute too often: each costs the whole time."""
+    mute = 0
+    for at, transcript in enumerate(found):
         why = left_out(transcript, profile)
         if why:
             session.note(f"{transcript.name} was not played: {why}")
-        else:
-            yield from played(transcript, words, profile=profile, seconds=seconds)
+            continue
+        replies = list[Reply]()
+        for reply in played(transcript, words, place=place, profile=profile, seconds=seconds):
+            replies.append(reply)
+            yield reply
+        mute = mute + 1 if [reply.result for reply in replies] == [SILENT] else 0
+        if mute == MOST_MUTE and at + 1 < len(found):
+            session.note(f"the other {len(found) - at - 1} transcripts were not played: the module answers nothing")
+            return
 
 
 def _words(line: str) -> list[str]:
@@ -107,8 +166,8 @@ def _row(reply: Reply) -> Row:
 
 
 def _told(row: Row) -> str:
-    """A reply for people: where it stands, the request, what was wanted and what came."""
-    lines = [f"{row['transcript']}, line {row['line']}: {row['result']}, {row['why']}", f"> {row['request']}"]
+    """A reply for people: where it stands and what is wrong, the request, what was wanted and what came."""
+    lines = [f"{row['transcript']}, line {row['line']}: {row['result']}: {row['why']}", f"> {row['request']}"]
     lines += [f"  wanted {line}" for line in str(row["expected"]).split("\n")]
     lines += [f"  found  {line}" for line in str(row["answer"]).split("\n")]
     return "\n".join([*map(visible, lines), ""])

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import tomllib
-from itertools import chain
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import click
 
+from nwauth import config
 from nwauth.commands.command import command
 from nwauth.commands.diagnose import own_command
 from nwauth.commands.dmail_option import OPTION, dmail_conf_option
 from nwauth.commands.output import colored
 from nwauth.commands.session import Session, as_text, shown_path
 from nwauth.commands.table import visible
+from nwauth.config.routes import Route
 from nwauth.conformance.answers import NOT_SHOWN, OK, WRONG
 from nwauth.conformance.faults import Trial, broken
 from nwauth.conformance.selftest import conversation
@@ -26,16 +28,18 @@ from nwauth.doctor.files import account
 from nwauth.errors import NwauthError
 from nwauth.names import ENCODING, ERRORS
 from nwauth.owner import was_root
+from nwauth.stores.combined import StrippedStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
+    from typing import Final
 
     from nwauth.commands.output import Row
     from nwauth.conformance.answers import Step
     from nwauth.dmail.values import DmailConf
     from nwauth.stores.base import Store
 
-COLUMNS = ("fault", "child", "request", "expected", "answer", "seconds", "result", "why")
+COLUMNS = ("fault", "child", "request", "expected", "answer", "seconds", "result", "why", "log")
 COLORS = {OK: "32", WRONG: "31", NOT_SHOWN: "35"}
 EXIT_WRONG = 1
 
@@ -64,17 +68,38 @@ def selftest(session: Session, *, faults: bool, user: str | None, dmail: DmailCo
         ours = is_ours(words)
         if ours and session.config.folder and was_root():  # the settings are read as that account
             session.note(f"the module is started by {account(os.geteuid())}, who owns {shown_path(session.folder)}")
-        known = user or (_first_user(session, session.service.store) if ours else None)
-        steps = conversation(
-            words, folder="/", user=known, checked=known if ours and _may_fail(session) else None, limit_seconds=limit
-        )
-        if faults:
-            chosen = session.store_config
-            there = user or (known if session.config.is_plain() else _first_user(session, session.store))
-            steps = chain(steps, broken(Trial(words, session.config, chosen, user=there, limit_seconds=limit)))
-        return _printed(session, steps)
+        users = _Users(session, user) if ours else None
+        with closing(_steps(session, words, users, user=user, faults=faults, limit=limit)) as steps:
+            return _printed(session, steps)
     finally:
         session.close()
+
+
+class _Users:
+    """Who is asked for: `known` by the name that the servers use, `stored` by that of the store which is broken."""
+
+    def __init__(self, session: Session, user: str | None) -> None:
+        chosen = session.store_config
+        route = config.read(session.folder).routes.get(chosen.name) or Route()  # which --store has left out
+        named = StrippedStore(session.store, prefix=route.strip_prefix, suffix=route.strip_suffix)
+        asked = session.service.store if session.choices.store is None else named
+        self.known: Final = user or _first_user(session, asked)
+        if user is not None:
+            self.stored: str | None = named.bare(user)
+        else:
+            self.stored = self.known if asked is session.store else _first_user(session, session.store)
+
+
+def _steps(
+    session: Session, words: list[str], users: _Users | None, *, user: str | None, faults: bool, limit: float
+) -> Generator[Step]:
+    """Each answer, of the conversation and then of the faults; to be closed, since copies of users are to go."""
+    known = user if users is None else users.known
+    checked = known if users is not None and _may_fail(session) else None
+    yield from conversation(words, folder="/", user=known, checked=checked, limit_seconds=limit)
+    if faults and users is not None:
+        trial = Trial(words, session.config, session.store_config, user=users.stored, limit_seconds=limit)
+        yield from broken(trial, session.note)
 
 
 def _printed(session: Session, steps: Iterator[Step]) -> int:
@@ -109,7 +134,8 @@ def _teller(*, color: bool) -> Callable[[Row], str]:
             return f"{head}  {mark}  {visible(str(row['why']))}"
         asked = f"{row['child']}: {row['request']}" if row["child"] else str(row["request"])
         lines = [f"{head}  {mark}  {visible(asked)}", f"{'':13}{visible(str(row['answer']))}  ({row['seconds']} s)"]
-        return "\n".join([*lines, f"{'':13}{visible(str(row['why']))}"] if row["why"] else lines)
+        more = (str(row["why"]), f"log: {row['log']}" if row["log"] else "")
+        return "\n".join([*lines, *(f"{'':13}{visible(text)}" for text in more if text)])
 
     return told
 

@@ -5,9 +5,10 @@
 - `selftest`: a conversation that changes nothing
 - `copies`: a copy of one store, with settings that lead nowhere else; `tables` writes them
 - `faults`: eight ways to break the copy; `breaking`: what each does to a kind of store
+- `places`: temporary folders that are taken away; `standins`: servers of which only the words of a fault are there
 - `limits`: a module with less room or fewer rights
 - `transcripts`: the conversations of ``transcripts/*.txt``; `playing`: played against any module
-- `dialects`: what may differ in them, and why
+- `differences`: what is wrong with a reply; `dialects`: what may differ, and why
 
 Whatever may be written is a copy: the folder, the files and the database that are served are never opened for writing.
 """

@@ -19,9 +19,12 @@ NOT_NO = "+OK or -DEAD"  # what is still known may be said
 
 
 class Step(Record):
-    """One answer: `fault` is what was broken before (empty: nothing), `child` whether it was serving then or is new."""
+    """One answer: `fault` is what was broken before (empty: nothing), `child` whether it was serving then or is new.
 
-    __slots__ = ("answer", "child", "expected", "fault", "request", "result", "seconds", "why")
+    `log` is the reason that the module has logged; only that of a copy is read.
+    """
+
+    __slots__ = ("answer", "child", "expected", "fault", "log", "request", "result", "seconds", "why")
 
     def __init__(
         self,
@@ -34,6 +37,7 @@ class Step(Record):
         seconds: float = 0.0,
         result: str = OK,
         why: str = "",
+        log: str = "",
     ) -> None:
         self.fault: Final = fault
         self.child: Final = child
@@ -43,6 +47,7 @@ class Step(Record):
         self.seconds: Final = seconds
         self.result: Final = result
         self.why: Final = why
+        self.log: Final = log
 
 
 class Question(Record):
@@ -56,7 +61,9 @@ class Question(Record):
         self.shown: Final = shown or line.decode("utf-8", "surrogateescape")
 
 
-def judged(question: Question, answer: Answer, *, limit_seconds: float, fault: str = "", child: str = "") -> Step:
+def judged(
+    question: Question, answer: Answer, *, limit_seconds: float, fault: str = "", child: str = "", log: str = ""
+) -> Step:
     """Whether an answer is as it should be, and in time."""
     why = ""
     if answer.problem:
@@ -75,4 +82,5 @@ def judged(question: Question, answer: Answer, *, limit_seconds: float, fault: s
         seconds=round(answer.seconds, 3),
         result=WRONG if why else OK,
         why=why,
+        log=log,
     )

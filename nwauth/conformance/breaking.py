@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 from nwauth.config.kinds.passwd import PasswdConfig
 from nwauth.conformance.answers import DEAD, NO, NOT_NO, YES
-from nwauth.conformance.copies import DIRECTORY, FILES, HERE, PROGRAM, SERVER, SQLITE, SYSTEM
+from nwauth.conformance.copies import DIRECTORY, FILES, PROGRAM, SERVER, SQLITE, SYSTEM
 from nwauth.conformance.limits import on_full_disk, permissions_bind, without_roots_eyes
+from nwauth.conformance.standins import BUSY, HERE, REFUSED, directory, standing_in, talk_of
+from nwauth.conformance.standins import HALF as HALF_AN_ANSWER
 from nwauth.model import Record
 
 if TYPE_CHECKING:
@@ -35,9 +37,10 @@ class Break(Record):
 
     `broken` holds it so; `lookup` of a user who is there, `unknown` of one who is not, and a `check` have these right
     answers (empty: not asked); `change`: a `set` is asked too.  `is_seen_serving`: a module that served before sees it.
+    `needs_words`: a stand-in speaks the server's protocol.
     """
 
-    __slots__ = ("broken", "change", "check", "is_seen_serving", "lookup", "started", "unknown")
+    __slots__ = ("broken", "change", "check", "is_seen_serving", "lookup", "needs_words", "started", "unknown")
 
     def __init__(
         self,
@@ -48,6 +51,7 @@ class Break(Record):
         check: str = DEAD,
         change: bool = False,
         is_seen_serving: bool = False,
+        needs_words: bool = False,
         started: Starter = list,
     ) -> None:
         self.broken: Final = broken
@@ -56,14 +60,17 @@ class Break(Record):
         self.check: Final = check
         self.change: Final = change
         self.is_seen_serving: Final = is_seen_serving
+        self.needs_words: Final = needs_words
         self.started: Final = started
 
-    def unfit(self, *, read_only: bool) -> str:
+    def unfit(self, copy: Copy, *, read_only: bool) -> str:
         """Why it cannot be shown here; empty: it can."""
+        if self.needs_words and copy.sort == SERVER and talk_of(copy.url) is None:
+            return "only PostgreSQL's and MariaDB's words are known here"
         if self.change and read_only:
             return "only a change meets it, and the store takes none"
         if self.started is without_roots_eyes and not permissions_bind():
-            return "root may read every file here: run it as the folder's owner"
+            return "root may read every file here, and cannot give that up: run it as another account"
         return ""
 
 
@@ -114,6 +121,20 @@ def _silent(copy: Copy, _user: str) -> Iterator[None]:
         held.listen(8)
         copy.lead_to(held.getsockname()[1])
         yield
+
+
+def _answering(manner: str) -> Breaker:
+    """The settings lead to a stand-in for the server, which speaks its protocol in this manner."""
+
+    @contextmanager
+    def broken(copy: Copy, _user: str) -> Iterator[None]:
+        talk = directory if copy.sort == DIRECTORY else talk_of(copy.url)
+        assert talk is not None  # noqa: S101, `unfit` says so before
+        with standing_in(talk, manner) as port:
+            copy.lead_to(port)
+            yield
+
+    return broken
 
 
 @contextmanager
@@ -190,15 +211,24 @@ def _change(broken: Breaker, *, started: Starter = list) -> Break:
     return Break(broken, lookup=YES, unknown=NO, check="", change=True, started=started)
 
 
+def _said(manner: str) -> Break:
+    """A way in which a stand-in for the server answers."""
+    return Break(_answering(manner), needs_words=True)
+
+
 BREAKS: dict[tuple[str, str], Break] = {
     (GONE, FILES): Break(_gone, is_seen_serving=True),
     (GONE, SQLITE): Break(_gone, is_seen_serving=True),
     (GONE, PROGRAM): Break(_no_program),
     (HALF, FILES): Break(_half, is_seen_serving=True, lookup=NOT_NO, check=""),
     (HALF, SQLITE): Break(_half, is_seen_serving=True, lookup=NOT_NO),
+    (HALF, SERVER): _said(HALF_AN_ANSWER),
+    (HALF, DIRECTORY): _said(HALF_AN_ANSWER),
     (HALF, PROGRAM): Break(_program("read request; printf '+OK no'")),
     (CLOSED, FILES): Break(_closed, started=without_roots_eyes),
     (CLOSED, SQLITE): Break(_closed, started=without_roots_eyes),
+    (CLOSED, SERVER): _said(REFUSED),
+    (CLOSED, DIRECTORY): _said(REFUSED),
     (CLOSED, PROGRAM): Break(_program("")),
     (DOWN, SERVER): Break(_refusing),
     (DOWN, DIRECTORY): Break(_refusing),
@@ -209,6 +239,7 @@ BREAKS: dict[tuple[str, str], Break] = {
     (SLOW, PROGRAM): Break(_program("exec sleep 60")),
     (LOCKED, FILES): _change(_lock_held),
     (LOCKED, SQLITE): _change(_writing),
+    (LOCKED, SERVER): _said(BUSY),
     (FULL, FILES): _change(_nothing, started=on_full_disk),
     (FULL, SQLITE): _change(_nothing, started=on_full_disk),
     **{(POLICY, sort): _POLICY for sort in (FILES, SQLITE, SERVER, DIRECTORY, PROGRAM, SYSTEM)},
@@ -220,8 +251,9 @@ _NO_FILES = {
     SYSTEM: "the accounts are this machine's own, and there is no copy of them",
 }
 HIDDEN: dict[tuple[str, str], str] = {
-    **{(fault, sort): why for sort, why in _NO_FILES.items() for fault in (GONE, HALF, CLOSED, LOCKED, FULL)},
-    **{(fault, SYSTEM): _NO_FILES[SYSTEM] for fault in (DOWN, SLOW)},
+    **{(fault, sort): why for sort, why in _NO_FILES.items() for fault in (GONE, FULL)},
+    (LOCKED, DIRECTORY): "a directory is only read, and whoever reads it is never locked out",
+    **{(fault, SYSTEM): _NO_FILES[SYSTEM] for fault in (HALF, CLOSED, LOCKED, DOWN, SLOW)},
     **{(fault, FILES): "users in files need no database" for fault in (DOWN, SLOW)},
     (DOWN, SQLITE): "SQLite has no server that could be down: see file gone",
     **{(fault, PROGRAM): "what the other module writes is its own" for fault in (LOCKED, FULL)},

@@ -18,6 +18,7 @@ from urllib.parse import quote, unquote
 from nwauth.config import FlatfileConfig
 from nwauth.config.kinds.passwd import DOMAIN, PasswdConfig
 from nwauth.config.kinds.sql import SqlConfig
+from nwauth.conformance.standins import HERE
 from nwauth.conformance.tables import written
 from nwauth.conformance.transcripts import LONG_AGO
 from nwauth.errors import Unavailable
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 ROUTE = ("match", "match_set", "do_set", "do_del", "strip_suffix", "strip_prefix", "migrate_to")
 KEPT = ("server", "names", "passwords")  # the tables that the copy has too; its log and rules are its own
 FILES, SQLITE, SERVER, DIRECTORY, PROGRAM, SYSTEM = "files", "sqlite", "server", "directory", "program", "system"
-HERE = "127.0.0.1"
 
 
 class Copy:
@@ -43,6 +43,11 @@ class Copy:
         self.sort: Final = _sort(chosen)
         self.data: list[str] = []
         self._kept, self._store = _tables(config, chosen)
+
+    @property
+    def url(self) -> str:
+        """Of a database; it may hold a password."""
+        return str(getattr(self.chosen, "url", ""))
 
     def make(self) -> None:
         """Copy the users, and write the settings.
@@ -67,7 +72,7 @@ class Copy:
         """Have a database's or directory's settings lead to a port of this machine; no secret is taken along."""
         store = {key: value for key, value in self._store.items() if key not in ("read_url", "ca_file", "start_tls")}
         if self.sort == SERVER:
-            scheme = str(getattr(self.chosen, "url", "")).partition(":")[0]
+            scheme = self.url.partition(":")[0]
             store["url"] = f"{scheme}://nwauth:none@{HERE}:{port}/nwauth"
         else:
             store |= {"urls": [f"ldap://{HERE}:{port}"], "check_certificate": False}

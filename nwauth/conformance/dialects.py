@@ -36,12 +36,18 @@ def left_out(transcript: Transcript, profile: str) -> str:
 
 def excuse(request: bytes, wanted: bytes, given: bytes, profile: str) -> str:
     """Why an answer that differs may do so in this profile; empty where it may not."""
-    if profile == NWAUTH:
+    if profile == NWAUTH or any(byte < 32 and byte not in b"\r\n" for byte in given):
         return ""
-    theirs, ours = given.splitlines(), wanted.splitlines()
+    theirs, ours = given.replace(b"\r\n", b"\n").split(b"\n")[:-1], wanted.split(b"\n")[:-1]
+    if theirs == ours:
+        return "lines may end as the module's system has it"
     if not theirs or not ours or _first(theirs[-1]) != _first(ours[-1]):
         return ""
-    command = _first(request.strip()).lower()
+    return _excuse_of_text(_first(request.strip()).lower(), ours, theirs)
+
+
+def _excuse_of_text(command: bytes, ours: list[bytes], theirs: list[bytes]) -> str:
+    """The same, where the last lines have the same first word."""
     if command in REASONS or _first(ours[-1]) == b"-ERR":
         return REASONS.get(command, "the text behind -ERR is free; servers read the first word")
     if command == b"search":

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from contextlib import ExitStack
 from time import sleep
 from typing import TYPE_CHECKING
 
+from nwauth.audit import parse_line
 from nwauth.conformance.answers import DEAD, NEW, NOT_SHOWN, SERVING, YES, Question, Step, judged
 from nwauth.conformance.breaking import BREAKS, FAULTS, HIDDEN, Break
 from nwauth.conformance.copies import Copy
+from nwauth.conformance.places import temporary
 from nwauth.conformance.selftest import encoded, nobody, wrong_check
 from nwauth.conformance.talking import LIMIT_SECONDS, Module, at_folder
+from nwauth.errors import NwauthError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Final
 
     from nwauth.config import Config, StoreConfig
@@ -45,18 +46,17 @@ class Trial:
         self.read_only: Final = chosen.read_only or "-readonly" in words
 
 
-def broken(trial: Trial) -> Iterator[Step]:
+def broken(trial: Trial, tell: Callable[[str], None]) -> Iterator[Step]:
     """Each answer of a module whose store is broken, fault by fault; one step for each fault that cannot be shown.
 
     Raises:
         Unavailable: the store cannot be copied, or the module not be started.
     """
-    place = tempfile.mkdtemp(prefix="nwauth-selftest-")
-    try:
+    with temporary(tell) as place:
         for fault in FAULTS:
             copy = Copy(os.path.join(place, "copy"), trial.config, trial.chosen)
             way = BREAKS.get((fault, copy.sort))
-            why = HIDDEN[fault, copy.sort] if way is None else way.unfit(read_only=trial.read_only)
+            why = HIDDEN[fault, copy.sort] if way is None else way.unfit(copy, read_only=trial.read_only)
             if way is None or why:
                 yield Step(fault=fault, result=NOT_SHOWN, why=why)
                 continue
@@ -65,8 +65,6 @@ def broken(trial: Trial) -> Iterator[Step]:
                 yield from _shown(trial, copy, fault, way)
             finally:
                 copy.remove()
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
 
 
 def _shown(trial: Trial, copy: Copy, fault: str, way: Break) -> Iterator[Step]:
@@ -88,15 +86,42 @@ def _shown(trial: Trial, copy: Copy, fault: str, way: Break) -> Iterator[Step]:
         stack.enter_context(way.broken(copy, user))
         if serving is not None:
             sleep(PAUSE_SECONDS)
-            yield from _asked(trial, serving, fault, way, child=SERVING)
+            yield from _asked(trial, copy, serving, fault, way, child=SERVING)
         new = stack.enter_context(Module(way.started(words), folder="/", seconds=trial.limit_seconds))
-        yield from _asked(trial, new, fault, way, child=NEW)
+        yield from _asked(trial, copy, new, fault, way, child=NEW)
 
 
-def _asked(trial: Trial, module: Module, fault: str, way: Break, *, child: str) -> Iterator[Step]:
+def _asked(trial: Trial, copy: Copy, module: Module, fault: str, way: Break, *, child: str) -> Iterator[Step]:
+    log = CopyLog(copy.folder)
     for question in _questions(trial, way):
         answer = module.ask(question.line)
-        yield judged(question, answer, limit_seconds=trial.limit_seconds, fault=fault, child=child)
+        yield judged(
+            question, answer, limit_seconds=trial.limit_seconds, fault=fault, child=child, log=log.reason(answer.kind)
+        )
+
+
+class CopyLog:
+    """The log of a copy: it goes with the copy, and an answer on the wire says less than it."""
+
+    def __init__(self, folder: str) -> None:
+        self._path = os.path.join(folder, "nwauth.log")
+        self._reason = ""
+
+    def reason(self, kind: str) -> str:
+        """Why the last answer was given, if it was "cannot tell": an outage is logged once, and lasts."""
+        try:
+            with open(self._path, encoding="utf-8", errors="surrogateescape") as file:
+                for line in file:
+                    self._take(line)
+        except OSError:  # none is opened before the first error, or the disk is full
+            return ""
+        return self._reason if kind == DEAD else ""
+
+    def _take(self, line: str) -> None:
+        try:
+            self._reason = parse_line(line).get("reason", self._reason)
+        except NwauthError:
+            pass
 
 
 def _questions(trial: Trial, way: Break) -> Iterator[Question]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
+import tempfile
+from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,6 +26,15 @@ for capability in (1, 2):
 os.execvp(sys.argv[1], sys.argv[1:])
 """  # PR_CAPBSET_DROP of CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH: <linux/prctl.h>, <linux/capability.h>
 
+CLOSED = 77  # an exit status that nothing else gives
+_LOOK = f"""\
+import sys
+try:
+    open(sys.argv[1], "rb")
+except PermissionError:
+    sys.exit({CLOSED})
+"""
+
 
 def on_full_disk(words: Sequence[str]) -> list[str]:
     """The command, with no byte that it may write to a file (RLIMIT_FSIZE): so does a full disk refuse it."""
@@ -36,6 +48,12 @@ def without_roots_eyes(words: Sequence[str]) -> list[str]:
     return [sys.executable, "-I", "-S", "-c", _BOUND, *words]
 
 
+@cache
 def permissions_bind() -> bool:
-    """Whether a closed file can be shown to a child of ours."""
-    return os.geteuid() != 0 or sys.platform == "linux"
+    """Whether a closed file can be shown to a child of ours; root in a container may not give its right up."""
+    if os.geteuid() != 0:
+        return True
+    with tempfile.NamedTemporaryFile() as closed:
+        os.chmod(closed.name, 0)
+        command = without_roots_eyes([sys.executable, "-I", "-S", "-c", _LOOK, closed.name])
+        return subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode == CLOSED  # noqa: S603

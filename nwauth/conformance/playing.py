@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from typing import TYPE_CHECKING
 
 from nwauth.conformance import dialects, transcripts
+from nwauth.conformance.differences import told
 from nwauth.conformance.talking import LIMIT_SECONDS, Module
+from nwauth.errors import Unavailable
 from nwauth.model import Record
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from nwauth.conformance.transcripts import Exchange, Transcript
 
 FOLDER = "{folder}"
+BLANK_ANSWERED = "an empty line before it was answered, and is to be ignored: from here on all are out of step"
+TWICE = "it answered twice: from here on all are out of step"
 ALIKE, DIALECT, DIFFERS, SILENT = "alike", "dialect", "differs", "silent"
 
 
@@ -35,42 +37,50 @@ class Reply(Record):
 
 
 def played(
-    transcript: Transcript, words: Sequence[str], *, profile: str, seconds: float = LIMIT_SECONDS
+    transcript: Transcript, words: Sequence[str], *, place: str, profile: str, seconds: float = LIMIT_SECONDS
 ) -> Iterator[Reply]:
-    """The replies of a module, started anew on a folder made for this transcript, up to the first that never came.
+    """The replies of a module, started anew on a folder of its own in `place`, up to the first that never came.
 
     ``{folder}`` in `words` is that folder; a nwauth's options that the transcript is about are put behind.
 
     Raises:
-        Unavailable: it cannot be started.
+        Unavailable: it cannot be started, or the folder not be made.
     """
-    place = tempfile.mkdtemp(prefix="nwauth-compat-")
+    folder = os.path.join(place, os.urandom(6).hex())
     try:
-        folder = os.path.join(place, "users")
         transcript.set_up(folder)
-        command = [word.replace(FOLDER, folder) for word in words] + transcript.options
-        with Module(command, folder=folder, seconds=seconds) as module:
-            for exchange in transcript.exchanges:
-                reply = _played(module, transcript.name, exchange, profile)
-                yield reply
-                if reply.result == SILENT:  # it cannot be asked any more
-                    return
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
+    except OSError as error:
+        raise Unavailable(f"{folder}: {error.strerror}") from None
+    command = [word.replace(FOLDER, folder) for word in words] + transcript.options
+    with Module(command, folder=folder, seconds=seconds) as module:
+        is_unasked = False  # an answer to what wants none may come now
+        for exchange in transcript.exchanges:
+            if not exchange.answer:
+                module.tell(exchange.request)
+                is_unasked = True
+                yield Reply(transcript.name, exchange, b"", result=ALIKE, why="")
+                continue
+            reply = _played(module, transcript.name, exchange, profile, is_unasked=is_unasked)
+            is_unasked = False
+            yield reply
+            if reply.result == SILENT:  # it cannot be asked any more
+                return
 
 
-def _played(module: Module, name: str, exchange: Exchange, profile: str) -> Reply:
-    if not exchange.answer:  # if one comes, the next request gets it, and differs
-        module.tell(exchange.request)
-        return Reply(name, exchange, b"", result=ALIKE, why="")
+def _played(module: Module, name: str, exchange: Exchange, profile: str, *, is_unasked: bool) -> Reply:
     answer = module.ask(exchange.request)
     given = b"".join(line + b"\n" for line in answer.lines)
     if answer.problem:
-        return Reply(name, exchange, given, result=SILENT, why=answer.problem)
+        why = BLANK_ANSWERED if is_unasked and answer.is_unasked else answer.problem
+        return Reply(name, exchange, given, result=SILENT, why=why)
     if given == exchange.answer:
         return Reply(name, exchange, given, result=ALIKE, why="")
     why = dialects.excuse(exchange.request, exchange.answer, given, profile)
-    return Reply(name, exchange, given, result=DIALECT if why else DIFFERS, why=why or "not a byte may differ")
+    if why:
+        return Reply(name, exchange, given, result=DIALECT, why=why)
+    if module.says_more():
+        return Reply(name, exchange, given, result=SILENT, why=BLANK_ANSWERED if is_unasked else TWICE)
+    return Reply(name, exchange, given, result=DIFFERS, why=told(exchange.request, exchange.answer, given))
 
 
 def chosen(only: Sequence[str]) -> list[Transcript]:
@@ -79,4 +89,4 @@ def chosen(only: Sequence[str]) -> list[Transcript]:
     for name in only:
         if name not in known:
             raise KeyError(name)
-    return [transcripts.read(name) for name in known if not only or name in only]
+    return [transcripts.named(name) for name in known if not only or name in only]

@@ -19,11 +19,15 @@ if TYPE_CHECKING:
 LIMIT_SECONDS = 10.0  # as long as a server waits (authent_timeout), unless it is told otherwise
 OURS = ("nwauth", "nwauth.exe")
 FINAL = (b"+OK", b"-ERR", b"-DEAD")
+END_SECONDS = 1.0  # for what is still to come once its input has ended
+MORE_SECONDS = 0.05  # for an answer that nobody has asked for
+MOST_BYTES = 1 << 24  # of an answer
 TAG = "module"
+NOT_ASKED = "said what it was not asked for"  # as `Child` has it
 
 
 class Answer:
-    """The lines of an answer, without their ends; where they end in no final one, `problem` says what happened."""
+    """The lines of an answer, without their LF; where they end in no final one, `problem` says what happened."""
 
     def __init__(self, lines: list[bytes], seconds: float, problem: str = "") -> None:
         self.lines: Final = lines
@@ -31,14 +35,19 @@ class Answer:
         self.problem: Final = problem
 
     @property
+    def is_unasked(self) -> bool:
+        """Whether it had said something before it was asked."""
+        return NOT_ASKED in self.problem
+
+    @property
     def kind(self) -> str:
         """The first word of the final line; empty where there is none."""
-        return "" if self.problem else self.lines[-1].partition(b" ")[0].decode()
+        return "" if self.problem else _first(self.lines[-1]).decode()
 
     @property
     def text(self) -> str:
         """The final line, or what happened instead, for people."""
-        return self.problem or self.lines[-1].decode("utf-8", "surrogateescape")
+        return self.problem or self.lines[-1].removesuffix(b"\r").decode("utf-8", "surrogateescape")
 
 
 class Module:
@@ -89,30 +98,67 @@ class Module:
         if self._gone:
             return Answer(lines, 0.0, f"no answer: {self._gone}")
         try:
+            self._child.must_be_quiet()
             self._child.send(request + b"\n", began + self.seconds)
-            while not (lines and lines[-1].partition(b" ")[0] in FINAL):
-                lines.append(self._line(began + self.seconds))
+            self._read(lines, began + self.seconds)
         except Broken as broken:
             return Answer(lines, monotonic() - began, self._lost(broken))
         self._child.final()
         return Answer(lines, monotonic() - began)
 
+    def _read(self, lines: list[bytes], until: float) -> None:
+        """Take the lines of an answer.  Raises Broken."""
+        size = 0
+        while not (lines and _first(lines[-1]) in FINAL):
+            lines.append(self._line(until))
+            size += len(lines[-1])
+            if size > MOST_BYTES:
+                raise Broken(f"sent more than {MOST_BYTES >> 20} MiB for one answer")
+
+    def says_more(self) -> bool:
+        """Whether a line comes that nobody has asked for; it cannot be asked any more then."""
+        if self._gone:
+            return False
+        try:
+            self._child.line(monotonic() + MORE_SECONDS)
+        except Broken:
+            return False
+        self._lost(Broken(NOT_ASKED))
+        return True
+
     def _line(self, until: float) -> bytes:
         """A line of an answer.  Raises Broken."""
-        line = self._child.line(until).removesuffix(b"\r")
-        if line.partition(b" ")[0] not in (*FINAL, b"+DATA"):
+        line = self._child.line(until)
+        if _first(line) not in (*FINAL, b"+DATA"):
             raise Broken(f"said {self._child.shown(line)}, which is no answer of the protocol")
         return line
 
     def _lost(self, broken: Broken) -> str:
         """It cannot be asked any more: end it; what to say about that."""
+        what = str(broken)
+        if isinstance(broken, Late):
+            what = f"did not answer within {self.seconds:g} s"
+            if self._answers_at_the_end():
+                what += ", but did when its input ended: it must flush each reply"
         self._child.kill()
-        what = f"did not answer within {self.seconds:g} s" if isinstance(broken, Late) else str(broken)
         self._gone = f"the module {what}" + (f"; it says: {self.said[-1]}" if self.said else "")
         return f"no answer: {self._gone}"
 
+    def _answers_at_the_end(self) -> bool:
+        """Whether it has kept back what it had to say: stdout is buffered where it is no terminal."""
+        self._child.end_input()
+        try:
+            return _first(self._child.line(monotonic() + END_SECONDS)) in (*FINAL, b"+DATA")
+        except Broken:
+            return False
+
     def _heard(self, facts: Mapping[str, object]) -> None:
         self.said.extend(str(value) for key, value in facts.items() if key not in ("store", "result"))
+
+
+def _first(line: bytes) -> bytes:
+    """The first word of a line; modules of another system may end it in CR LF."""
+    return line.removesuffix(b"\r").partition(b" ")[0]
 
 
 def is_ours(words: Sequence[str]) -> bool:

@@ -12,7 +12,12 @@ from nwauth import __version__
 FOLDER = os.path.join(os.path.dirname(__file__), "transcripts")
 LONG_AGO = 1_000_000_000  # seconds since 1970: a file of that age is settled
 ESCAPE = re.compile(r"\\(?:x([0-9a-f]{2})|\{(.*?)\*(\d+)\}|(.))")
+HEADINGS = ("user", "journal", "option", "toml", "users", "nobase")
 PLAIN_ESCAPES = {"v": __version__.encode(), "t": b"\t", "r": b"\r", "\\": b"\\"}
+
+
+class BadTranscript(Exception):
+    """A file is no transcript; the text says where, what was found and what was wanted."""
 
 
 @dataclass
@@ -29,6 +34,8 @@ class Transcript:
     """A base to set up, and the exchanges."""
 
     name: str = ""
+    file: str = ""
+    about: str = ""  # the first comment that sets nothing up
     users: list[bytes] = field(default_factory=list)
     journal: list[bytes] = field(default_factory=list)
     options: list[str] = field(default_factory=list)
@@ -60,39 +67,70 @@ def names() -> list[str]:
     return sorted(name.removesuffix(".txt") for name in os.listdir(FOLDER) if name.endswith(".txt"))
 
 
-def read(name: str) -> Transcript:
-    """The transcript of that name."""
-    transcript = Transcript(name)
-    with open(os.path.join(FOLDER, f"{name}.txt"), encoding="utf-8") as file:
-        lines = file.read().splitlines()
+def named(name: str) -> Transcript:
+    """Our transcript of that name."""
+    return read(os.path.join(FOLDER, f"{name}.txt"))
+
+
+def read(path: str) -> Transcript:
+    """The transcript in a file.
+
+    Raises:
+        OSError: it cannot be read.
+        BadTranscript: it is none.
+    """
+    transcript = Transcript(os.path.basename(path).removesuffix(".txt"), path)
+    with open(path, "rb") as file:
+        lines = file.read().decode("utf-8", "surrogateescape").split("\n")
     for number, line in enumerate(lines, start=1):
-        mark, _, rest = line.partition(" ")
-        if mark == ">":
-            transcript.exchanges.append(Exchange(unescaped(rest), b"", number))
-        elif mark == "<":
-            transcript.exchanges[-1].answer += unescaped(rest) + b"\n"
-        elif mark == "#":
-            if not transcript.exchanges:
-                _read_heading(transcript, rest)
-        elif line:
-            raise ValueError(f"{name}.txt: {line}")
+        try:
+            _take(transcript, line.removesuffix("\r"), number)
+        except ValueError as error:
+            raise BadTranscript(f"{path}, line {number}: {error}") from None
+    if not transcript.exchanges:
+        raise BadTranscript(f"{path}: found no request, wanted a line that begins with >")
     return transcript
 
 
+def _take(transcript: Transcript, line: str, number: int) -> None:
+    """One line.  Raises ValueError."""
+    mark, _, rest = line.partition(" ")
+    if mark == ">":
+        transcript.exchanges.append(Exchange(unescaped(rest), b"", number))
+    elif mark == "<" and transcript.exchanges:
+        transcript.exchanges[-1].answer += unescaped(rest) + b"\n"
+    elif mark == "#":
+        if not transcript.exchanges and rest.partition(" ")[0] in HEADINGS:
+            _read_heading(transcript, rest)
+        elif not transcript.about:
+            transcript.about = rest
+    elif line:
+        raise ValueError(f"found {line[:40]!r}, wanted > and a request, < and a line of its answer, or #")
+
+
 def unescaped(text: str) -> bytes:
-    r"""The bytes of a line: ``\x00``, ``\t``, ``\r``, ``\\``, and ``\{a*300}`` for 300 times ``a``."""
+    r"""The bytes of a line: ``\x00``, ``\t``, ``\r``, ``\\``, and ``\{a*300}`` for 300 times ``a``.
+
+    Raises ValueError.
+    """
     found, at = b"", 0
     for match in ESCAPE.finditer(text):
-        found += text[at : match.start()].encode()
+        found += _bytes(text[at : match.start()])
         code, repeated, times, plain = match.groups()
         if code is not None:
             found += bytes([int(code, 16)])
         elif times is not None:
-            found += repeated.encode() * int(times)
-        else:
+            found += _bytes(repeated) * int(times)
+        elif plain in PLAIN_ESCAPES:
             found += PLAIN_ESCAPES[plain]
+        else:
+            raise ValueError(rf"found \{plain}, wanted one of \xff \t \r \v \\ \{{ab*300}}")
         at = match.end()
-    return found + text[at:].encode()
+    return found + _bytes(text[at:])
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _read_heading(transcript: Transcript, comment: str) -> None:
@@ -107,6 +145,8 @@ def _read_heading(transcript: Transcript, comment: str) -> None:
         case "toml":
             transcript.toml.append(rest)
         case "users":
+            if not rest.isascii() or not rest.isdigit():
+                raise ValueError(f"found users {rest[:40]!r}, wanted a number")
             transcript.total = int(rest)
         case "nobase":
             transcript.base = False

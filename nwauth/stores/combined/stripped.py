@@ -27,7 +27,7 @@ class StrippedStore(Around):
         self._suffix = _composed(suffix)
 
     def lookup(self, name: str) -> User | None:
-        bare = self._bare(name)
+        bare = self.bare(name)
         user = self.inner.lookup(bare)
         return user if user is None or bare == name else self._dressed(user)
 
@@ -70,9 +70,9 @@ class StrippedStore(Around):
         return self.inner.rename(self._inner(old), self._inner(new))
 
     def delete(self, name: str, *, only: User | None = None) -> bool:
-        return self.inner.delete(self._bare(name), only=None if only is None else self._inner(only))
+        return self.inner.delete(self.bare(name), only=None if only is None else self._inner(only))
 
-    def _bare(self, name: str) -> str:
+    def bare(self, name: str) -> str:
         """The name as the inner store has it: `name` itself where it lacks the prefix or suffix, or is no more."""
         return self._cut(name) or self._cut(_composed(name)) or name
 
@@ -84,7 +84,7 @@ class StrippedStore(Around):
         return name[start:end]
 
     def _inner(self, user: User) -> User:
-        bare = self._bare(user.name)
+        bare = self.bare(user.name)
         return user if bare == user.name else user.changed(name=bare)
 
     def _dressed(self, user: User) -> User:

@@ -190,12 +190,16 @@ class Child:
             os.write(self._in, b"exit\n")
         except OSError:  # it reads no more
             pass
-        os.close(self._in)
-        self._in = -1
+        self.end_input()
         if not self._has_ended(within=GRACE_SECONDS):
             self._signal(signal.SIGTERM)
             self._has_ended(within=GRACE_SECONDS)
         self.kill()
+
+    def end_input(self) -> None:
+        """Have it read the end of its input; nothing can be sent any more."""
+        os.close(self._in)
+        self._in = -1
 
     def kill(self, *, grace_seconds: float = 0.0) -> None:
         """End the program and its group now; with a grace, after SIGTERM and that time."""
