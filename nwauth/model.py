@@ -41,6 +41,11 @@ class Record:
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
+# The info fields that are secrets: nobody is shown them, and they are changed by a command of their own alone.
+APP_PASSWORDS = "app_passwords"
+SECRET_FIELDS = (APP_PASSWORDS,)
+
+
 class Info:
     """The info text of a user: ``name="value"`` fields in stored order, odd text kept byte for byte.
 
@@ -59,7 +64,7 @@ class Info:
         return hash(self.text)
 
     def __repr__(self) -> str:
-        return f"Info({self.text!r})"
+        return f"Info({self.public().text!r})"
 
     def __bool__(self) -> bool:
         return bool(self.text)
@@ -115,6 +120,31 @@ class Info:
             key = name.lower()
             found[key] = (found[key][0] if key in found else name, value)
         return dict(found.values())
+
+    def public(self) -> Info:
+        """The same without the fields that are secrets: what may be shown, to servers as to people.
+
+        Of a text damaged in such a field nothing is shown from there on.
+        """
+        if APP_PASSWORDS not in self.text.lower():
+            return self
+        kept = self.updated(dict.fromkeys(SECRET_FIELDS, ""))
+        at = kept.damaged_secret()
+        return kept if at < 0 else Info(kept.text[:at].rstrip(" \t"))
+
+    def damaged_secret(self) -> int:
+        """Where a secret begins that is no whole field; -1: nowhere."""
+        text = "".join(c.lower() if c.isascii() else c for c in self.text)
+        at = 0
+        for _, _, start, end in [*self.pieces(), ("", "", len(text), len(text))]:
+            for field in SECRET_FIELDS:
+                found = text.find(f"{field}=", at, start)
+                if found < 0 and text.endswith(f'{field}="', start, end):  # the quote before it was not ended
+                    found = text.rfind(field, start, end)
+                if found >= 0:
+                    return found
+            at = end
+        return -1
 
     def updated(self, changes: Mapping[str, str]) -> Info:
         """A copy with `changes`: fields are replaced in their place, new ones come last, an empty value removes."""

@@ -153,7 +153,8 @@ class Conversation:
         )
         for user in listing:
             name = user.name.replace('"', "'")  # a quote would begin what looks like an info field
-            write(protocol.data(f"{name} {user.info.text}" if user.info else name).encode())
+            info = user.info.public().text
+            write(protocol.data(f"{name} {info}" if info else name).encode())
         facts["found"] = listing.found
         return protocol.ok(f"Search Complete {listing.found} items found out of {listing.total}")
 
@@ -168,7 +169,7 @@ class Conversation:
         if user.drop_path != "config" or user.uid != "0":
             _must_be_words(user)
         path = user.drop_path if self._drop_path is None else self._drop_path(user.name)
-        info = user.info.text
+        info = user.info.public().text if user.info.text else ""
         return protocol.ok(f"{user.name} {path} {user.uid} {info}" if info else f"{user.name} {path} {user.uid}")
 
     @staticmethod

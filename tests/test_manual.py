@@ -28,6 +28,7 @@ BEGIN, END = "<!-- reference -->\n", "<!-- end of reference -->"
 COMMON = "Options common to all commands:"
 FOLDER, INSTALLED = "/var/lib/nwauth", "/opt/nwauth/bin/nwauth"  # what the manual calls them
 EVE = b"eve@test.com:*secret:\n"
+PHIL = b'phil@test.com:*secret:app_passwords="phone;{ssha256}%b"\n' % (b"A" * 48)
 STUDENT = BOB.replace(b'"5"', b'"5" mailaccess="student"')
 ANSWERS = {
     "New password: ": "secret\n",
@@ -239,7 +240,8 @@ def test_an_example_of_the_reference_does_what_it_says(tmp_path: Path, example: 
     if "nwauth import " in example:
         os.mkdir(place.folder)
     elif " init " not in example:
-        place.fill(EVE if " user add " in example else STUDENT + EVE if guarded else BOB + EVE)
+        bob = PHIL.replace(b"phil", b"bob") if " user app del " in example else STUDENT if guarded else BOB
+        place.fill(EVE if " user add " in example else bob + EVE)
     if guarded:
         place.guard()
     if "--faults" in example:
@@ -308,8 +310,11 @@ RECORDS = {
         "user resume bob@test.com",
         "user rename bob@test.com rob@test.com",
         "user set rob@test.com quota=7 --dry-run",
+        "user app del rob@test.com --all --yes",
         "user del rob@test.com --yes",
     ],
+    "An app password given": ["user app add bob@test.com phone", "user app add bob@test.com tablet --dry-run"],
+    "An app password": ["user app list phil@test.com"],
     "A login tried": [
         "test bob@test.com --password-stdin < file",
         "test bob@test.com --password-stdin --from 192.0.2.7 --service pop3 --at 2027-01-31 < wrong",
@@ -395,16 +400,16 @@ def printed_records(place: Place, command: str) -> list[dict[str, object]]:
 
 def test_there_is_a_table_of_keys_for_every_record() -> None:
     assert list(tables()) == list(RECORDS)
-    named = {name for text, _ in tables().values() for name in re.findall(r"`([a-z]+(?: [a-z]+)?)`", text)}
+    named = {name for text, _ in tables().values() for name in re.findall(r"`([a-z]+(?: [a-z]+){0,2})`", text)}
     leaves = {" ".join(path[1:]) for path in every_command(root, ("nwauth",))}
-    assert named == leaves - {"", "user", "hash", "policy", "throttle", "log", "serve", "completion"}
+    assert named == leaves - {"", "user", "user app", "hash", "policy", "throttle", "log", "serve", "completion"}
 
 
 @pytest.mark.parametrize("title", RECORDS)
 def test_the_keys_that_are_listed_are_there_and_none_is_missing(tmp_path: Path, title: str) -> None:
     place = Place(tmp_path)
     place.env["NWAUTH_PATH"] = place.folder
-    place.fill(STUDENT.replace(b'"student"', b'"student" odd'))
+    place.fill(STUDENT.replace(b'"student"', b'"student" odd') + PHIL)
     if title in list(RECORDS)[list(RECORDS).index("A login explained") - 1 :]:
         place.guard()
     text, keys = tables()[title]
@@ -415,7 +420,7 @@ def test_the_keys_that_are_listed_are_there_and_none_is_missing(tmp_path: Path, 
         for record in records:
             assert list(record) == [key.name for key in wanted], command
             assert [key for key in wanted if type(record[key.name]) not in TYPES[key.value]] == [], command
-    for name in re.findall(r"`([a-z]+(?: [a-z]+)?)`", text):
+    for name in re.findall(r"`([a-z]+(?: [a-z]+){0,2})`", text):
         assert any(command.startswith(name) for command in RECORDS[title]), name
 
 

@@ -167,3 +167,38 @@ def test_what_is_no_word_is_told_with_its_fault_and_whether_it_is_the_drop_path_
 ) -> None:
     assert user(drop_path=word, uid="7").unsayable() == f"the drop path of 'bob' {fault}: {word!a}"
     assert user(uid=word).unsayable() == f"the uid of 'bob' {fault}: {word!a}"
+
+
+# --- secrets ---------------------------------------------------------------------------------------------------------
+
+SECRET = "phone;{ssha256}ZGlnZXN0"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("", ""),
+        ('quota="5"', 'quota="5"'),
+        (f'app_passwords="{SECRET}"', ""),
+        (f'quota="5" app_passwords="{SECRET}" fwd="a@b"', 'quota="5" fwd="a@b"'),
+        (f'APP_Passwords="{SECRET}" x app_passwords="{SECRET}"', "x"),
+        (f'quota="5" app_passwords="{SECRET}', 'quota="5"'),
+        (f"quota={SECRET} app_passwords={SECRET}", f"quota={SECRET}"),
+        (f'fwd="a app_passwords="{SECRET}"', 'fwd="a'),
+        ('note="of app_passwords=none" my_app_passwords="x"', 'note="of app_passwords=none" my_app_passwords="x"'),
+        ('note="app_passwords"', 'note="app_passwords"'),
+    ],
+)
+def test_what_is_shown_has_no_secret_in_it(text: str, shown: str) -> None:
+    assert Info(text).public().text == shown
+
+
+around = st.text('aAp_= \t"é;')
+
+
+@given(around, around)
+def test_a_whole_secret_field_is_never_shown_whatever_stands_around_it(before: str, behind: str) -> None:
+    info = Info(f'{before} app_passwords="{SECRET}" {behind}')
+    assert SECRET not in info.public().text
+    assert SECRET not in repr(info)
+    assert info.public().public() == info.public()

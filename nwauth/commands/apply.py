@@ -20,6 +20,7 @@ from nwauth.config import without_waiting
 from nwauth.copying import fitting
 from nwauth.errors import NwauthError, Refused, Unavailable
 from nwauth.names import ENCODING, ERRORS, NameRules
+from nwauth.policy.apps import told_fields
 from nwauth.provisioning import FORMATS, Applying, BadPlan, Keeping, Outcome, Reader, format_of
 from nwauth.provisioning.formats import read
 
@@ -324,7 +325,7 @@ def _fields(user: User | None) -> dict[str, str]:
         return {}
     own = {"drop_path": user.drop_path, "uid": user.uid, "ip_mask": user.ip_mask}
     plain = {"drop_path": "config", "uid": "0", "ip_mask": ""}
-    return {key: value for key, value in own.items() if value != plain[key]} | user.info.fields()
+    return {key: value for key, value in own.items() if value != plain[key]} | told_fields(user.info)
 
 
 def told(record: Row) -> str:

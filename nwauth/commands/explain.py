@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import click
+
 from nwauth.commands.command import command, user_name
 from nwauth.commands.moments import given_instant, in_words, login_options
 from nwauth.commands.output import colored
 from nwauth.commands.table import layout, visible
 from nwauth.names import fold
 from nwauth.service import Question
+from nwauth.service.apps import named
 
 if TYPE_CHECKING:
     from datetime import datetime, tzinfo
     from typing import Any
 
     from nwauth.commands.session import Session
+    from nwauth.policy.apps import AppPassword
     from nwauth.policy.rules import Step
     from nwauth.service import Refusal
 
@@ -31,8 +35,11 @@ MOST_SHOWN = 3  # entries of a condition, for a person
     "explain", examples=("nwauth explain bob@test.com", "nwauth explain bob@test.com --from 10.20.0.7 --at 'Fri 23:30'")
 )
 @user_name("user")
+@click.option("--app", metavar="APP", help="A login by this app password. Default: by the user's own password.")
 @login_options("As if it were that time, in the policy's zone: '2027-01-31 18:00', 'Fri 23:30'.")
-def explain(session: Session, *, user: str, address: str | None, used: str | None, moment: str | None) -> int:
+def explain(
+    session: Session, *, user: str, app: str | None, address: str | None, used: str | None, moment: str | None
+) -> int:
     """Show every step of the decision about a login: may this user come in, from there, at that time?
 
     The password is taken as right and not asked for. The rules are those that a server's child has in force now; the
@@ -44,11 +51,12 @@ def explain(session: Session, *, user: str, address: str | None, used: str | Non
     instant = given_instant(moment, zone)
     steps: Record = {}
     service = session.service.changed(now=lambda: instant)
-    refusal = service.explain(user, steps.__setitem__, address=address, service=used or "")
-    record = _record(session, user, steps, refusal)
+    refusal = service.explain(user, steps.__setitem__, address=address, service=used or "", app=app)
+    by = None if app is None or steps["user"] is None else named(steps["user"], app)
+    record = _record(session, user, steps, refusal, by)
     record |= {"from": address, "service": used, "at": instant.isoformat(), "zone": str(zone)}
     if steps["user"] is not None:
-        asked = Question(steps["user"], address=address, service=fold(used or ""))
+        asked = Question(steps["user"], address=address, service=fold(used or ""), app=by)
         until = gate.until_by(rules, asked, instant)
         then = None if until is None else gate.until_by(rules, asked, until)
         record |= {"until": _shown_iso(until, zone), "then_until": _shown_iso(then, zone)}
@@ -59,13 +67,14 @@ def explain(session: Session, *, user: str, address: str | None, used: str | Non
     return EXIT_ALLOWED if refusal is None else EXIT_DENIED
 
 
-def _record(session: Session, user: str, steps: Record, refusal: Refusal | None) -> Record:
+def _record(session: Session, user: str, steps: Record, refusal: Refusal | None, by: AppPassword | None) -> Record:
     """What the steps came to; keys of what was not reached are there too."""
     found, account, mask = steps["user"], steps.get("account"), steps.get("ip_mask")
     decision = steps.get("decision")
-    classes = (
-        [] if found is None else list(session.service.gate.login(Question(found, address=None, service="")).classes)
-    )
+    classes: list[str] = []
+    if found is not None:
+        classes += session.service.gate.login(Question(found, address=None, service="", app=by)).classes
+    app = steps.get("app")
     return {
         "user": user,
         "decision": "allow" if refusal is None else "deny",
@@ -78,6 +87,8 @@ def _record(session: Session, user: str, steps: Record, refusal: Refusal | None)
         "classes": classes,
         "account": None if found is None else "ok" if account is None else account.reason,
         "ip_mask": None if found is None or not found.ip_mask else "ok" if mask is None else mask.reason,
+        "app": None if by is None else by.label,
+        "app_limits": None if by is None or "app" not in steps else "ok" if app is None else app.reason,
         "shadow": [] if decision is None else list(decision.shadowed),
     }
 
@@ -111,6 +122,7 @@ def _told(session: Session, record: Record, zone: tzinfo, *, has_policy: bool) -
         "class": ", ".join(record["classes"]) or None,
         "account": record["account"],
         "ip_mask": record["ip_mask"],
+        "app": record["app"] if record["app_limits"] in (None, "ok") else record["app_limits"],
     }
     lines += [f"  {key:8} {visible(value)}" for key, value in facts.items() if value is not None]
     if record["rules"]:

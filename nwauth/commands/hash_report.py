@@ -147,6 +147,8 @@ def _notes(found: HashReport, whole: Line, is_set: date | None) -> Iterator[str]
         yield f"{counted(numbers['no_login'], 'user')} cannot log in: the password field lets nobody in"
     if numbers["uncheckable"]:
         yield f"{counted(numbers['uncheckable'], 'user')} cannot be checked here: such a login is answered -DEAD"
+    if found.apps:
+        yield f"{counted(found.apps, 'app password')} of {counted(found.with_apps, 'user')}: none is weak (random bits)"
     if not numbers["weak"]:
         return
     text = f"{counted(numbers['weak'], 'user')} with weak passwords"

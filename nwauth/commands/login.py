@@ -53,7 +53,7 @@ def test(
     except Unavailable as error:
         verdict, steps["reason"] = "cannot tell", str(error)
     record: dict[str, object] = {"user": user, "verdict": verdict}
-    record |= dict.fromkeys(("reason", "rule", "store", "scheme")) | steps
+    record |= dict.fromkeys(("reason", "rule", "store", "scheme", "app")) | steps
     record |= {"from": address, "service": used, "at": None if instant is None else instant.isoformat()}
     session.results.record(record, _told(session, record))
     if verdict == "yes":

@@ -42,7 +42,7 @@ WHY_COLUMNS = (
     "user", "first", "last", "count", "from", "service", "store", "result", "rule", "reason", "tagged", "different",
     "words",
 )  # fmt: skip
-LAST_COLUMNS = ("user", "time", "from", "service", "store")
+LAST_COLUMNS = ("user", "time", "from", "service", "store", "app")
 LIMIT = 20
 EXIT_NO = 1
 AGES = {"m": "minutes", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -217,6 +217,7 @@ def _last_record(line: Line) -> dict[str, object]:
         "from": None if address == hosts.UNKNOWN else address,
         "service": facts.get("service"),
         "store": facts.get("store"),
+        "app": facts.get("app"),
     }
 
 

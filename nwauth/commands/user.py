@@ -35,6 +35,7 @@ user = LazyGroup(
         "add": "user_changes:add",
         "set": "user_changes:change",
         "passwd": "user_changes:passwd",
+        "app": "user_app:app",
         "show": "user:show",
         "list": "user:listing",
         "search": "user:search",
@@ -139,7 +140,7 @@ def _record(session: Session, one: User, *, show_hash: bool) -> Row:
         "store": one.store,
         "drop_path": one.drop_path,
         "uid": one.uid,
-        "info": one.info,
+        "info": one.info if show_hash else one.info.public(),
     }
     if show_hash:
         record["stored_password"] = one.stored_password

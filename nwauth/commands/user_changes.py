@@ -12,7 +12,9 @@ from nwauth.commands.secrets_in import Source, get_secret, password_options
 from nwauth.commands.table import visible
 from nwauth.config.part import BY_THE_STORE
 from nwauth.errors import Refused
-from nwauth.model import Info, User
+from nwauth.model import APP_PASSWORDS, Info, User
+from nwauth.policy.apps import of as app_passwords_of
+from nwauth.policy.apps import told_fields
 from nwauth.protocol import BadRequest, check_field
 from nwauth.protocol import parse_fields as parse_quoted_fields
 
@@ -77,17 +79,23 @@ def change(session: Session, *, name: str, fields: tuple[str, ...], dry_run: boo
 )
 @user_name()
 @password_options(ready=True)
+@click.option("--without-apps", is_flag=True, help="Take the app passwords away too. Default: they stay.")
 @dry_run_option
-def passwd(session: Session, *, name: str, source: Source, dry_run: bool) -> int:
+def passwd(session: Session, *, name: str, source: Source, without_apps: bool, dry_run: bool) -> int:
     """Give a user another password.  It is asked for twice, or comes from where the options say."""
     with session.changing("user-passwd", name, dry_run=dry_run) as work:
         there = work.service.lookup(name, work.facts.__setitem__)
         if there is None:
             raise session.no_such_user(name)
         secret = get_secret(session, source, user=there)
-        user = work.service.set_field(name, secret.field, work.facts.__setitem__)
+        emptied = (APP_PASSWORDS,) if without_apps else ()
+        user = work.service.set_field(name, secret.field, work.facts.__setitem__, without=emptied)
         work.facts["scheme"] = secret.scheme
     tell(session, work, "changed", name=user.name, secret=secret)
+    left = [one.label for one in app_passwords_of(user.info)]
+    if left:
+        verb = "app password stays" if len(left) == 1 else "app passwords stay"
+        session.note(f"note: {len(left)} {verb} ({visible(', '.join(left))}): --without-apps takes them away too")
     return 0
 
 
@@ -160,8 +168,8 @@ def change_record(
 
 def _changed_fields(old: User | None, new: User | None) -> dict[str, dict[str, str | None]]:
     """The info fields that differ, each as it was and as it is."""
-    before = {} if old is None else old.info.fields()
-    after = {} if new is None else new.info.fields()
+    before = {} if old is None else told_fields(old.info)
+    after = {} if new is None else told_fields(new.info)
     keys = {name.lower(): name for name in (*before, *after)}  # the spelling that holds now, if there is one
     pairs = {name: {"old": _value(before, key), "new": _value(after, key)} for key, name in keys.items()}
     return {name: pair for name, pair in pairs.items() if pair["old"] != pair["new"]}

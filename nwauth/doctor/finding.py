@@ -53,6 +53,7 @@ KINDS = {
     "clear-text": (WARNING, "Whoever sees the file, or a backup of it, has these passwords."),
     "weak-passwords": (WARNING, "Whoever gets a copy finds most of these passwords within hours."),
     "bad-date": (ERROR, "A date that cannot be read keeps its user out."),
+    "unreadable-app-passwords": (ERROR, "It lets nobody in: the device or program that it is for is kept out."),
     "bad-mask": (ERROR, "A list of hosts that cannot be read keeps its user out."),
     "database-folds": (WARNING, "Mail to the name in another case is answered: no such user."),
     # the access rules

@@ -10,8 +10,10 @@ from nwauth.build import rules
 from nwauth.config.part import BY_THE_STORE
 from nwauth.doctor.listed import built
 from nwauth.errors import NotSupported, NwauthError
+from nwauth.model import APP_PASSWORDS
 from nwauth.passwords.inspecting import Inspector, Standing
 from nwauth.policy import account
+from nwauth.policy.apps import of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,13 +97,15 @@ class Line:
 class HashReport:
     """Looks at all users of a configuration's stores; `weak_after` None: as the settings have it.
 
-    `now` is aware, in the zone that dates of accounts are meant in.  `unlisted` names stores that give no listing,
-    `errors` those that could not be listed whole, with the reason.
+    `now` is aware, in the zone that dates of accounts are meant in.  `apps` counts app passwords, `with_apps` the users
+    who have some.  `unlisted` names stores that give no listing, `errors` those that could not be listed whole, with
+    the reason.
     """
 
     def __init__(self, config: Config, *, now: datetime, weak_after: date | None = None, native: bool = True) -> None:
         self.weak_after = weak_after or config.passwords.weak_after
         self.users = 0
+        self.apps = self.with_apps = 0
         self.unlisted: list[str] = []
         self.errors: dict[str, Exception] = {}
         self._config = config
@@ -137,6 +141,10 @@ class HashReport:
 
     def _take(self, user: User, one: StoreConfig) -> Looked:
         self.users += 1
+        if user.info.text and APP_PASSWORDS in user.info.text.lower():
+            apps = len(of(user.info))
+            self.apps += apps
+            self.with_apps += apps > 0
         looked = self._look(user, one)
         key = one.name, looked.scheme
         if key not in self._lines:

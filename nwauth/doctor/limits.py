@@ -24,6 +24,8 @@ def timed_rules(place: Place) -> list[str]:
     people, found = place.survey.people, []
     if people.dated:
         found.append(f"{counted(people.dated, 'user')} {_have(people.dated)} valid_from or valid_until")
+    if people.apps.ending:
+        found.append(f"{counted(people.apps.ending, 'user')} {_have(people.apps.ending)} an app password with an end")
     timed = [rule for rule in _rules(people) if rule.when is not None]
     if timed:
         found.append(f"{counted(len(timed), 'rule')} {_have(len(timed))} hours")
@@ -46,6 +48,9 @@ def limits(place: Place) -> Iterator[Finding]:
         yield _unreadable(place, "bad-date", people, people.bad_dates)
     if people.bad_masks:
         yield _unreadable(place, "bad-mask", people, people.bad_masks)
+    apps = people.apps.finding(place)
+    if apps is not None:
+        yield apps
     timed = timed_rules(place)
     if timed and conf is not None and conf.authent_cache > 0:
         set_or_not = "" if conf.line_of("authent_cache") else " (it is not set)"
@@ -57,7 +62,7 @@ def limits(place: Place) -> Iterator[Finding]:
             users=people.names.get("dated", []),
         )
     reading = people.crowd.reading if people.crowd is not None else None
-    if people.masked and (reading is None or not _asking(reading)):
+    if (people.masked or people.apps.masked) and (reading is None or not _asking(reading)):
         yield from address_auto(place, None)
 
 
@@ -69,6 +74,9 @@ def address_auto(place: Place, reading: Reading | None) -> Iterator[Finding]:
     masked = people.masked if people is not None else 0
     asking = [] if reading is None else _asking(reading)
     who = [f"{counted(masked, 'user')} may log in from certain hosts only"] if masked else []
+    if people is not None and people.apps.masked:
+        number = people.apps.masked
+        who.append(f"{counted(number, 'user')} {_have(number)} an app password for certain hosts only")
     if reading is not None and asking:
         who.append(f"{counted(len(asking), 'rule')} of {reading.file} {_have(len(asking))} from")
     if not who:

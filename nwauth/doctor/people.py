@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+from nwauth.doctor.apps import Apps
 from nwauth.doctor.fields import Fields
 from nwauth.doctor.finding import MOST_USERS, counted, examples, finding
 from nwauth.doctor.mends import new_password
@@ -35,6 +36,7 @@ class People:
         self.fields: Fields[tuple[str, str]] = Fields()  # the name and the field of some of them
         self.by_cost: dict[str, tuple[str, str]] = {}  # the same, one for each scheme with its parameters
         self.dated = self.masked = self.bad_dates = self.bad_masks = self.never_asked = 0
+        self.apps = Apps()
         self.names: dict[str, list[str]] = {}
         self._reach = _Reach(place)
         self.crowd = crowd_of(place)
@@ -55,6 +57,7 @@ class People:
             self._take_mask(user)
         if user.info.text and "valid_" in user.info.text.lower():
             self._take_dates(user)
+        self.apps.take(user)
         if self.crowd is not None:
             self.crowd.take(user)
         if not self._reach.asks_for(user.name) and not _has_more_names(one):

@@ -10,7 +10,9 @@ from nwauth.build import build
 from nwauth.doctor.finding import MOST_USERS, counted, examples, finding
 from nwauth.doctor.rules_file import reading_of
 from nwauth.doctor.rules_globs import is_whole_name
+from nwauth.model import APP_PASSWORDS
 from nwauth.names import fold, split_name
+from nwauth.policy.apps import of
 from nwauth.policy.patterns import PatternTable
 from nwauth.policy.rules import DEFAULT, classes_of
 
@@ -73,6 +75,7 @@ class Crowd:
                 members = self.members.setdefault(word, [])
                 if len(members) < MOST_USERS:
                     members.append((user.name, classes))
+        self._take_apps(user)
         if self.patterns:
             self._met_names |= self._of_names.naming(key)
         domain = split_name(key)[1]
@@ -80,6 +83,12 @@ class Crowd:
             self._met_domains |= self._of_domains.naming(domain)
             if len(self._domains_seen) < MOST_CLASSES:
                 self._domains_seen.add(domain)
+
+    def _take_apps(self, user: User) -> None:
+        """Who has an app password of a class is one of those whom its rules are about."""
+        if user.info and APP_PASSWORDS in user.info.text.lower():
+            for word in {word for one in of(user.info) if one.classes for word in classes_of(one.classes)}:
+                self.classes[word] += word in self.named
 
     @property
     def unmet(self) -> list[str]:

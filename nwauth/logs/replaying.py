@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from nwauth.names import fold
-from nwauth.policy import account
+from nwauth.policy import account, apps
 from nwauth.policy.rules import DEFAULT
 from nwauth.service import Question
 
@@ -49,7 +49,7 @@ class Replay:
     """Decides again about the lines it takes, by the rules of `service`.
 
     `different` are those that would come out differently; `same` counts the others, `others` those that no rule decided
-    (a wrong password, the account's state), `gone` those of users who are not there any more.
+    (a wrong password, the account's state), `gone` those of users, or by app passwords, who are not there any more.
     """
 
     def __init__(self, service: Service) -> None:
@@ -73,8 +73,12 @@ class Replay:
         if user is None:
             self.gone += 1
             return
-        ip, used = facts.get("ip"), facts.get("service", "")
-        asked = Question(user, address=None if ip == "unknown" else ip, service=fold(used))
+        ip, used, app = facts.get("ip"), facts.get("service", ""), facts.get("app")
+        by = next((one for one in apps.of(user.info) if one.label == app), None)
+        if app is not None and by is None:  # taken away since, with the class that it had
+            self.gone += 1
+            return
+        asked = Question(user, address=None if ip == "unknown" else ip, service=fold(used), app=by)
         if rules is None:
             now, rule = True, DEFAULT
         else:

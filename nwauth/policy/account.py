@@ -8,11 +8,11 @@ and one inside an hour that it repeats is met twice, as with the hours of a rule
 from __future__ import annotations
 
 from nwauth.errors import Refused
-from nwauth.model import Record
+from nwauth.model import APP_PASSWORDS, Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import date, datetime, timezone, tzinfo
     from typing import Final
 
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 REFUSING_STATES = frozenset(("suspended", "cancelled", "banned", "closed", "payup"))
 DATE_FIELDS = ("valid_from", "valid_until")
-REFUSING_FIELDS = frozenset(("mailstatus", *DATE_FIELDS, "ip_mask"))  # a refusal is told under the name of one
+REFUSING_FIELDS = frozenset(
+    ("mailstatus", *DATE_FIELDS, "ip_mask", APP_PASSWORDS)
+)  # a refusal is told under the name of one
 WANTED = "a date (2027-01-31) or a date and time (2027-01-31 18:00)"
 _MAX_SHOWN_CHARACTERS = 40
 
@@ -52,7 +54,7 @@ def refusal(info: Info, now: Callable[[], datetime]) -> AccountRefusal | None:
         return None
     instant = now()
     for field, value in limits:
-        reason = _outside(field, value, instant)
+        reason = outside(field, value, instant)
         if reason:
             return AccountRefusal(field=field, reason=reason)
     return None
@@ -63,10 +65,15 @@ def limits(info: Info, zone: tzinfo) -> tuple[datetime, ...]:
 
     A wall time that a clock change repeats is met twice; one that it skips, with the change.
     """
+    return limits_of(((field, info.get(field) or "") for field in DATE_FIELDS), zone)
+
+
+def limits_of(values: Iterable[tuple[str, str]], zone: tzinfo) -> tuple[datetime, ...]:
+    """The same of these limits: each the field, and its value."""
     found: list[datetime] = []
-    for field in DATE_FIELDS:
+    for field, value in values:
         try:
-            found += _met(_read((info.get(field) or "").strip()), field, zone)
+            found += _met(_read(value.strip()), field, zone)
         except (ValueError, OverflowError):  # no limit, or an unreadable one, which always refuses
             continue
     return tuple(found)
@@ -79,7 +86,7 @@ def _met(limit: date, field: str, zone: tzinfo) -> list[datetime]:
     from nwauth.policy.zones import clock_changes
 
     if not isinstance(limit, datetime):  # a bare date counts to the end of that day
-        limit = datetime.fromordinal(limit.toordinal() + (field == "valid_until"))
+        limit = datetime.fromordinal(limit.toordinal() + (field != "valid_from"))
     if limit.tzinfo is not None:
         return [limit.astimezone(zone)]  # out of bounds, it says so here
     met = [limit.replace(tzinfo=zone, fold=fold) for fold in (0, 1)]
@@ -87,8 +94,11 @@ def _met(limit: date, field: str, zone: tzinfo) -> list[datetime]:
     return met + list(clock_changes(zone, min(met) - hours, max(met) + hours))
 
 
-def _outside(field: str, value: str, instant: datetime) -> str | None:
-    """Why `instant` is outside the limit that `value` sets, in words; None when it is inside."""
+def outside(field: str, value: str, instant: datetime) -> str | None:
+    """Why `instant` is outside the limit that `value` sets, in words; None when it is inside.
+
+    ``valid_from`` sets a first moment, any other `field` an end.
+    """
     try:
         limit = _read(value)
     except ValueError:
@@ -99,6 +109,15 @@ def _outside(field: str, value: str, instant: datetime) -> str | None:
     return f"{field} {value} is over" if _over(limit, instant) else None
 
 
+def is_date(text: str) -> bool:
+    """Whether `text` is a limit that can be read."""
+    try:
+        _read(text)
+    except ValueError:
+        return False
+    return True
+
+
 def check_dates(fields: Mapping[str, str]) -> None:
     """Refuse to store a date that could not be read back; an empty value, which removes the field, is none.
 
@@ -106,11 +125,8 @@ def check_dates(fields: Mapping[str, str]) -> None:
         Refused: ``valid_from`` or ``valid_until`` holds something else than a date.
     """
     for field, value in fields.items():
-        if field.lower() in DATE_FIELDS and value.strip():
-            try:
-                _read(value.strip())
-            except ValueError:
-                raise Refused(f"{field.lower()} is no date, wanted {WANTED}") from None
+        if field.lower() in DATE_FIELDS and value.strip() and not is_date(value.strip()):
+            raise Refused(f"{field.lower()} is no date, wanted {WANTED}")
 
 
 def _reached(limit: date, instant: datetime) -> bool:

@@ -52,18 +52,18 @@ class Hosts(Record):
         return any(of == version and first <= number <= last for of, first, last in self.spans)
 
 
-def refusal(mask: str, address: str | None) -> str | None:
+def refusal(mask: str, address: str | None, *, field: str = "ip_mask") -> str | None:
     """Why a login from `address` is outside the mask of an account, in words for the log; None: it is not.
 
     `address` is text; None, or text that is no address: it is unknown.  A mask that cannot be read keeps everybody out,
-    an empty one nobody.
+    an empty one nobody.  `field` is what a mask is called.
     """
     if not mask.strip():
         return None
     try:
         hosts = read_mask(mask)
     except BadHost as error:
-        return f"ip_mask cannot be read: {error}"
+        return f"{field} cannot be read: {error}"
     client = None if address is None else read_address(address)
     if hosts.hold(client):
         return None

@@ -309,11 +309,11 @@ def service_key(folded: str) -> str:
     return "" if folded == UNKNOWN else _SERVICES.get(folded, folded)
 
 
-def login_of(user: User, *, address: str | None, service: str, class_field: str) -> Login:
-    """The login of a user as rules see it; `address` in text, `service` folded."""
+def login_of(user: User, *, address: str | None, service: str, class_field: str, classes: str | None = None) -> Login:
+    """The login of a user as rules see it; `address` in text, `service` folded, `classes` in place of the user's."""
     return Login(
         name=fold(user.name),
-        classes=classes_of(user.info.get(class_field) if user.info.text else None),
+        classes=classes_of(classes or (user.info.get(class_field) if user.info.text else None)),
         store=fold(user.store),
         service=service_key(service),
         address=None if address is None else read_address(address),

@@ -8,10 +8,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from nwauth.errors import Refused
-from nwauth.model import Record
+from nwauth.model import SECRET_FIELDS, Record
 from nwauth.names import ENCODING, ERRORS, fold, matcher
 from nwauth.passwords.inspecting import all_known
-from nwauth.policy import account
+from nwauth.policy import account, apps
 from nwauth.protocol import BadRequest, check_field
 from nwauth.provisioning.formats import HEAD_KEYS, NO_INFO, OWN_KEYS, BadPlan, Fault, Place, Raw, Rows, kind_of
 from nwauth.provisioning.plain import FIRST_LINE, Plain, line_of
@@ -186,7 +186,7 @@ class Reader:
         if not isinstance(defaults, dict):
             raise BadPlan(f"defaults: found {kind_of(defaults)}, wanted a table of fields")
         for field, value in defaults.items():
-            if field in NO_INFO:
+            if field in NO_INFO or field.lower() in SECRET_FIELDS:
                 raise BadPlan(f"defaults.{field}: it is said of each user by itself, wanted an info field")
             try:
                 text = _text(value)
@@ -300,6 +300,8 @@ def _faults_of_fields(raw: Raw, values: dict[str, str], *, suspended: bool) -> I
                 check_field(key, value)
             if folded in account.DATE_FIELDS:
                 account.check_dates({key: value})
+            if folded in SECRET_FIELDS:
+                apps.check_field(key, value)
         except (BadRequest, Refused) as error:
             yield Fault(raw.at(key), f"{key!a}: {str(error).removeprefix('malformed info: ')}")
         if folded in seen:

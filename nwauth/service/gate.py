@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Final
 
     from nwauth.model import User
+    from nwauth.policy.apps import AppPassword
     from nwauth.policy.rules import Decision, Login, Policy
     from nwauth.policy.throttle.counts import Throttle
     from nwauth.policy.throttle.tag import Tags
@@ -35,12 +36,13 @@ THROTTLE, DEFAULT = "throttle", "default"  # what is logged as the rule where no
 
 
 class Question(Record):
-    """A login as the gate is asked about it: the user, and what the server said."""
+    """A login as the gate is asked about it: the user, and what the server said; `app`: by that app password."""
 
-    __slots__ = ("address", "service", "user")
+    __slots__ = ("address", "app", "service", "user")
 
-    def __init__(self, user: User, *, address: str | None, service: str) -> None:
+    def __init__(self, user: User, *, address: str | None, service: str, app: AppPassword | None = None) -> None:
         self.user: Final = user
+        self.app: Final = app
         self.address: Final = address
         self.service: Final = service
 
@@ -149,6 +151,11 @@ class Gate:
             trace("ip_mask", outside)
             if outside is not None:
                 return outside
+        if asked.app is not None:
+            refused = asked.app.refusal(now, asked.address, None if rules is None else rules.policy.zone)
+            trace("app", refused)
+            if refused is not None:
+                return Refusal(refused.field, refused.reason)
         if rules is None:
             return None
         decision = rules.policy.decide(self.login(asked), now)
@@ -161,7 +168,13 @@ class Gate:
             from nwauth.policy.rules import login_of
 
             self._login_of = login_of
-        return self._login_of(asked.user, address=asked.address, service=asked.service, class_field=self.class_field)
+        return self._login_of(
+            asked.user,
+            address=asked.address,
+            service=asked.service,
+            class_field=self.class_field,
+            classes=None if asked.app is None else asked.app.classes,
+        )
 
     def until(self, asked: Question, instant: datetime) -> datetime | None:
         """When the answer of `refusal` is next another one (a reason or none), in UTC; None: never.
@@ -177,8 +190,12 @@ class Gate:
 
         zone = self.zone_of(rules)
         limits = account.limits(asked.user.info, zone)
+        if asked.app is not None:
+            limits += asked.app.limits(zone)
         if not limits:
             if account.refusal(asked.user.info, lambda: instant) or _outside(asked.user.ip_mask, asked.address):
+                return None
+            if asked.app is not None and asked.app.refusal(lambda: instant, asked.address, zone):
                 return None
             return None if rules is None else rules.policy.until(self.login(asked), instant)
         quiet = Gate(class_field=self.class_field)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from time import monotonic, sleep
 
 from nwauth.errors import NwauthError, Refused
+from nwauth.model import APP_PASSWORDS
 from nwauth.names import fold
 from nwauth.service.gate import THROTTLE, Question
 from nwauth.service.values import NO_SUCH_USER, WRONG_PASSWORD, Refusal
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from nwauth.model import User
     from nwauth.passwords import Passwords
+    from nwauth.policy.apps import AppPassword
     from nwauth.policy.throttle.counts import Throttle
     from nwauth.service.gate import Gate
     from nwauth.service.rulefile import InForce
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     from nwauth.stores.base import Store
 
 MAX_BURN_SECONDS = 2.0  # for an unknown user: however slow a directory was, others are to be served
+APP_LENGTHS = (20, 23)  # of an app password, typed without its hyphens or with them
+APP_SCHEME = "app-password"  # what is logged as the scheme
+LOCKED = Refusal("", "the password field lets nobody in, nor does an app password")
 UPGRADE_WAIT_SECONDS = 0.1  # for other writers: no login waits for its upgrade, which comes again with the next
 
 
@@ -125,6 +130,9 @@ class Door:
             self._own_seconds = monotonic() - began
             return WRONG_PASSWORD
         if own is None:
+            app = self._app(user, password)
+            if app is not None:
+                return self._refusal_of_app(app, in_force, asked, password, report)
             refusal = self._wrong(user, password, report)
             if refusal is not None:
                 return refusal
@@ -149,6 +157,36 @@ class Door:
         if verdict.ok:
             return None
         return Refusal("", verdict.reason, is_guess=not verdict.fits) if verdict.reason else WRONG_PASSWORD
+
+    @staticmethod
+    def _app(user: User, password: bytes) -> AppPassword | None:
+        """The app password of the user that this password is; None: it is none.
+
+        Asked before the main password: these digests cost microseconds and a hash milliseconds, and mail programs come
+        back every minute.  Whoever types a password of another form costs nothing here.
+        """
+        if len(password) not in APP_LENGTHS or APP_PASSWORDS not in user.info.text.lower():
+            return None
+        from nwauth.service.apps import matching
+
+        return matching(user, password)
+
+    def _refusal_of_app(
+        self, app: AppPassword, in_force: InForce | None, asked: Question, password: bytes, report: Report
+    ) -> Refusal | None:
+        """Why the user may not come in by this app password; None: nothing is against it."""
+        user = asked.user
+        report("scheme", APP_SCHEME)
+        report("app", app.label)
+        refusal: Refusal | None
+        if self._passwords.identify(user.stored_password, star_is_clear=self._rules.of(user).star_is_clear).login:
+            asked = Question(user, address=asked.address, service=asked.service, app=app)
+            refusal = self._gate.refusal_by(in_force, asked, self._now, report)
+        else:
+            refusal = LOCKED
+        if refusal is not None and not refusal.text:
+            self._burn(password)
+        return refusal
 
     def _renew(self, user: User, password: bytes, report: Report) -> None:
         """Store a right password again in a better scheme, where that is due; the login succeeds whatever comes of it.
@@ -189,7 +227,7 @@ class Door:
         The login succeeds whatever comes of it.
         """
         rules = self._rules.of(user)
-        if rules.migrate_to is None or self._read_only:
+        if rules.migrate_to is None or self._read_only or self._app(user, password) is not None:
             return user
         field = user.stored_password
         try:

@@ -6,8 +6,8 @@ decision is told to a callable (`Report`): the server folds the steps into one l
 
 from __future__ import annotations
 
-from nwauth.errors import NotSupported, Unavailable
-from nwauth.model import Info, User
+from nwauth.errors import NotSupported, Refused, Unavailable
+from nwauth.model import APP_PASSWORDS, SECRET_FIELDS, Info, User
 from nwauth.names import ENCODING, ERRORS, NameRules, fold, matcher
 from nwauth.policy import account
 from nwauth.service.gate import Gate, Question
@@ -16,7 +16,7 @@ from nwauth.service.values import NO_SUCH_USER, BadName, Listing, NoSuchUser, Ru
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
     from typing import Final, TypeVar
 
@@ -107,10 +107,15 @@ class Service:
             return self._in_one(lambda: self._door.check(whole, password, report, address=address, service=service))
         return self._door.check(whole, password, report, address=address, service=service)
 
-    def explain(self, name: str, trace: Report, *, address: str | None = None, service: str = "") -> Refusal | None:
-        """Why a login with the right password would be refused now; None: it would not.
+    def explain(
+        self, name: str, trace: Report, *, address: str | None = None, service: str = "", app: str | None = None
+    ) -> Refusal | None:
+        """Why a login with the right password, or the app password `app`, would be refused now; None: it would not.
 
         `trace` is told every step of a `check` that needs no password: ``name``, ``user``, and those of `Gate.refusal`.
+
+        Raises:
+            Refused: the user has no app password of this name.
         """
         whole = self.whole(name)
         trace("name", whole)
@@ -119,7 +124,12 @@ class Service:
         trace("user", user)
         if user is None:
             return NO_SUCH_USER
-        return self.gate.refusal(Question(user, address=address, service=fold(service)), self._now, silent, trace=trace)
+        asked = Question(user, address=address, service=fold(service))
+        if app is not None:
+            from nwauth.service.apps import named
+
+            asked = Question(user, address=address, service=fold(service), app=named(user, app))
+        return self.gate.refusal(asked, self._now, silent, trace=trace)
 
     def set(self, name: str, password: bytes | None, fields: Mapping[str, str], report: Report = silent) -> User:
         """Add the user, or change the one there is; a `password` of None is left alone.  Durable when it returns.
@@ -140,6 +150,7 @@ class Service:
             return made[way]
 
         def wanted(old: User | None) -> User:
+            _must_keep_secrets(fields, old)
             if old is not None:
                 stored = None if password is None else field(password, old)
                 return old.changed(stored_password=stored, info=old.info.updated(fields))
@@ -164,19 +175,39 @@ class Service:
             user = self._new_user(self.whole(user), "", Info())
         return self._stored(password, self._way_for(user))
 
-    def set_field(self, name: str, stored_password: str, report: Report = silent) -> User:
+    def set_field(
+        self, name: str, stored_password: str, report: Report = silent, *, without: Iterable[str] = ()
+    ) -> User:
         """Give the user a stored password that is made already; nobody who was deleted meanwhile comes back by it.
+
+        The info fields `without` go with it.
 
         Raises:
             NoSuchUser: there is no such user.
         """
         self._must_write()
-        return self._change(name, lambda user: _there(user).changed(stored_password=stored_password), report)
+        gone = dict.fromkeys(without, "")
+
+        def wanted(user: User | None) -> User:
+            info = _there(user).info
+            return _there(user).changed(stored_password=stored_password, info=info.updated(gone) if gone else info)
+
+        return self._change(name, wanted, report)
+
+    def set_info(self, name: str, change: Callable[[Info], Info], report: Report = silent) -> User:
+        """Give the user the info that `change` makes of what there is.
+
+        Raises:
+            NoSuchUser: there is no such user; and what `change` raises.
+        """
+        self._must_write()
+        return self._change(name, lambda user: _there(user).changed(info=change(_there(user).info)), report)
 
     def judge(self, name: str, password: bytes | None, fields: Mapping[str, str]) -> None:
         """Raises what `set` would raise for a new user of these values, and asks no store."""
         self._must_write()
         account.check_dates(fields)
+        _must_keep_secrets(fields, None)
         if password is None:
             raise NoSuchUser("does not exist")
         new = self._new_user(self.whole(name), "", Info())
@@ -186,6 +217,10 @@ class Service:
         """Add a user whose stored password is made already; False when the name is taken."""
         self._must_write()
         account.check_dates(user.info.fields())
+        if APP_PASSWORDS in user.info.text.lower():
+            from nwauth.policy import apps
+
+            apps.check_field(APP_PASSWORDS, user.info.get(APP_PASSWORDS) or "")
         name = self._allowed(self.whole(user.name))
         new = user.changed(name=name, store=self._setting.taker(name))
         report("store", new.store)
@@ -330,6 +365,17 @@ class Service:
     def _new_user(self, name: str, stored_password: str, info: Info) -> User:
         taker = self._setting.taker(self._allowed(name))
         return User(name=name, stored_password=stored_password, info=info, store=taker)
+
+
+def _must_keep_secrets(fields: Mapping[str, str], old: User | None) -> None:
+    """Refuse to make a secret by a field: who may set fields must not give a password.  To take it away is allowed.
+
+    Raises:
+        Refused: one of the fields is a secret, and another than the user has.
+    """
+    for field, value in fields.items():
+        if value and field.lower() in SECRET_FIELDS and (old is None or value != old.info.get(field)):
+            raise Refused(f"{field.lower()} is made by nwauth user app alone")
 
 
 def _there(user: User | None) -> User:

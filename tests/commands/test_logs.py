@@ -22,7 +22,7 @@ WHY_KEYS = [
     "user", "first", "last", "count", "from", "service", "store", "result", "rule", "reason", "tagged", "different",
     "words",
 ]  # fmt: skip
-LAST_KEYS = ["user", "time", "from", "service", "store"]
+LAST_KEYS = ["user", "time", "from", "service", "store", "app"]
 
 
 @pytest.fixture(params=["text", "ndjson"])
