@@ -450,6 +450,10 @@ def test_no_command_shows_what_is_stored(house: House) -> None:
         assert done.status in (0, 1), (words, done.err)
         assert digest_of_it not in done.out + done.err, words
         assert phone not in done.out + done.err, words
+    assert house.run("user", "app", "del", "bob", "phone").status == 0
+    changes = (house.folder / "nwauth.changes").read_text()
+    assert APP_PASSWORDS in changes
+    assert digest_of_it not in changes
 
 
 def test_a_copy_takes_them_along(house: House) -> None:

@@ -11,7 +11,7 @@ import os
 from typing import TYPE_CHECKING
 
 from nwauth.errors import Unavailable
-from nwauth.model import Info
+from nwauth.model import SECRET_FIELDS, Info
 from nwauth.names import fold
 from nwauth.stores.textfile import files
 
@@ -117,7 +117,8 @@ class Journal:
         return found
 
     def _shown(self, field: str, value: str) -> str:
-        is_secret = value[:1] in ("$", "{") or any(word in field.lower() for word in SECRET_WORDS)
+        name = field.lower()
+        is_secret = name in SECRET_FIELDS or value[:1] in ("$", "{") or any(word in name for word in SECRET_WORDS)
         return self._fingerprint(value) if is_secret else value
 
     def _fingerprint(self, text: str) -> str:

@@ -10,6 +10,7 @@ from itertools import repeat
 from typing import TYPE_CHECKING
 
 from nwauth.errors import Refused
+from nwauth.model import SECRET_FIELDS
 from nwauth.policy import account
 from nwauth.provisioning.formats import NO_INFO
 from nwauth.provisioning.spool import PART
@@ -168,9 +169,12 @@ def _says_nothing(key: str, values: Sequence[str]) -> bool:
 
 
 def _is_plain(keys: tuple[str, ...]) -> bool:
-    """Whether users with these keys may be plain: no two info fields are one, and each has an ordinary name."""
+    """Whether users with these keys may be plain: no two fields are one, none a secret, each of an ordinary name."""
     fields = [key for key in keys if key not in (NAME, HASH)]
-    if NAME not in keys or NO_INFO.intersection(fields) or len({field.lower() for field in fields}) < len(fields):
+    folded = {field.lower() for field in fields}
+    if NAME not in keys or len(folded) < len(fields):
+        return False
+    if NO_INFO.intersection(fields) or folded.intersection(SECRET_FIELDS):
         return False
     return all(field.isidentifier() and field.isascii() for field in fields)
 
