@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,7 +20,7 @@ from nwauth.model import APP_PASSWORDS, Info, User
 from nwauth.names import NameRules
 from nwauth.passwords import Passwords, Settings
 from nwauth.passwords.apps import digest, made_up
-from nwauth.policy.apps import MOST, AppPassword, of, written
+from nwauth.policy.apps import MOST, AppPassword, check_field, of, written
 from nwauth.policy.reading import read_policy
 from nwauth.service import FixedRules, Gate, Service, StoreRules
 from nwauth.service.apps import matching, named, with_one_more, without
@@ -32,7 +34,6 @@ from tests.serving import Child, make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from nwauth.policy.account import AccountRefusal
 
@@ -521,3 +522,18 @@ def test_a_module_behind_gets_none_for_it_compares_passwords_itself(tmp_path: Pa
     assert "compares passwords by itself: it takes no app passwords" in done.err
     with Child(outer) as child:
         assert child.ask(b"check bob " + phone.encode() + ADDRESS) == b'+OK bob config 0 quota="5"\n'
+
+
+# --- the manual ------------------------------------------------------------------------------------------------------
+
+
+def test_the_stored_form_that_the_manual_shows_is_that_of_the_password_that_it_types() -> None:
+    """docs/app-passwords.md."""
+    page = (Path(__file__).resolve().parent.parent / "docs" / "app-passwords.md").read_text()
+    fields = re.findall(r'app_passwords="(phone.*?)"', page)
+    assert len(fields) == 2
+    for field in fields:
+        check_field(APP_PASSWORDS, field)
+        found = matching(person(f'{APP_PASSWORDS}="{field}"'), b"qx7wd-3kfp9-ah2mz-uv6re")
+        assert found is not None
+        assert found.label == "phone"
