@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nwauth.changes.step import LINE_CHANGES
 from tests.commands.common import SETTINGS, base, contents, run
 from tests.stores.folders import ssha
 
@@ -158,7 +157,7 @@ def test_of_very_many_changes_the_first_have_lines_and_the_rest_are_told_by_numb
     assert (rest["users_not_told"], rest["created"], rest["changed"], rest["removed"]) == (50, 10_050, 0, 0)
     assert lines[-1]["number"] == 10_000
     undo = content(folder, "nwauth.undo/00000001").splitlines()
-    assert len(undo) == 10_050 // LINE_CHANGES + 1 + 6
+    assert sum(len(json.loads(line)) for line in undo if line[0] == "[") == 10_050
     assert json.loads(undo[-1]) == {"end": {"created": 10_050, "changed": 0, "removed": 0}}
 
 
@@ -210,5 +209,3 @@ def test_where_a_change_cannot_be_written_down_it_is_not_made(folder: str, name:
     assert done.err.endswith(": what is changed must be written down first, so nothing is changed\n")
     assert content(folder, "nwauth.txt") == before
     assert not os.path.exists(f"{folder}/nwauth.add")
-    if name == "nwauth.changes":
-        assert steps(folder) == []

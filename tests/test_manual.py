@@ -186,6 +186,12 @@ class Place:
         )
         shutil.copy(f"{self.folder}/nwauth.log", self.here)
 
+    def change(self) -> None:
+        """Have something that can be taken back."""
+        for change in ("set bob@test.com new=1", "add zoe@test.com --generate", "set bob@test.com new=3"):
+            words = [*COMMAND, "user", *change.split(), "--path", self.folder]
+            subprocess.run(words, check=True, capture_output=True)
+
     def play(self, command: str, answers: dict[str, str] | None = None) -> tuple[int, str]:
         """Run a command on a terminal; its exit status, and the screen as the manual would show it."""
         words = ("bash", "-c", command.replace(FOLDER, self.folder))
@@ -244,6 +250,8 @@ def test_an_example_of_the_reference_does_what_it_says(tmp_path: Path, example: 
         place.fill(EVE if " user add " in example else bob + EVE)
     if guarded:
         place.guard()
+    if " undo" in example:
+        place.change()
     if "--faults" in example:
         os.utime(f"{place.folder}/nwauth.txt", (1, 1))
     command = example.replace("/usr/local/dmail", FOLDER).replace("/etc/security/", "")
@@ -322,6 +330,9 @@ RECORDS = {
     "What init made": ["init", "init --dry-run"],
     "A user of a plan": ["apply users.ndjson --dry-run", "apply users.ndjson"],
     "A plan applied": ["apply users.ndjson --summary --dry-run", "apply users.ndjson --summary"],
+    "A user as before": ["undo --dry-run", "undo"],
+    "A step taken back": ["undo --summary --dry-run", "undo --summary"],
+    "A step": ["undo --list"],
     "What import made": ["import multiauth.ini --path . --dry-run", "import multiauth.ini --path ."],
     "A copy": [
         "copy --from flatfile --to sqlite:///users.db --make --dry-run",
@@ -413,6 +424,8 @@ def test_the_keys_that_are_listed_are_there_and_none_is_missing(tmp_path: Path, 
     if title in list(RECORDS)[list(RECORDS).index("A login explained") - 1 :]:
         place.guard()
     text, keys = tables()[title]
+    if RECORDS[title][0].startswith("undo"):
+        place.change()
     for command in RECORDS[title]:
         wanted = [key for key in keys if key.is_wanted(command)]
         records = printed_records(place, command)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from nwauth.changes.lines import MAX_TOLD, rest_of
 from nwauth.changes.step import Numbers
 from nwauth.errors import NwauthError
+from nwauth.stores.changes import BLOCK_CHANGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     from nwauth.changes.lines import Journal
     from nwauth.changes.step import Group, Reading, Writing
     from nwauth.changes.steps import Steps
-    from nwauth.stores.base import Change, Store
+    from nwauth.stores.base import Held, Store
+    from nwauth.stores.changes import HeldChange
 
     FindStore = Callable[[str, str], Store | None]
 
@@ -47,29 +49,31 @@ def become_of(reading: Reading, store_of: FindStore) -> list[int] | None:
     return None if len(but) == group.count else but
 
 
-def _were_made(changes: Iterable[Change], store: Store) -> bool:
+def _were_made(changes: Iterable[HeldChange], store: Store) -> bool:
     """Whether changes that are made all or none were made: the first user who stands as before or after tells.
 
     Others may have changed some since.  If nobody tells, they are taken for made: `undo` looks at each again.
     """
     for old, new in islice(changes, MAX_ASKED):
-        user = new if old is None else old
-        assert user is not None  # noqa: S101
-        found = store.lookup(user.name)
-        there = None if found is None else found.held()
-        if there == (None if old is None else old.held()):
+        there = _there((old, new), store)
+        if there == old:
             return False
-        if there == (None if new is None else new.held()):
+        if there == new:
             return True
     return True
 
 
-def _stands_as_before(change: Change, store: Store) -> bool:
+def _stands_as_before(change: HeldChange, store: Store) -> bool:
+    return _there(change, store) == change[0]
+
+
+def _there(change: HeldChange, store: Store) -> Held | None:
+    """What the store holds now of the user who was changed; of one who was renamed, under the old name."""
     old, new = change
     user = new if old is None else old
     assert user is not None  # noqa: S101
-    found = store.lookup(user.name)
-    return (None if found is None else found.held()) == (None if old is None else old.held())
+    found = store.lookup(user[0])
+    return None if found is None else found.held()
 
 
 def mend(steps: Steps, step: Writing, reading: Reading, *, at: int, store_of: FindStore, journal: Journal) -> None:
@@ -108,6 +112,7 @@ def _tell(step: Writing, reading: Reading, group: Group, journal: Journal, *, to
 def _numbers(reading: Reading) -> Numbers:
     numbers = Numbers()
     for group in reading.groups:
-        for old, new in reading.changes(group):
-            numbers.count(old, new)
+        changes = reading.held(group)
+        while some := list(islice(changes, BLOCK_CHANGES)):
+            numbers.count(some)
     return numbers

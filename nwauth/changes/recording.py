@@ -6,17 +6,19 @@ store itself tells whether it was.  Where it cannot be written, nothing is chang
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from nwauth.changes.lines import MAX_TOLD, Journal, rest_of
 from nwauth.changes.mending import Doubt, become_of, mend
 from nwauth.changes.patience import Patience
 from nwauth.changes.step import Reading
-from nwauth.changes.steps import Steps
+from nwauth.changes.steps import OPEN, Steps
 from nwauth.changes.who import who
 from nwauth.errors import NotSupported, NwauthError, Refused, Unavailable
 from nwauth.stores.around import Around
 from nwauth.stores.changes import Changes, blocks_of, users_of
+from nwauth.stores.textfile import files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
     from nwauth.changes.step import Writing
     from nwauth.model import User
-    from nwauth.stores.base import Change, Store
+    from nwauth.stores.base import Change, Held, Store
     from nwauth.stores.changes import HeldChange
 
 MAX_TRIES = 16  # of a deletion that others overtake
@@ -58,7 +60,7 @@ class Recorder:
         self._store = ""
         self._patience: Final = Patience()
         self._told = 0
-        self._last: list[Change] = []  # of the group in hand, those who get a line
+        self._last: list[HeldChange] = []  # of the group in hand, those who get a line
 
     def around(self, store: Store) -> Recording:
         """The store, every change of which is recorded here."""
@@ -79,28 +81,19 @@ class Recorder:
         assert self._step is not None  # noqa: S101
         self._last, self._is_open, self._store = [], True, store.name
         try:
-            self._step.group(store=store.name, place=store.place(), whole=whole)
+            self._step.group(store=store.name, place=place_of(store), whole=whole)
         except Unavailable as error:
             raise nothing_changed(error) from error
 
-    def add(self, old: User | None, new: User | None) -> None:
-        """One change more of the group.  Raises Unavailable."""
+    def add(self, changes: list[HeldChange]) -> None:
+        """Some changes more of the group.  Raises Unavailable."""
         assert self._step is not None  # noqa: S101
         try:
-            self._step.add(old, new)
+            self._step.add(changes)
         except Unavailable as error:
             raise nothing_changed(error) from error
-        if len(self._last) < MAX_TOLD - self._told:
-            self._last.append((old, new))
-
-    def add_all(self, changes: list[HeldChange]) -> None:
-        """Many more, as what is held.  Raises Unavailable."""
-        assert self._step is not None  # noqa: S101
-        try:
-            self._step.add_all(changes)
-        except Unavailable as error:
-            raise nothing_changed(error) from error
-        self._last += users_of(changes[: max(0, MAX_TOLD - self._told - len(self._last))], self._store)
+        room = MAX_TOLD - self._told - len(self._last)
+        self._last += changes[: max(0, room)]
 
     def restart(self) -> None:
         """Begin the group anew.  Raises Unavailable."""
@@ -133,12 +126,14 @@ class Recorder:
         assert self._step is not None  # noqa: S101
         self._is_open = False
         left_out = frozenset(but)
-        lines = [change for at, change in enumerate(self._last) if at not in left_out]
+        told = [change for at, change in enumerate(self._last) if at not in left_out]
         try:
             self._step.made(but=list(but))
-            self._journal.write(self._journal.lines(self._head, lines, store=self._store, first=self._told + 1))
+            self._journal.write(
+                self._journal.lines(self._head, users_of(told, self._store), store=self._store, first=self._told + 1)
+            )
             self._step.told()
-            self._told += len(lines)
+            self._told += len(told)
         except Unavailable as error:
             self._note(f"note: the change is made, and not written down yet ({error}): the next command does it")
             self._leave()
@@ -187,11 +182,11 @@ class Recorder:
     # --- the step ---------------------------------------------------------------------------------------------------
 
     def _begin_step(self) -> None:
-        folder = self._folder()
-        self._steps = Steps(folder)
-        self._journal = Journal(folder, key=self._steps.key, scheme_of=self._scheme_of)
+        self._steps = Steps(self._folder())
+        self._journal = self._journal_of(self._steps)
         self._told = 0
         try:
+            self._journal.must_be_writable()
             step = self._steps.begin(self._mend)
             self._head = {
                 "nwauth_undo": 1,
@@ -203,10 +198,24 @@ class Recorder:
             }
             self._step = step
             step.head(self._head)
-            self._journal.must_be_writable()
         except Unavailable as error:
             self._forget()
             raise nothing_changed(error) from error
+
+    def mend(self, steps: Steps) -> None:
+        """Finish what commands that were killed have left open, if there is any.  Raises Unavailable."""
+        if not any(step.name.endswith(OPEN) for step in steps.summaries()):
+            return
+        self._journal = self._journal_of(steps)
+        self._journal.must_be_writable()
+        try:
+            with steps.locked() as at:
+                self._mend(steps, at)
+        except OSError as error:
+            raise files.trouble("write", steps.path, error) from error
+
+    def _journal_of(self, steps: Steps) -> Journal:
+        return Journal(os.path.dirname(steps.path), key=steps.key, scheme_of=self._scheme_of)
 
     def _mend(self, steps: Steps, at: int) -> None:
         """Finish what commands that were killed have left open, as far as their stores can tell now."""
@@ -215,7 +224,7 @@ class Recorder:
 
     def _store_of(self, name: str, place: str) -> Store | None:
         store = self._stores.get(name)
-        return store if store is not None and store.place() == place else None
+        return store if store is not None and place_of(store) == place else None
 
     def _forget(self) -> None:
         """The step has changed nothing, and cannot be written."""
@@ -234,6 +243,12 @@ class Recorder:
             self._step, self._is_open = None, False
 
 
+def place_of(store: Store) -> str:
+    """Where a store's users are, wherever the command is typed."""
+    path, comma, rest = store.place().partition(",")
+    return (os.path.abspath(path) if os.path.exists(path) else path) + comma + rest
+
+
 def nothing_changed(error: Unavailable) -> Unavailable:
     """What to raise where a change cannot be written down."""
     return Unavailable(f"{error}: what is changed must be written down first, so nothing is changed")
@@ -246,13 +261,16 @@ class Recording(Around):
         super().__init__(inner)
         self._recorder: Final = recorder
 
+    def held(self, pattern: str = "") -> Iterator[list[Held]]:
+        return self.inner.held(pattern)
+
     def put(self, user: User) -> bool:
         return bool(self._one(None, user, lambda: self.inner.put(user)))
 
     def put_all(self, users: Sequence[User]) -> list[User]:
         if not users:
             return []
-        self._begin([(None, user) for user in users])
+        self._begin([(None, user.held()) for user in users])
         try:
             taken = self.inner.put_all(users)
         except BaseException:
@@ -270,7 +288,7 @@ class Recording(Around):
         self._recorder.settle(self.inner)
 
     def change_all(self, changes: Iterable[Change]) -> None:
-        written = _Written(changes, self.inner.name, self._recorder)
+        written = _Written(changes, self._recorder, store=self.inner.name)
         self._recorder.begin(self.inner, whole=True)
         try:
             self.inner.change_all(written)
@@ -310,14 +328,13 @@ class Recording(Around):
         found = self.inner.lookup(name)
         return None if found is None else self.inner.confirm(found)
 
-    def _begin(self, changes: Iterable[Change]) -> None:
+    def _begin(self, changes: list[HeldChange]) -> None:
         self._recorder.begin(self.inner)
-        for old, new in changes:
-            self._recorder.add(old, new)
+        self._recorder.add(changes)
         self._recorder.ready()
 
     def _one(self, old: User | None, new: User | None, work: Callable[[], bool | None]) -> bool | None:
-        self._begin([(old, new)])
+        self._begin([(None if old is None else old.held(), None if new is None else new.held())])
         try:
             done = work()
         except (Refused, NotSupported):
@@ -339,7 +356,7 @@ class _Written(Changes):
     It needs them all before it can make any of them last: what makes all or none cannot do otherwise.
     """
 
-    def __init__(self, changes: Iterable[Change], store: str, recorder: Recorder) -> None:
+    def __init__(self, changes: Iterable[Change], recorder: Recorder, *, store: str) -> None:
         super().__init__(store)
         self._changes: Final = changes
         self._recorder: Final = recorder
@@ -357,7 +374,7 @@ class _Written(Changes):
         self._begun = True
         self.count = 0
         for block in blocks_of(self._changes):
-            self._recorder.add_all(block)
+            self._recorder.add(block)
             self.count += len(block)
             yield block
         self._recorder.ready()

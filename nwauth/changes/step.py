@@ -15,7 +15,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from nwauth.errors import Unavailable
-from nwauth.model import User
+from nwauth.stores.changes import users_of
 from nwauth.stores.textfile import files
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from nwauth.stores.base import Change
     from nwauth.stores.changes import HeldChange
 
-LINE_CHANGES = 200
 WRITE_BYTES = 1 << 20
 TAIL_BYTES = 4096  # the last line is shorter
 COMPACT = json.JSONEncoder(separators=(",", ":"))
@@ -38,14 +37,13 @@ class Numbers:
     def __init__(self) -> None:
         self.created = self.changed = self.removed = 0
 
-    def count(self, old: User | None, new: User | None) -> None:
-        """One more."""
-        if old is None:
-            self.created += 1
-        elif new is None:
-            self.removed += 1
-        else:
-            self.changed += 1
+    def count(self, changes: list[HeldChange]) -> None:
+        """Some more."""
+        created = sum(old is None for old, _ in changes)
+        removed = sum(new is None for _, new in changes)
+        self.created += created
+        self.removed += removed
+        self.changed += len(changes) - created - removed
 
     @property
     def all(self) -> int:
@@ -74,7 +72,6 @@ class Writing:
         self._group_at = group_at
         self._count = 0
         self._group = Numbers()
-        self._waiting: list[Any] = []
         self._lines: list[bytes] = []
         self._bytes = 0
 
@@ -96,32 +93,24 @@ class Writing:
     def drop(self) -> None:
         """Take back what was written of the group."""
         self._size, self._count, self._group = self._group_at, 0, Numbers()
-        self._waiting, self._lines, self._bytes = [], [], 0
+        self._lines, self._bytes = [], 0
         try:
             os.ftruncate(self.fd, self._size)
         except OSError as error:
             raise self._trouble(error) from error
 
-    def add(self, old: User | None, new: User | None) -> None:
-        """One change more of the group.  Raises Unavailable."""
-        self._group.count(old, new)
-        self._waiting.append((None if old is None else old.held(), None if new is None else new.held()))
-        if len(self._waiting) >= LINE_CHANGES:
-            self._end_line()
-
-    def add_all(self, changes: list[HeldChange]) -> None:
-        """Many, as what is held.  Raises Unavailable."""
-        self._end_line()
-        self._group.created += sum(old is None for old, _ in changes)
-        self._group.removed += sum(new is None for _, new in changes)
-        self._group.changed += sum(old is not None and new is not None for old, new in changes)
-        for at in range(0, len(changes), LINE_CHANGES):
-            self._waiting = changes[at : at + LINE_CHANGES]
-            self._end_line()
+    def add(self, changes: list[HeldChange]) -> None:
+        """Some changes more of the group.  Raises Unavailable."""
+        self._group.count(changes)
+        self._count += len(changes)
+        line = _line(changes)
+        self._lines.append(line)
+        self._bytes += len(line)
+        if self._bytes > WRITE_BYTES:
+            self._flush()
 
     def ready(self) -> int:
         """All changes of the group are there, durably; how many.  Raises Unavailable: the store is not to be asked."""
-        self._end_line()
         self._flush()
         self._write({"ready": self._count})
         try:
@@ -151,16 +140,6 @@ class Writing:
     def close(self) -> None:
         """Close the file, and with it the lock."""
         os.close(self.fd)
-
-    def _end_line(self) -> None:
-        if self._waiting:
-            self._count += len(self._waiting)
-            line = _line(self._waiting)
-            self._lines.append(line)
-            self._bytes += len(line)
-            self._waiting = []
-            if self._bytes > WRITE_BYTES:
-                self._flush()
 
     def _flush(self) -> None:
         self._put(b"".join(self._lines))
@@ -252,15 +231,16 @@ class Reading:
                 self.head = record
 
     def changes(self, group: Group) -> Iterator[Change]:
-        """The changes of a group that were made, as far as is known.  Raises Unavailable."""
+        """The changes of a group that were made.  Raises Unavailable."""
+        return users_of(self.held(group), group.store)
+
+    def held(self, group: Group) -> Iterator[HeldChange]:
+        """The same, as what the store holds.  Raises Unavailable."""
         return (change for at, change in enumerate(self.planned(group)) if at not in group.but)
 
-    def planned(self, group: Group) -> Iterator[Change]:
-        """The changes of a group, made or not.  Raises Unavailable."""
-        if not group.is_ready:
-            return
-        at = group.start
-        left = group.count
+    def planned(self, group: Group) -> Iterator[HeldChange]:
+        """The changes of a group, made or not, as what the store holds.  Raises Unavailable."""
+        at, left = group.start, group.count if group.is_ready else 0
         while left:
             try:
                 self._file.seek(at)
@@ -268,10 +248,9 @@ class Reading:
             except OSError as error:
                 raise files.trouble("read", self.path, error) from error
             at += len(line)
-            pairs = _pairs(line, self.path)
-            left -= len(pairs)
-            for old, new in pairs:
-                yield _user(old, group.store), _user(new, group.store)
+            changes = _changes(line, self.path)
+            left -= len(changes)
+            yield from changes
 
 
 def read_ends(fd: int) -> tuple[dict[str, Any] | None, dict[str, int] | None]:
@@ -297,15 +276,11 @@ def _record(line: bytes) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _pairs(line: bytes, path: str) -> list[Any]:
+def _changes(line: bytes, path: str) -> list[HeldChange]:
     try:
         found = json.loads(line)
     except ValueError:
         found = None
     if not isinstance(found, list) or not found:
         raise Unavailable(f"{path}: is damaged: found no changes where some must be")
-    return found
-
-
-def _user(held: list[str] | None, store: str) -> User | None:
-    return None if held is None else User.of(tuple(held), store=store)
+    return [(old and tuple(old), new and tuple(new)) for old, new in found]

@@ -144,6 +144,7 @@ root = LazyGroup(
         "apply": "apply:apply",
         "import": "importing:import_",
         "copy": "copy:copy",
+        "undo": "undo:undo",
         "merge": "merge:merge",
         "hash": "hashes:hashes",
         "log": "logs:logs",

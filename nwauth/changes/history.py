@@ -1,0 +1,69 @@
+"""The steps of a folder as a history: which stand, which were taken back, and which is the last."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nwauth.changes.steps import OPEN
+from nwauth.errors import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Final
+
+    from nwauth.changes.steps import Summary
+
+DONE, UNDONE, UNFINISHED = "done", "undone", "unfinished"
+
+
+class History:
+    """The steps, by their numbers, and the state of each."""
+
+    def __init__(self, steps: Iterable[Summary]) -> None:
+        self.steps: Final = {step.number: step for step in steps}
+        self._undone: Final[set[int]] = set()
+        for step in self.steps.values():
+            self._note(step)
+
+    def _note(self, step: Summary) -> None:
+        """A step that takes another back; if that took one back itself, the first stands again."""
+        undoes, takes = undoes_of(step), True
+        while undoes is not None:
+            (self._undone.add if takes else self._undone.discard)(undoes)
+            found = self.steps.get(undoes)
+            undoes, takes = None if found is None else undoes_of(found), not takes
+
+    def state(self, step: Summary) -> str:
+        """``done``, ``undone``, or ``unfinished``: its command is at work, or was killed and nobody can tell yet."""
+        if step.name.endswith(OPEN):
+            return UNFINISHED
+        return UNDONE if step.number in self._undone else DONE
+
+    def step(self, number: int) -> Summary:
+        """The step of that number.  Raises Refused: there is none."""
+        if number not in self.steps:
+            raise Refused(f"there is no step {number}: nwauth undo --list shows those that there are")
+        return self.steps[number]
+
+    def last(self) -> Summary:
+        """The last one that stands and takes no other back.
+
+        Raises:
+            Refused: there is none, or one that is not finished comes before it.
+        """
+        for step in reversed(self.steps.values()):
+            state = self.state(step)
+            if state == UNFINISHED:
+                raise Refused(
+                    f"step {step.number} ({step.head['command']}) is at work, or was killed and its store cannot tell"
+                    f" what became of it: wait for it, or give the number of another step"
+                )
+            if state == DONE and undoes_of(step) is None:
+                return step
+        raise Refused("there is nothing to take back: nwauth undo --list shows what there was")
+
+
+def undoes_of(step: Summary) -> int | None:
+    """The number of the step that this one takes back."""
+    number = step.head.get("undoes")
+    return number if isinstance(number, int) else None

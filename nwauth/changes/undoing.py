@@ -1,0 +1,251 @@
+"""A step taken back: whoever it changed is as before, in the very form that was stored."""
+
+from __future__ import annotations
+
+import json
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from nwauth.changes.step import Numbers
+from nwauth.errors import NotSupported, Refused, Unavailable
+from nwauth.names import fold
+from nwauth.provisioning.differing import Standing
+from nwauth.provisioning.spool import PART, Spool, place
+from nwauth.stores.changes import BLOCK_CHANGES, Changes, users_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Final
+
+    from nwauth.changes.step import Reading
+    from nwauth.model import User
+    from nwauth.stores.base import Change, Held, Store
+    from nwauth.stores.changes import HeldChange
+
+FEW_USERS = 1000  # so many are asked for one by one: a listing of the whole store takes longer
+MAX_LISTED = 20
+
+
+class Undoing:
+    """Takes a step back, in three steps of its own: `read`, `compare`, `apply`.
+
+    `numbers` are those of the users who are to be as before; `as_before` are so already; `others` have been changed
+    since, and some of them are named in `listed`.
+    """
+
+    def __init__(self, reading: Reading, store_of: Callable[[str, str], Store | None]) -> None:
+        self.numbers: Final = Numbers()
+        self.as_before = self.others = self.compared = 0
+        self.listed: Final[list[str]] = []
+        self._reading: Final = reading
+        self._store_of: Final = store_of
+        self._parts: Final[list[_Part]] = []
+        self._renaming: Change | None = None
+
+    def close(self) -> None:
+        """Give the files back."""
+        for part in self._parts:
+            part.close()
+
+    def read(self) -> None:
+        """Find what the step has changed, of each user before the first change and after the last.
+
+        Raises:
+            Refused: it was made in a store that is not there.
+            Unavailable: its file cannot be read.
+        """
+        parts: dict[tuple[str, str], _Part] = {}
+        for group in self._reading.groups:
+            where = group.store, group.place
+            if where not in parts:
+                store = self._store_of(*where)
+                if store is None:
+                    raise Refused(f"it was made in {group.place}, which is no store of nwauth.toml")
+                parts[where] = _Part(store, group.store)
+                self._parts.append(parts[where])
+            for old, new in self._reading.held(group):
+                parts[where].add(old, new)
+        if len(self._parts) == 1:
+            self._renaming = self._parts[0].renaming()
+
+    def compare(self) -> None:
+        """Find who stands in the store as the step has left them.  Raises Unavailable."""
+        for part in self._parts:
+            for before, after, there in part.beside_store():
+                self.compared += 1
+                if there == before:
+                    self.as_before += 1
+                elif there == after:
+                    part.put_aside(after, before)
+                    self.numbers.count([(after, before)])
+                else:
+                    self.others += 1
+                    user = before or after
+                    assert user is not None  # noqa: S101
+                    if len(self.listed) < MAX_LISTED:
+                        self.listed.append(user[0])
+
+    def changes(self) -> Iterator[tuple[str, Change]]:
+        """What is to be changed back, by name, each with the name of its store."""
+        for part in self._parts:
+            for change in part.back:
+                yield part.store.name, change
+
+    def apply(self) -> None:
+        """Take it back, in each store as a whole where the store can do that.
+
+        Raises:
+            Refused: the store cannot hold one of the users any more.
+            Unavailable: it cannot be done now, or somebody has changed one of them this instant.
+        """
+        if self._renaming is not None and self.numbers.all == 2:
+            old, new = self._renaming
+            assert old is not None  # noqa: S101
+            assert new is not None  # noqa: S101
+            done = self._parts[0].store.rename(new, old)
+            if done:
+                return
+            if done is False:
+                raise overtaken(old.name)
+        for part in self._parts:
+            part.apply()
+
+
+class _Part:
+    """What a step has changed in one store."""
+
+    def __init__(self, store: Store, name: str) -> None:
+        self.store: Final = store
+        self._name: Final = name
+        self._made: Final = Spool()
+        self._waiting: list[str] = []
+        self._count = 0
+        self._renamed: HeldChange | None = None
+        self.back: Final = _Back(name)
+
+    def close(self) -> None:
+        """Give the files back."""
+        self._made.close()
+        self.back.close()
+
+    def add(self, old: Held | None, new: Held | None) -> None:
+        """A change more; one of a name is a user who goes, and another who comes."""
+        if old is not None and new is not None and fold(old[0]) != fold(new[0]):
+            self._renamed = old, new
+            self.add(old, None)
+            self.add(None, new)
+            return
+        user = old or new
+        assert user is not None  # noqa: S101
+        self._waiting.append(PART.join((place(fold(user[0])), f"{self._count:012}", json.dumps((old, new)))))
+        self._count += 1
+        if len(self._waiting) >= BLOCK_CHANGES:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._made.add(self._waiting)
+        self._waiting = []
+
+    def renaming(self) -> Change | None:
+        """The only change, if it was one of a name in one step: some stores keep more of a user than we know."""
+        if self._renamed is None or self._count != 2:
+            return None
+        return next(users_of([self._renamed], self._name))
+
+    def beside_store(self) -> Iterator[tuple[Held | None, Held | None, Held | None]]:
+        """Of each user who differs by it: before, after, and what stands in the store now."""
+        self._flush()
+        standing = Standing(self.store.held()) if self._made.count > FEW_USERS else None
+        for key, before, after in self._net():
+            user = before or after
+            assert user is not None  # noqa: S101
+            there = None
+            if standing is not None:
+                for _ in standing.before(key):
+                    pass
+                there = standing.at(key)
+            if standing is None or (there is None and (standing.odd or not key.isascii())):
+                there = self._known(user[0])
+            yield before, after, there
+
+    def _net(self) -> Iterator[tuple[str, Held | None, Held | None]]:
+        for key, rows in groupby(self._made, lambda row: row[: row.index(PART)]):
+            changes = [json.loads(row.rpartition(PART)[2]) for row in rows]
+            before, after = changes[0][0], changes[-1][1]
+            if before != after:
+                yield key, before and tuple(before), after and tuple(after)
+
+    def _known(self, name: str) -> Held | None:
+        found = self.store.lookup(name)
+        found = None if found is None else self.store.confirm(found)
+        return None if found is None else found.held()
+
+    def put_aside(self, now: Held | None, then: Held | None) -> None:
+        """A change that is to be made."""
+        self.back.add(now, then)
+
+    def apply(self) -> None:
+        """Make the changes.  Raises as `Undoing.apply`."""
+        self.back.flush()
+        if self.back.count < 2:
+            for change in self.back:
+                self._change_one(*change)
+            return
+        try:
+            self.store.change_all(self.back)
+        except NotSupported:
+            for change in self.back:
+                self._change_one(*change)
+
+    def _change_one(self, now: User | None, then: User | None) -> None:
+        if now is None:
+            assert then is not None  # noqa: S101
+            done = self.store.put(then)
+        elif then is None:
+            done = self.store.delete(now.name, only=now)
+        else:
+            done = self.store.replace(now, then)
+        if not done:
+            user = then if now is None else now
+            assert user is not None  # noqa: S101
+            raise overtaken(user.name)
+
+
+class _Back(Changes):
+    """The changes that take a step back, put aside in their order."""
+
+    def __init__(self, store: str) -> None:
+        super().__init__(store)
+        self.count = 0
+        self._rows: Final = Spool()
+        self._waiting: list[str] = []
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._rows.close()
+
+    def add(self, now: Held | None, then: Held | None) -> None:
+        """One more."""
+        user = now or then
+        assert user is not None  # noqa: S101
+        self._waiting.append(PART.join((place(fold(user[0])), json.dumps((now, then)))))
+        self.count += 1
+        if len(self._waiting) >= BLOCK_CHANGES:
+            self.flush()
+
+    def flush(self) -> None:
+        """All that was added is there."""
+        self._rows.add(self._waiting)
+        self._waiting = []
+
+    def blocks(self) -> Iterator[list[HeldChange]]:
+        """All of them, by name."""
+        self.flush()
+        for rows in self._rows.blocks():
+            said = [json.loads(row.rpartition(PART)[2]) for row in rows]
+            yield [(now and tuple(now), then and tuple(then)) for now, then in said]
+
+
+def overtaken(name: str) -> Unavailable:
+    """What to raise where somebody else has changed a user this instant."""
+    return Unavailable(f"{name!a} has been changed by others this instant: run it again")

@@ -1,0 +1,215 @@
+"""``nwauth undo``: the last change taken back, or the last apply or import as a whole."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from nwauth.changes.history import UNFINISHED, History, undoes_of
+from nwauth.changes.recording import place_of
+from nwauth.changes.steps import Steps
+from nwauth.changes.undoing import Undoing
+from nwauth.commands.apply import changed_fields
+from nwauth.commands.command import command, dry_run_option
+from nwauth.commands.session import changes_folder
+from nwauth.commands.table import visible
+from nwauth.errors import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from nwauth.changes.steps import Summary
+    from nwauth.commands.output import Row
+    from nwauth.commands.session import Session
+    from nwauth.model import User
+    from nwauth.stores.base import Store
+
+COLUMNS = ("step", "user", "change", "dry_run", "store", "scheme", "fields")
+LIST_COLUMNS = (
+    *("step", "time", "command", "state", "undoes", "created", "changed", "removed", "account", "login", "sudo_user"),
+)
+LIST_SHOWN = ("step", "time", "command", "account", "created", "changed", "removed", "state")
+WORDS = {"created": "added again", "changed": "changed back", "removed": "removed"}
+
+
+@command(
+    "undo",
+    examples=("nwauth undo --dry-run", "nwauth undo", "nwauth undo --list", "nwauth undo 2", "nwauth undo --last 3"),
+)
+@click.argument("number", metavar="[STEP]", type=click.IntRange(min=1), required=False)
+@click.option("--list", "lists", is_flag=True, help="Show the steps that can be taken back, the newest first.")
+@click.option("--last", metavar="N", type=click.IntRange(min=1), help="Take back the last N steps, one by one.")
+@click.option("--skip-changed", is_flag=True, help="Leave those who have been changed since; take back the others.")
+@click.option("--summary", is_flag=True, help="Print one record of numbers, and none of users.")
+@dry_run_option
+def undo(
+    session: Session,
+    *,
+    number: int | None,
+    lists: bool,
+    last: int | None,
+    skip_changed: bool,
+    summary: bool,
+    dry_run: bool,
+) -> int:
+    """Take back the last change, or the last apply or import as a whole: users are as before, with their passwords.
+
+    A step is all that one command has changed. With its number, that one is taken back; so is an undo, which is a step
+    itself. Undo again takes back the step before.
+
+    Who has been changed since, by a command, at a login, or by hand, is named, and nothing is done. Exit status 1:
+    somebody has, or there is nothing to take back.
+    """
+    if lists and (number or last or skip_changed or summary or dry_run):
+        raise click.UsageError("--list shows all steps, and goes with no other option of undo")
+    if last is not None and (number is not None or (dry_run and last > 1)):
+        raise click.UsageError(
+            "--last N takes back several, each behind the other: it goes with no STEP and no --dry-run"
+        )
+    steps = Steps(changes_folder(session.config))
+    if lists:
+        return _list(session, steps)
+    for _ in range(last or 1):
+        _undo(session, steps, number=number, skip_changed=skip_changed, summary=summary, dry_run=dry_run)
+    return 0
+
+
+def _list(session: Session, steps: Steps) -> int:
+    history = History(steps.summaries())
+    rows = [_listed(history, step) for step in reversed(history.steps.values())]
+    if session.results.form == "table":  # a line each on a usual screen
+        rows = [{**row, "time": str(row["time"])[:16].replace("T", " ")} for row in rows]
+    session.results.rows(LIST_COLUMNS, rows, shown=LIST_SHOWN)
+    return 0
+
+
+def _listed(history: History, step: Summary) -> Row:
+    """A step as it is printed: these keys are a promise."""
+    numbers = step.end or dict.fromkeys(("created", "changed", "removed"))
+    known = {**step.head, **numbers, "step": step.number, "state": history.state(step), "undoes": undoes_of(step)}
+    return {key: known.get(key) for key in LIST_COLUMNS}
+
+
+# --- taking back -----------------------------------------------------------------------------------------------------
+
+
+def _undo(
+    session: Session, steps: Steps, *, number: int | None, skip_changed: bool, summary: bool, dry_run: bool
+) -> None:
+    stores = {one.name: session.store_of(one) for one in session.config.stores if not one.read_only}
+    session.recorder.mend(steps)
+    history = History(steps.summaries())
+    step = history.last() if number is None else history.step(number)
+    if history.state(step) == UNFINISHED:
+        raise Refused(f"step {step.number} is at work, or was killed and its store cannot tell what became of it")
+    reading = steps.read(step.name)
+    undoing = Undoing(reading, lambda name, place: _store_of(stores, name, place))
+    try:
+        with session.progress("comparing", lambda: undoing.compared):
+            _compare(undoing, step)
+        if undoing.others and not skip_changed:
+            raise Refused(_others_told(undoing, step))
+        if undoing.numbers.all and not dry_run:
+            session.recorder.close()
+            session.recorder.facts["undoes"] = step.number
+            with session.logged("undo", step=step.number, **undoing.numbers.record()), session.progress("changing"):
+                undoing.apply()
+            session.recorder.close()
+        _tell(session, undoing, step, summary=summary, dry_run=dry_run)
+    finally:
+        undoing.close()
+        reading.close()
+
+
+def _compare(undoing: Undoing, step: Summary) -> None:
+    try:
+        undoing.read()
+    except Refused as error:
+        raise Refused(f"{_called(step)} cannot be taken back from here: {error}") from None
+    undoing.compare()
+
+
+def _store_of(stores: Mapping[str, Store], name: str, place: str) -> Store | None:
+    """The store that a step was made in: the one that lies there, else the one that is called so now."""
+    there = [store for store in stores.values() if place_of(store) == place]
+    return next((store for store in there if store.name == name), there[0] if there else stores.get(name))
+
+
+def _called(step: Summary) -> str:
+    return f"step {step.number} ({step.head['command']}, {step.head['time']})"
+
+
+def _others_told(undoing: Undoing, step: Summary) -> str:
+    names = ", ".join(map(repr, map(visible, undoing.listed))) + (
+        ", ..." if undoing.others > len(undoing.listed) else ""
+    )
+    who = f"{undoing.others:,} users have" if undoing.others > 1 else "1 user has"
+    return (
+        f"{who} been changed since {_called(step)}: {names}: nothing is taken back; take back later steps first"
+        " (nwauth undo --list), or --skip-changed leaves them as they are"
+    )
+
+
+# --- telling ---------------------------------------------------------------------------------------------------------
+
+
+def _tell(session: Session, undoing: Undoing, step: Summary, *, summary: bool, dry_run: bool) -> None:
+    counts = {
+        "step": step.number,
+        "dry_run": dry_run,
+        **undoing.numbers.record(),
+        "as_before": undoing.as_before,
+        "skipped": undoing.others,
+    }
+    words = _in_words(counts, step)
+    if summary:
+        session.results.record(counts, words)
+        return
+    if dry_run or not session.choices.quiet:
+        session.results.records(COLUMNS, _records(session, undoing, step, dry_run=dry_run), told)
+    session.note(words)
+
+
+def _in_words(counts: Row, step: Summary) -> str:
+    would = "would be " if counts["dry_run"] else ""
+    done = [f"{counts[kind]:,} {would}{words}" for kind, words in WORDS.items() if counts[kind]]
+    done += [f"{counts['as_before']:,} as before already"] if counts["as_before"] else []
+    done += [f"{counts['skipped']:,} changed since, and left"] if counts["skipped"] else []
+    return f"{_called(step)}: {', '.join(done) or 'nothing to take back'}"
+
+
+def _records(session: Session, undoing: Undoing, step: Summary, *, dry_run: bool) -> Iterator[Row]:
+    """What becomes of each user.  The keys are a promise."""
+    for store, (old, new) in undoing.changes():
+        user = new if old is None else old
+        assert user is not None  # noqa: S101
+        yield {
+            "step": step.number,
+            "user": user.name,
+            "change": "created" if old is None else "removed" if new is None else "changed",
+            "dry_run": dry_run,
+            "store": store,
+            "scheme": _scheme(session, old, new),
+            "fields": changed_fields(old, new),
+        }
+
+
+def _scheme(session: Session, old: User | None, new: User | None) -> str | None:
+    if new is None or (old is not None and old.stored_password == new.stored_password):
+        return None
+    return session.identify(new.stored_password, store=new.store).name
+
+
+def told(record: Row) -> str:
+    """The record of a user in words: a line each for what differs."""
+    would = "would be " if record["dry_run"] else ""
+    rows = {"password": f"as before, {record['scheme']}"} if record["scheme"] else {}
+    fields = record["fields"]
+    assert isinstance(fields, dict)  # noqa: S101
+    for name, values in fields.items():
+        was, now = values["old"], values["new"]
+        rows[name] = now if was is None else f"{was} -> {'(removed)' if now is None else now}"
+    wide = max(map(len, rows), default=0)
+    head = f"{record['user']} {would}{WORDS[str(record['change'])]}"
+    return "\n".join(map(visible, [head, *(f"  {name:{wide}}  {text}" for name, text in rows.items())]))

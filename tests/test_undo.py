@@ -1,0 +1,297 @@
+"""``nwauth undo``: users are as before, in the very form that was stored, or nothing is done and it is said why."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nwauth.build import build
+from nwauth.commands.group import run_command
+from nwauth.config import read
+from tests.commands.common import COMMAND, SETTINGS, Run, base, environment, run
+from tests.serving import IN_CI
+from tests.stores.folders import ssha
+from tests.test_changes import content, journal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FIELD, OTHER = ssha("secret"), ssha("other")
+ODD = 'quota="5" free text, QUOTA="7"  two  blanks '
+USERS = f'bob@test.com:{FIELD}:{ODD}\nEve@test.com:*geheim:\ncarl:{FIELD}:fwd="a@b"\n'.encode()
+SQL = '[[stores]]\nkind = "sql"\nurl = "sqlite:///{folder}/users.db"\n'
+
+
+def fresh(path: Path | str, kind: str = "flatfile") -> str:
+    """A folder with users in it."""
+    folder = base(str(path), users=USERS)
+    if kind == "sqlite":
+        assert run(folder, "copy", "--from", "flatfile", "--to", "sqlite:///users.db", "--make").status == 0
+        with open(f"{folder}/nwauth.toml", "w", encoding="ascii") as file:
+            file.write(SQL.format(folder=folder) + SETTINGS.partition("settle_seconds = 0.0\n")[2])
+        subprocess.run(["rm", "-r", f"{folder}/nwauth.undo", f"{folder}/nwauth.changes"], check=True)
+    return folder
+
+
+@pytest.fixture(params=["flatfile", "sqlite"])
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return fresh(tmp_path, request.param)
+
+
+def stored(folder: str) -> list[tuple[str, ...]]:
+    """All that is held of every user."""
+    store = build(read(folder)).store
+    try:
+        return [user.held() for user in store.search()]
+    finally:
+        store.close()
+
+
+def done(folder: str, *words: str, stdin: bytes = b"") -> Run:
+    found = run(folder, *words, stdin=stdin)
+    assert found.status == 0, found
+    return found
+
+
+def records(found: Run) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in found.out.splitlines()]
+
+
+def undo_list(folder: str) -> list[tuple[int, str, str]]:
+    return [(row["step"], row["command"], row["state"]) for row in records(done(folder, "undo", "--list"))]
+
+
+# --- what is taken back ----------------------------------------------------------------------------------------------
+
+CHANGES = [
+    ["user", "add", "zoe@test.com", "--hash", FIELD, "quota=9"],
+    ["user", "set", "bob@test.com", "quota=6", "new=1"],
+    ["user", "passwd", "eve@test.com", "--hash", OTHER],
+    ["user", "rename", "bob@test.com", "rob@test.com"],
+    ["user", "rename", "bob@test.com", "BOB@test.com"],
+    ["user", "suspend", "carl"],
+    ["user", "del", "--yes", "bob@test.com", "carl"],
+]
+
+
+@pytest.mark.parametrize("words", CHANGES, ids=" ".join)
+def test_a_change_is_taken_back_byte_for_byte_and_made_again_by_another_undo(folder: str, words: list[str]) -> None:
+    before = stored(folder)
+    done(folder, *words)
+    after = stored(folder)
+    assert after != before
+    done(folder, "undo")
+    assert stored(folder) == before
+    done(folder, "undo", "2")
+    assert stored(folder) == after
+    done(folder, "undo")
+    assert stored(folder) == before
+
+
+def test_a_plan_is_taken_back_as_a_whole(folder: str) -> None:
+    before = stored(folder)
+    plan = [{"name": "bob@test.com", "quota": 9}, {"name": "eve@test.com", "state": "absent"}]
+    plan += [{"name": f"new{number:04d}", "password_hash": FIELD} for number in range(1500)]
+    lines = "".join(json.dumps(row) + "\n" for row in plan).encode()
+    done(folder, "apply", "-", "--input", "ndjson", stdin=lines)
+    assert len(stored(folder)) == 1502
+    found = done(folder, "undo", "--summary")
+    assert records(found) == [
+        {"step": 1, "dry_run": False, "created": 1, "changed": 1, "removed": 1500, "as_before": 0, "skipped": 0}
+    ]
+    assert stored(folder) == before
+
+
+def test_a_dry_run_shows_each_field_and_changes_nothing(folder: str) -> None:
+    done(folder, "user", "set", "bob@test.com", "quota=6", "new=1")
+    after = stored(folder)
+    found = done(folder, "undo", "--dry-run")
+    assert records(found) == [
+        {
+            "step": 1,
+            "user": "bob@test.com",
+            "change": "changed",
+            "dry_run": True,
+            "store": "flatfile" if "users.db" not in os.listdir(folder) else "sql",
+            "scheme": None,
+            "fields": {"quota": {"old": "6", "new": "7"}, "new": {"old": "1", "new": None}},
+        }
+    ]
+    assert found.err.endswith("): 1 would be changed back\n")
+    assert stored(folder) == after
+    assert undo_list(folder) == [(1, "user set", "done")]
+
+
+def test_the_last_steps_are_taken_back_one_behind_the_other(folder: str) -> None:
+    before = stored(folder)
+    for words in CHANGES[:3]:
+        done(folder, *words)
+    done(folder, "undo", "--last", "3")
+    assert stored(folder) == before
+    assert [state for _, _, state in undo_list(folder)] == ["done", "done", "done", "undone", "undone", "undone"]
+    assert run(folder, "undo").status == 1
+
+
+def test_a_step_is_taken_back_by_its_number_where_later_ones_are_about_others(folder: str) -> None:
+    done(folder, "user", "set", "bob@test.com", "quota=6")
+    done(folder, "user", "set", "carl", "quota=6")
+    done(folder, "undo", "1")
+    assert [user[5] for user in stored(folder) if user[0] in ("bob@test.com", "carl")] == [ODD, 'fwd="a@b" quota="6"']
+    again = done(folder, "undo", "1")
+    assert (again.out, again.err.endswith("): 1 as before already\n")) == ("", True)
+
+
+def test_an_undo_is_in_the_journal_too(folder: str) -> None:
+    done(folder, "user", "set", "carl", "new=6")
+    done(folder, "undo")
+    assert [(line["command"], line["before"], line["after"]) for line in journal(folder)] == [
+        ("user set", {}, {"info.new": "6"}),
+        ("undo", {"info.new": "6"}, {}),
+    ]
+
+
+# --- what is refused -------------------------------------------------------------------------------------------------
+
+
+def test_who_has_been_changed_since_is_named_and_nothing_is_done(folder: str) -> None:
+    done(folder, "user", "del", "--yes", "bob@test.com", "carl", "eve@test.com")
+    done(folder, "user", "add", "CARL", "--hash", OTHER)
+    now = stored(folder)
+    found = run(folder, "undo", "1")
+    assert (found.status, found.out) == (1, "")
+    assert "nwauth: 1 user has been changed since step 1 (user del, " in found.err
+    assert "): 'carl': nothing is taken back; take back later steps first (nwauth undo --list), or --skip" in found.err
+    assert stored(folder) == now
+    assert "1 changed since, and left\n" in done(folder, "undo", "1", "--skip-changed").err
+    assert [user[0] for user in stored(folder)] == ["bob@test.com", "CARL", "Eve@test.com"]
+
+
+def test_a_password_that_was_changed_by_its_user_is_not_taken_back(folder: str) -> None:
+    done(folder, "user", "passwd", "bob@test.com", "--hash", OTHER)
+    assert run(folder, stdin=b"set bob@test.com mine\n").out.startswith("+OK")
+    now = stored(folder)
+    assert run(folder, "undo").status == 1
+    assert stored(folder) == now
+
+
+def test_where_there_is_nothing_to_take_back_it_is_said(folder: str) -> None:
+    found = run(folder, "undo")
+    assert (found.status, found.err) == (
+        1, "nwauth: there is nothing to take back: nwauth undo --list shows what there was\n",
+    )  # fmt: skip
+    assert (run(folder, "undo", "--list").out, run(folder, "undo", "--list").status) == ("", 0)
+    found = run(folder, "undo", "7")
+    assert found.err == "nwauth: there is no step 7: nwauth undo --list shows those that there are\n"
+    for words in (["--list", "1"], ["1", "--last", "2"], ["--last", "2", "--dry-run"], ["0"], ["x"]):
+        assert run(folder, "undo", *words).status == 2, words
+
+
+def test_a_step_of_a_store_that_is_not_there_any_more_says_where_it_was(folder: str, tmp_path: Path) -> None:
+    done(folder, "user", "set", "bob@test.com", "quota=6")
+    os.mkdir(tmp_path / "else")
+    base(str(tmp_path / "else"))
+    with open(f"{folder}/nwauth.toml", "w", encoding="ascii") as file:
+        file.write(SETTINGS.replace('path = "."', f'path = "{tmp_path}/else"\nname = "else"'))
+    found = run(folder, "undo")
+    assert found.status == 1
+    assert " cannot be taken back from here: it was made in " in found.err
+    assert "which is no store of nwauth.toml" in found.err
+
+
+def test_a_damaged_step_is_unavailable_and_nothing_is_changed(folder: str) -> None:
+    done(folder, "user", "set", "bob@test.com", "quota=6")
+    path = f"{folder}/nwauth.undo/00000001"
+    text = content(folder, "nwauth.undo/00000001")
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text.replace("[[[", "[[{"))
+    now = stored(folder)
+    found = run(folder, "undo")
+    assert (found.status, found.err) == (
+        75, f"nwauth: {path}: is damaged: found no changes where some must be\n"
+    )  # fmt: skip
+    assert stored(folder) == now
+
+
+def test_steps_are_listed_for_programs_and_for_people(folder: str) -> None:
+    done(folder, "user", "set", "bob@test.com", "quota=6", "--quiet")
+    (step,) = records(done(folder, "undo", "--list"))
+    assert list(step) == [
+        *("step", "time", "command", "state", "undoes", "created", "changed", "removed"),
+        *("account", "login", "sudo_user"),
+    ]
+    assert (step["step"], step["state"], step["undoes"], step["changed"]) == (1, "done", None, 1)
+    table = done(folder, "undo", "--list", "--format", "table").out.splitlines()
+    assert table[0].split() == ["STEP", "TIME", "COMMAND", "ACCOUNT", "CREATED", "CHANGED", "REMOVED", "STATE"]
+
+
+def test_with_several_stores_each_change_goes_back_to_its_own(tmp_path: Path) -> None:
+    folder = fresh(tmp_path)
+    os.mkdir(tmp_path / "old")
+    base(str(tmp_path / "old"), users=f"olga@old.com:{FIELD}:\nbob@test.com:{OTHER}:\n".encode())
+    second = '[[stores]]\nname = "old"\nkind = "flatfile"\npath = "old"\nshared = false\nsettle_seconds = 0.0\n'
+    with open(f"{folder}/nwauth.toml", "w", encoding="ascii") as file:
+        file.write(SETTINGS.replace("[passwords]", f"{second}\n[passwords]"))
+    before = stored(folder), stored(str(tmp_path / "old"))
+    done(folder, "user", "del", "--yes", "bob@test.com", "olga@old.com")
+    assert stored(str(tmp_path / "old")) == []
+    done(folder, "undo")
+    assert (stored(folder), stored(str(tmp_path / "old"))) == before
+
+
+# --- two at once -----------------------------------------------------------------------------------------------------
+
+
+def test_what_several_administrators_do_at_once_is_all_there_and_can_all_be_taken_back(folder: str) -> None:
+    before = stored(folder)
+    commands = [[*COMMAND, "user", "set", "bob@test.com", f"field{number}={number}"] for number in range(6)]
+    commands += [[*COMMAND, "user", "add", f"new{number}", "--hash", FIELD] for number in range(6)]
+    at_work = [subprocess.Popen(words, env=environment(NWAUTH_PATH=folder), stdout=-3) for words in commands]
+    assert {process.wait(60) for process in at_work} == {0}
+    assert len(journal(folder)) == len(undo_list(folder)) == 12
+    assert {line["step"] for line in journal(folder)} == set(range(1, 13))
+    for _ in range(12):
+        # Steps are numbered as they began, and two of one user may have ended the other way round.
+        steps = [step for step, command, state in undo_list(folder) if state == "done" and command != "undo"]
+        assert any(run(folder, "undo", str(step)).status == 0 for step in steps)
+    assert stored(folder) == before
+
+
+# --- any commands ----------------------------------------------------------------------------------------------------
+
+NAMES = st.sampled_from(["bob@test.com", "BOB@test.com", "carl", "zoe", "Eve@test.com"])
+FIELDS = st.sampled_from(["quota=1", "quota=", "new=x", "fwd=c@d"])
+WORDS = st.one_of(
+    st.tuples(st.just("add"), NAMES, st.sampled_from(["--hash"]), st.sampled_from([FIELD, OTHER])),
+    st.tuples(st.just("set"), NAMES, FIELDS),
+    st.tuples(st.just("passwd"), NAMES, st.just("--hash"), st.sampled_from([FIELD, OTHER])),
+    st.tuples(st.just("rename"), NAMES, NAMES),
+    st.tuples(st.sampled_from(["suspend", "resume"]), NAMES),
+    st.tuples(st.just("del"), st.just("--yes"), NAMES, NAMES),
+)
+
+
+@pytest.mark.parametrize("kind", ["flatfile", "sqlite"])
+@settings(max_examples=40 if IN_CI else 6, deadline=None)
+@given(st.lists(st.one_of(WORDS.map(lambda words: ("user", *words)), st.just(("undo",))), max_size=8))
+def test_as_many_undos_as_changes_give_the_first_users_back(
+    tmp_path_factory: pytest.TempPathFactory, kind: str, commands: list[tuple[str, ...]]
+) -> None:
+    folder = fresh(tmp_path_factory.mktemp("any"), kind)
+    states = [stored(folder)]
+    for words in commands:
+        assert run_command(["--path", folder, "--quiet", *words]) in (0, 1)
+        states.append(stored(folder))
+    standing = [row for row in undo_list(folder) if row[1] != "undo" and row[2] == "done"]
+    for _ in standing:
+        assert run_command(["--path", folder, "--quiet", "undo"]) == 0
+    assert stored(folder) == states[0]
+    for step, _, state in undo_list(folder)[: len(standing)]:
+        assert state == "done"
+        assert run_command(["--path", folder, "--quiet", "undo", str(step)]) == 0
+    assert stored(folder) == states[-1]
