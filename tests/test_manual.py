@@ -353,7 +353,7 @@ RECORDS = {
     "An answer of the module": ["selftest"],
     "A reply that differs": ["compat --cmd 'nwauth -path {folder} -readonly' --only vendor"],
     "A transcript": ["compat --list"],
-    "A finding": ["doctor", "policy check clumsy.toml"],
+    "A finding": ["doctor", "doctor --fix --dry-run", "doctor --fix --yes", "policy check clumsy.toml"],
     "A login explained": [
         "explain bob@test.com",
         "explain nobody@test.com",

@@ -7,13 +7,18 @@ import shutil
 import sys
 from typing import TYPE_CHECKING
 
-from nwauth.commands.command import command
+import click
+
+from nwauth.commands.command import command, dry_run_option
 from nwauth.commands.dmail_option import OPTION, dmail_conf_option
 from nwauth.commands.findings import printed, settings
+from nwauth.commands.fixes import fixed
 from nwauth.commands.session import as_text
 from nwauth.commands.user import about_all
-from nwauth.doctor import Place, examine, servers
+from nwauth.doctor import Place, servers
+from nwauth.doctor.checks import examined
 from nwauth.doctor.dropfolders import lister
+from nwauth.doctor.fixing import Case
 
 if TYPE_CHECKING:
     from nwauth.commands.session import Session
@@ -25,17 +30,23 @@ if TYPE_CHECKING:
     examples=(
         "nwauth doctor || echo something is to be mended",
         "nwauth doctor --dmail-conf dmail.conf --format ndjson | tee findings",
+        "nwauth doctor --fix --dry-run --format tsv | cut -f 1,9,10",
     ),
 )
 @dmail_conf_option()
-def doctor(session: Session, *, dmail: DmailConf | None) -> int:
+@click.option("--fix", is_flag=True, help="Mend what is safe to mend, after asking, and look again.")
+@dry_run_option
+def doctor(session: Session, *, dmail: DmailConf | None, fix: bool, dry_run: bool) -> int:
     """Check the installation; each finding says what is wrong, why it matters and how it is mended.
 
     The folder and its files, the settings, all users, and, with the mail server's settings, what the servers ask for,
-    the program that they start, the drop files, and what runs. Nothing is changed.
+    the program that they start, the drop files, and what runs. Nothing is changed without --fix.
 
-    Exit status: 0 nothing is wrong, 1 there are findings, 75 something could not be examined.
+    Exit status: 0 nothing is wrong, or all of it was mended; 1 there are findings; 75 something could not be examined,
+    or not be mended just now.
     """
+    if dry_run and not fix:
+        raise click.UsageError("--dry-run: wanted --fix with it; without, nothing is ever changed")
     was_root = os.geteuid() == 0
     running = servers.look()
     drops = lister(dmail)  # with root's rights, which are given up next
@@ -57,8 +68,10 @@ def doctor(session: Session, *, dmail: DmailConf | None) -> int:
         return place.survey.users if place.survey is not None else None
 
     with session.progress("examining", users, lambda: about_all(session)):
-        found = list(examine(place))
-    return printed(session, found)
+        found = list(examined(place))
+    if fix:
+        return fixed(session, place, [Case(finding=one, check=check) for check, one in found], dry_run=dry_run)
+    return printed(session, [one for _, one in found])
 
 
 def own_command() -> tuple[str, ...]:

@@ -12,12 +12,15 @@ from nwauth.doctor.finding import ERROR, WARNING, counted
 from nwauth.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+    from typing import TypeVar
 
     from nwauth.commands.output import Row
     from nwauth.commands.session import Session
     from nwauth.config import Config
     from nwauth.doctor import Finding
+
+    Thing = TypeVar("Thing")
 
 COLUMNS = ("id", "severity", "what", "why", "mend", "file", "line", "users")
 COLORS = {ERROR: "31", WARNING: "33", CANNOT_TELL: "35"}
@@ -36,14 +39,10 @@ def settings(session: Session) -> tuple[Config | None, str]:
 
 def printed(session: Session, findings: Iterable[Finding], *, nothing: str = "nothing is wrong") -> int:
     """Print findings, errors first; return the exit status.  `nothing` is said where there are none."""
-    found = sorted(findings, key=lambda one: SEVERITIES.index(one.severity))
-    terminal = terminal_width()
-    width = None if terminal is None else min(terminal, WIDEST)
-    color = session.results.color
+    found = sorted_by_severity(findings, lambda one: one)
     following = iter(found)
-    session.results.records(
-        COLUMNS, map(_row, found), lambda row: _told(row, next(following).shown, width=width, color=color)
-    )
+    tell = shown(session)
+    session.results.records(COLUMNS, map(row_of, found), lambda row: tell(row, next(following).shown))
     if not found:
         session.note(nothing)
         return 0
@@ -58,7 +57,12 @@ def printed(session: Session, findings: Iterable[Finding], *, nothing: str = "no
     return EXIT_CANNOT_TELL if any(one.severity == CANNOT_TELL for one in found) else EXIT_FINDINGS
 
 
-def _row(one: Finding) -> Row:
+def sorted_by_severity(things: Iterable[Thing], finding_of: Callable[[Thing], Finding]) -> list[Thing]:
+    """Errors first, then warnings, then what could not be examined."""
+    return sorted(things, key=lambda thing: SEVERITIES.index(finding_of(thing).severity))
+
+
+def row_of(one: Finding) -> Row:
     """A finding as it is printed: these keys are a promise."""
     return {
         "id": one.id,
@@ -72,7 +76,19 @@ def _row(one: Finding) -> Row:
     }
 
 
-def _told(row: Row, shown: Iterable[str], *, width: int | None, color: bool) -> str:
+def shown(session: Session) -> Callable[..., str]:
+    """What makes the text for people of a finding's row, its lines as they are, and more `lines` behind it."""
+    terminal = terminal_width()
+    width = None if terminal is None else min(terminal, WIDEST)
+    color = session.results.color
+
+    def text(row: Row, as_they_are: Iterable[str], *, lines: Iterable[str] = ()) -> str:
+        return _told(row, as_they_are, lines, width=width, color=color)
+
+    return text
+
+
+def _told(row: Row, as_they_are: Iterable[str], more: Iterable[str], *, width: int | None, color: bool) -> str:
     """A finding for people: what, why, and how it is mended, below each other."""
     severity = str(row["severity"])
     head = colored(severity.upper(), COLORS[severity], on=color) + f" ({row['id']})"
@@ -80,7 +96,9 @@ def _told(row: Row, shown: Iterable[str], *, width: int | None, color: bool) -> 
     for label, key in (("what", "what"), ("why", "why"), ("mend", "mend")):
         lines += _indented(f"{label:6}", visible(str(row[key])), width=width)
         if key == "what":
-            lines += [f"{' ' * 8}{visible(line)}" for line in shown]
+            lines += [f"{' ' * 8}{visible(line)}" for line in as_they_are]
+    for text in more:
+        lines += _indented("fix   ", text, width=width)
     return "\n".join([*lines, ""])
 
 

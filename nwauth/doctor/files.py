@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 USER_FILES = ("nwauth.txt", "nwauth.add", "nwauth.rejected")
 OTHER_FILES = ("nwauth.toml", "nwauth.lock", "nwauth.idx", "nwauth.log")
+SECRETS = {  # of the folder, by what they hold
+    "nwauth.key": "it holds the secret behind tag= in the log",
+    "nwauth.throttle": "it holds who gave wrong passwords, and from where",
+}
 SPARE_BYTES = 16 << 20
 MIB = 1 << 20
 # A password in a URL or a setting, but for one that is taken from the environment.
@@ -32,6 +36,10 @@ def open_to_others(place: Place) -> Iterator[Finding]:
     """No other account can read users' lines, or a password among the settings."""
     for path in _user_files(place):
         yield from _not_private(path, "it holds the users' password fields")
+    for name, holds in SECRETS.items():
+        path = os.path.join(place.folder, name)
+        if os.path.exists(path):
+            yield from _not_private(path, holds)
     line = _password_line(place.settings)
     if line:
         yield from _not_private(place.settings, f"line {line} of it holds a password", line=line)

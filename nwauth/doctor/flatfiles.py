@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 from nwauth.doctor.finding import MOST_USERS, counted, examples, finding
 from nwauth.names import ENCODING, ERRORS
 from nwauth.passwords import complete
+from nwauth.policy.throttle.files import NEW, FolderLock
+from nwauth.policy.throttle.settings import FILE as THROTTLE
+from nwauth.policy.throttle.tag import FILE as KEY
 from nwauth.stores.flatfile import lines
 from nwauth.stores.flatfile.chores import MAX_JOURNAL_BYTES, MERGE_PAUSE_SECONDS, MIN_JOURNAL_BYTES
 from nwauth.stores.flatfile.folder import Folder
@@ -227,6 +230,7 @@ def _wrong_with(fd: int, txt: files.Identity) -> str:
 
 def leftovers(place: Place) -> Iterator[Finding]:
     """Nothing lies about that somebody did not finish or has yet to look at."""
+    yield from _stray_files(place)
     for one in place.flat:
         folder = Folder(one.path)
         if not os.path.isdir(one.path):
@@ -236,7 +240,7 @@ def leftovers(place: Place) -> Iterator[Finding]:
             yield finding(
                 "leftovers",
                 f"{counted(len(dead), 'unfinished file')} of work that was cut off: {examples(dead, len(dead))}",
-                mend=place.nwauth("merge"),
+                mend=place.nwauth("merge") if folder.indexing not in dead else place.nwauth("doctor", "--fix", "--yes"),
                 file=dead[0],
             )
         number = sum(chunk.count(b"\n") for chunk in _chunks(folder.rejected))
@@ -247,6 +251,38 @@ def leftovers(place: Place) -> Iterator[Finding]:
                 mend=f"read it, append what is right to {folder.add} without file and number before it, and delete it",
                 file=folder.rejected,
             )
+
+
+def _stray_files(place: Place) -> Iterator[Finding]:
+    """Nothing lies about of the making of the throttle and its key."""
+    if os.path.isdir(place.folder):
+        found = strays(place.folder)
+        if found:
+            yield finding(
+                "leftovers",
+                f"{counted(len(found), 'unfinished file')} of work that was cut off: {examples(found, len(found))}",
+                mend=shlex.join(["rm", "-f", *found]),
+                file=found[0],
+                why="They take room.",
+            )
+
+
+def strays(folder: str) -> list[str]:
+    """The files of the throttle in the making whose makers are gone: who makes one holds a lock on the folder."""
+    if not in_the_making(folder):
+        return []
+    try:
+        with FolderLock(folder):
+            return in_the_making(folder)
+    except OSError:  # somebody is at it now
+        return []
+
+
+def in_the_making(folder: str) -> list[str]:
+    """The files of the throttle in the making, their makers gone or not."""
+    heads = tuple(f"{name}{NEW}." for name in (THROTTLE, KEY))
+    found = [name for name in os.listdir(folder) if name.startswith(heads) and name.rpartition(".")[2].isdigit()]
+    return [os.path.join(folder, name) for name in sorted(found)]
 
 
 def _is_abandoned(path: str) -> bool:

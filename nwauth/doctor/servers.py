@@ -241,6 +241,11 @@ def _may(one: Process, path: str, wanted: int) -> bool:
     return bool(status.st_mode & wanted)
 
 
+def is_stranger(one: Process, status: os.stat_result) -> bool:
+    """Whether a process has on a file what everybody has, and no more."""
+    return one.uid not in (0, status.st_uid) and status.st_gid not in one.gids
+
+
 def _attributes(path: str) -> list[str]:
     try:
         return os.listxattr(path)

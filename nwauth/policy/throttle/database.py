@@ -74,6 +74,14 @@ PASSING_CODES = frozenset(  # after which the connection is as good as before
 )
 
 
+def _late() -> int:
+    """Whether a statement is to be broken off: one of ours that has taken so many steps is none of ours any more.
+
+    What another program has made of the tables the moment before, as a trigger without an end, must not hold a login.
+    """
+    return 1
+
+
 class Damaged(Exception):
     """The file is no database of ours any more: it has to be made anew."""
 
@@ -95,12 +103,14 @@ class Database:
         self._index = path + LOGS[1]
         self._mapped = 0  # bytes of it
         self._writes = 0
+        self._schema = 0  # grows with each change of the tables, which nobody but another program makes
         _look_at_logs(path)
         self._connection: Final[Connection] = sqlite.connect(
             _uri(path), uri=True, isolation_level=None, timeout=BUSY_SECONDS
         )
         self._ask: Final = self._connection.execute
         try:
+            self._connection.set_progress_handler(_late, MOST_STEPS)
             self._set_up()
             self._log = _identity_of(path + LOGS[0])
             self._mapped = os.stat(self._index).st_size
@@ -117,6 +127,7 @@ class Database:
         self._ask("PRAGMA wal_autocheckpoint = 250")
         if self._ask("PRAGMA application_id").fetchall() != [(APPLICATION_ID,)]:
             raise Damaged(f"{self._path} is no database of nwauth's throttle")
+        self._schema = self._schema_version()  # before the look: what changes during it is seen afterwards
         found = self._ask("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
         if sorted(text for (text,) in found) != sorted(SCHEMA):
             raise Damaged(f"{self._path} has other tables than those of this version of nwauth")
@@ -159,8 +170,17 @@ class Database:
         raise Moved
 
     def is_in_place(self) -> bool:
-        """Whether the names still are those of the file that is open, and of its log.  Raises OSError."""
-        return _identity_of(self._path) == self._identity and _identity_of(self._path + LOGS[0]) == self._log
+        """Whether the names still are those of the file that is open, and of its log, and the tables as they were.
+
+        Another program that can write the file could put a trigger into it.  Raises OSError, SQLite's errors.
+        """
+        if _identity_of(self._path) != self._identity or _identity_of(self._path + LOGS[0]) != self._log:
+            return False
+        return self._schema_version() == self._schema
+
+    def _schema_version(self) -> int:
+        ((version,),) = self._ask("PRAGMA schema_version").fetchall()
+        return int(version)
 
     # -- questions
 

@@ -128,22 +128,46 @@ def _tried(folder: Folder, doing: str, once: Callable[[], Result]) -> Result:
     raise Unavailable(f"cannot {doing}: the user files keep being changed by others, try again")
 
 
-def _remove_leftovers(folder: Folder) -> None:
-    """Remove the files in the making that nobody has locked: their makers are dead."""
-    for path in folder.leftovers():
-        if path in (folder.rewriting, folder.indexing):
-            continue
-        try:
-            fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-        except OSError:
-            continue
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.unlink(path)
-        except OSError:
-            pass
-        finally:
-            os.close(fd)
+def clear_leftovers(folder: Folder) -> int:
+    """Remove the files that a rewriting or an indexing has left whose process is gone; how many that were.
+
+    Raises:
+        Unavailable: another process is rewriting the folder: whether its files are left behind cannot be told.
+        OSError: the folder cannot be looked into, or written.
+    """
+    was_there = os.path.lexists(folder.rewriting)
+    guard = making.try_lock_file(folder.rewriting, folder.txt)
+    if guard is None:
+        raise Unavailable("another process is rewriting nwauth.txt, try again")
+    try:
+        removed = _remove_leftovers(folder) + _remove_dead(folder.indexing)
+    finally:
+        os.unlink(folder.rewriting)
+        os.close(guard)
+    return removed + was_there
+
+
+def _remove_leftovers(folder: Folder) -> int:
+    """Remove the files in the making that nobody has locked: their makers are dead.  How many that were."""
+    return sum(_remove_dead(path) for path in folder.leftovers() if path not in (folder.rewriting, folder.indexing))
+
+
+def _remove_dead(path: str) -> bool:
+    """Remove a file in the making unless somebody holds the lock on it; whether it was removed."""
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not os.path.samestat(os.fstat(fd), os.lstat(path)):  # the lock is on one that has gone already
+            return False
+        os.unlink(path)
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+    return True
 
 
 def must_stand(folder: Folder, source: UserFile | None, journal: Identity | None) -> None:

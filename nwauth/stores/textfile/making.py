@@ -32,6 +32,9 @@ def make_index(path: str, *, index: str, making: str, model: str | None, fits: F
         finally:
             source.close()
         os.rename(making, index)
+    except BaseException:  # half an index takes room, which may be what lacks
+        os.unlink(making)
+        raise
     finally:
         os.close(fd)
 
