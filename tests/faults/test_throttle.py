@@ -127,6 +127,7 @@ def other_database(file: Path) -> None:
     sql("CREATE TABLE moz_cookies (id INTEGER)")(file)
 
 
+ENDLESS = "(WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT count(*) FROM c)"
 DAMAGES: dict[str, Callable[[Path], object]] = {
     "a garbage header": lambda file: file.write_bytes(b"garbage!" * 100 + file.read_bytes()[800:]),
     "garbage alone": lambda file: file.write_bytes(b"no database at all"),
@@ -143,6 +144,10 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "an index that lacks": sql("DROP INDEX trusted_at"),
     "another schema": sql("ALTER TABLE of_user RENAME COLUMN tag TO label"),
     "a trigger": sql("CREATE TRIGGER t AFTER INSERT ON of_user BEGIN DELETE FROM of_user; END"),
+    "a trigger without an end": sql(f"CREATE TRIGGER t AFTER INSERT ON of_user BEGIN SELECT {ENDLESS}; END"),
+    "a view without an end": sql(
+        "DROP TABLE of_user", f"CREATE VIEW of_user AS SELECT x'00' AS user, {ENDLESS} AS tag, 0 AS at"
+    ),
     "another number of its kind": sql("PRAGMA application_id = 7"),
 }
 
@@ -170,7 +175,7 @@ def test_a_corrupt_database_refuses_nobody_is_told_once_put_aside_and_made_anew(
     assert file.stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.parametrize("damage", [name for name in DAMAGES if name != "a trigger"])
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_a_database_that_is_damaged_while_it_is_open_refuses_nobody_for_long(folder: Path, damage: str) -> None:
     """Other programs write into the file itself; what SQLite still remembers of it may be right for a while."""
     filled(folder)
@@ -188,6 +193,33 @@ def test_a_database_that_is_damaged_while_it_is_open_refuses_nobody_for_long(fol
     again.throttle.close()
     assert set(one.states() + again.states()) <= {"rebuilt", "down", "up"}
     assert_whole(one.file)
+
+
+def test_a_trigger_that_comes_between_the_look_and_the_count_holds_no_login(folder: Path) -> None:
+    """Nobody saw it come; the count is broken off, leaves nothing behind, and the next look finds it out."""
+    file = filled(folder)
+    opened = Database(str(file), files.identity(files.looked_at(str(file))), seconds=0.1)
+    before = opened.rows("SELECT count(*) FROM of_client")
+    DAMAGES["a trigger without an end"](file)
+    with pytest.raises(sqlite3.OperationalError, match="interrupted"):
+        opened.count(client=b"192.0.2.7", user=b"eve", tag=7, at=time.time(), since=0, for_user=True)
+    opened.guard()
+    assert opened.rows("SELECT count(*) FROM of_client") == before
+    assert not opened.is_in_place()
+    opened.close()
+
+
+def test_a_database_that_was_packed_by_hand_is_used_on(folder: Path) -> None:
+    """VACUUM counts as a change of the tables, which are the same as before."""
+    filled(folder)
+    one = Copy(folder)
+    one.fail("eve")
+    sql("VACUUM")(one.file)
+    one.rest()
+    assert one.refuses("eve")
+    one.assert_counts("mallory")
+    one.throttle.close()
+    assert one.told == []
 
 
 def test_a_database_that_is_damaged_again_and_again_is_not_made_anew_at_each_login(copy: Copy) -> None:

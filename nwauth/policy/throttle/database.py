@@ -8,6 +8,7 @@ as the bytes that they are on the wire; a tag below 0 stands for a password of w
 from __future__ import annotations
 
 import os
+from time import monotonic
 
 from nwauth.errors import ConfigError
 from nwauth.policy.throttle import files
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 LOGS = ("-wal", "-shm")
 BUSY_SECONDS = 0.05  # for another writer; each holds the database for some 50 microseconds
+USE_SECONDS = 2.0  # for what takes some 50 microseconds; the mail server waits for 10
+STEPS = 200  # of SQLite's machine between two looks at the clock: our statements take fewer
+MAX_VALUE_BYTES = 1 << 20  # so that no single step takes long
 SWEPT_ROWS = 100  # at most, of each table, by one transaction
 SWEEP_EVERY = 20  # transactions
 
@@ -74,14 +78,6 @@ PASSING_CODES = frozenset(  # after which the connection is as good as before
 )
 
 
-def _late() -> int:
-    """Whether a statement is to be broken off: one of ours that has taken so many steps is none of ours any more.
-
-    What another program has made of the tables the moment before, as a trigger without an end, must not hold a login.
-    """
-    return 1
-
-
 class Damaged(Exception):
     """The file is no database of ours any more: it has to be made anew."""
 
@@ -94,15 +90,21 @@ TROUBLES = (sqlite.Error, OSError, Damaged, Moved)
 
 
 class Database:
-    """An open database, the file of that identity; errors are SQLite's own, `OSError`, `Damaged` and `Moved`."""
+    """An open database, the file of that identity; errors are SQLite's own, `OSError`, `Damaged` and `Moved`.
 
-    def __init__(self, path: str, identity: Identity) -> None:
+    No use of it takes more than `seconds`: what another program has just made of the tables, as a trigger without an
+    end, must not hold a login.
+    """
+
+    def __init__(self, path: str, identity: Identity, *, seconds: float = USE_SECONDS) -> None:
         self._path: Final = path
         self._identity: Final = identity
         self._log: Identity | None = None
         self._index = path + LOGS[1]
         self._mapped = 0  # bytes of it
         self._writes = 0
+        self._seconds: Final = seconds
+        self._until = monotonic() + seconds
         self._schema = 0  # grows with each change of the tables, which nobody but another program makes
         _look_at_logs(path)
         self._connection: Final[Connection] = sqlite.connect(
@@ -110,7 +112,8 @@ class Database:
         )
         self._ask: Final = self._connection.execute
         try:
-            self._connection.set_progress_handler(_late, MOST_STEPS)
+            self._connection.set_progress_handler(lambda: monotonic() > self._until, STEPS)
+            self._connection.setlimit(sqlite.SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES)
             self._set_up()
             self._log = _identity_of(path + LOGS[0])
             self._mapped = os.stat(self._index).st_size
@@ -155,6 +158,7 @@ class Database:
             Moved: it was cut off; it has its length again, and the database must be opened again.
             OSError: its length cannot be given back.
         """
+        self._until = monotonic() + self._seconds
         try:
             size = os.stat(self._index).st_size
         except FileNotFoundError:  # what is mapped stays

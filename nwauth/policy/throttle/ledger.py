@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
+PATIENT_SECONDS = 60.0  # nobody waits behind a command
 CLIENT, USER = "address", "user"
 BLOCKED, COUNTING = "blocked", "counting"
 
@@ -140,7 +141,7 @@ class Ledger:
     def _with(self, work: Callable[[Database], T], nothing: T) -> T:
         """What comes of work on the open database, or `nothing` where there is none."""
         try:
-            database = Database(self._path, files.identity(files.looked_at(self._path)))
+            database = Database(self._path, files.identity(files.looked_at(self._path)), seconds=PATIENT_SECONDS)
         except FileNotFoundError:
             return nothing
         except TROUBLES as error:
