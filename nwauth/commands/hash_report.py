@@ -10,12 +10,15 @@ import click
 from nwauth.commands.command import command
 from nwauth.commands.table import visible
 from nwauth.commands.user import about_all
+from nwauth.config.part import BY_THE_STORE
 from nwauth.doctor.finding import counted
 from nwauth.doctor.hashreport import COUNTS, HashReport
 from nwauth.errors import Unavailable
+from nwauth.policy.zones import machine_zone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from datetime import tzinfo
 
     from nwauth.commands.output import Row
     from nwauth.commands.session import Session
@@ -59,7 +62,8 @@ def report(session: Session, *, named: bool, limit: int | None, weak_after: date
 
     Exit status 75: a store could not be listed.
     """
-    found = HashReport(session.config, now=datetime.now().astimezone(), weak_after=weak_after)
+    zone = _zone(session)
+    found = HashReport(session.config, now=datetime.now(machine_zone()), zone=zone, weak_after=weak_after)
     with session.progress("reading", lambda: found.users, lambda: about_all(session)) as clear:
         if named or limit is not None:
             rows = _concerned(found, limit, clear)
@@ -78,6 +82,15 @@ def report(session: Session, *, named: bool, limit: int | None, weak_after: date
     if found.errors:
         raise Unavailable("; ".join(f"store {name} could not be listed: {why}" for name, why in found.errors.items()))
     return 0
+
+
+def _zone(session: Session) -> tzinfo:
+    """That of the accounts' dates: the policy's; where it cannot be used, every login is -DEAD, and we still count."""
+    try:
+        return session.service.gate.zone()
+    except Unavailable as error:
+        session.note(f"accounts' dates are read in the machine's zone: {error}")
+        return machine_zone()
 
 
 def _user_columns(session: Session) -> tuple[str, ...]:
@@ -149,6 +162,9 @@ def _notes(found: HashReport, whole: Line, is_set: date | None) -> Iterator[str]
         yield f"{counted(numbers['uncheckable'], 'user')} cannot be checked here: such a login is answered -DEAD"
     if found.apps:
         yield f"{counted(found.apps, 'app password')} of {counted(found.with_apps, 'user')}: none is weak (random bits)"
+    unseen = sum(line.users for line in found.lines() if line.store is None and line.scheme == BY_THE_STORE)
+    if unseen:
+        yield f"{counted(unseen, 'user')} whose store checks passwords itself: what these are worth is not seen"
     if not numbers["weak"]:
         return
     text = f"{counted(numbers['weak'], 'user')} with weak passwords"

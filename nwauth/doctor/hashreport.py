@@ -17,13 +17,13 @@ from nwauth.policy.apps import of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import date
+    from datetime import date, tzinfo
 
     from nwauth.config import Config
     from nwauth.config.part import StoreConfig
     from nwauth.model import User
 
-CREATED = "created"  # the info field of NWAuth, in seconds since 1970
+CREATED = "created"  # the info field of NWAuth, in seconds since 1970; a column or attribute mapped to it may be a date
 DIGITS = 11  # of such a number; more is none
 YEAR_DAYS = 365.25
 AGES = (("under_1_year", 1), ("1_to_2_years", 2), ("2_to_5_years", 5), ("over_5_years", 1 << 30))
@@ -97,12 +97,20 @@ class Line:
 class HashReport:
     """Looks at all users of a configuration's stores; `weak_after` None: as the settings have it.
 
-    `now` is aware, in the zone that dates of accounts are meant in.  `apps` counts app passwords, `with_apps` the users
-    who have some.  `unlisted` names stores that give no listing, `errors` those that could not be listed whole, with
-    the reason.
+    `now` is aware, in the zone that `weak_after` is meant in: the machine's, as for a login.  `zone` is that of the
+    accounts' own dates, the policy's; None: the same.  `apps` counts app passwords, `with_apps` the users who have some.
+    `unlisted` names stores that give no listing, `errors` those that could not be listed whole, with the reason.
     """
 
-    def __init__(self, config: Config, *, now: datetime, weak_after: date | None = None, native: bool = True) -> None:
+    def __init__(
+        self,
+        config: Config,
+        *,
+        now: datetime,
+        zone: tzinfo | None = None,
+        weak_after: date | None = None,
+        native: bool = True,
+    ) -> None:
         self.weak_after = weak_after or config.passwords.weak_after
         self.users = 0
         self.apps = self.with_apps = 0
@@ -110,6 +118,7 @@ class HashReport:
         self.errors: dict[str, Exception] = {}
         self._config = config
         self._now = now
+        self._zone = zone or now.tzinfo
         self._inspector = Inspector(config.passwords, native=native)
         self._lines: dict[tuple[str, str], Line] = {}
         self._renewing: dict[str, bool] = {one.name: self._renews(one) for one in config.stores}
@@ -174,10 +183,9 @@ class HashReport:
             return Standing(scheme=BY_THE_STORE, weak=False)
         return self._inspector.look(stored, star_is_clear=one.star_is_clear)
 
-    @staticmethod
-    def _is_open(user: User, when: datetime) -> bool:
+    def _is_open(self, user: User, when: datetime) -> bool:
         """Whether the account itself lets its user in then."""
-        return account.refusal(user.info, lambda: when) is None
+        return account.refusal(user.info, lambda: when.astimezone(self._zone)) is None
 
     def _age(self, created: date | None) -> str:
         if created is None:
@@ -213,6 +221,9 @@ def _midnight(day: date, now: datetime) -> datetime:
 def _created(user: User) -> date | None:
     """The day on which the account was made; None where nobody wrote it down."""
     text = (user.info.get(CREATED) or "").strip() if user.info.text else ""
-    if not text.isascii() or not text.isdigit() or len(text) > DIGITS or not int(text):
+    if text.isascii() and text.isdigit() and len(text) <= DIGITS:
+        return datetime.fromtimestamp(int(text), tz=UTC).date() if int(text) else None
+    try:
+        return datetime.fromisoformat(text[:8] if text[:8].isdigit() else text[:10]).date()
+    except ValueError:
         return None
-    return datetime.fromtimestamp(int(text), tz=UTC).date()

@@ -8,7 +8,7 @@ import json
 import os
 import tomllib
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -17,8 +17,16 @@ from nwauth.doctor.hashreport import HashReport
 from nwauth.passwords import Passwords, Settings
 from nwauth.passwords.inspecting import Inspector
 from nwauth.passwords.values import SCHEMES_KEPT, SCHEMES_MADE
-from tests.commands.common import SETTINGS, base, contents, run
+from tests.commands.common import COMMAND, SETTINGS, base, contents, run
+from tests.databases import shared_mariadb, shared_postgres, unique
+from tests.directories import shared_slapd
+from tests.directories.people import person
+from tests.directories.slapd import MAIL, PASSWORD
 from tests.passwords import vectors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 CHEAP = Settings(argon2id_memory_kib=8, argon2id_iterations=1, bcrypt_cost=4, sha512_rounds=1000, yescrypt_cost=1)
 MADE = {scheme: Passwords(CHEAP).hash(b"secret", scheme) for scheme in SCHEMES_MADE + SCHEMES_KEPT}
@@ -220,13 +228,119 @@ def test_no_password_and_no_hash_is_printed_and_nothing_is_changed(folder: str) 
     assert contents(folder) == before
 
 
-def test_memory_does_not_grow_with_the_users(folder: str) -> None:
+def test_of_twenty_thousand_users_only_numbers_and_a_few_names_are_kept(folder: str) -> None:
     people(folder, *((f"user{number:05}", MADE["ssha"], "") for number in range(20_000)))
     found = HashReport(config.read(folder), now=datetime.now(tz=UTC))
     assert sum(1 for _ in found.run()) == 20_000
     lines = found.lines()
     assert lines[-1].counts["weak"] == 20_000
     assert max(len(line.names) for line in lines) == 5
+
+
+def test_the_dates_of_accounts_are_in_the_zone_of_the_policy_as_for_a_login(folder: str) -> None:
+    """Six hours ahead by the machine's clock, and past in Auckland, half a day ahead of it."""
+    ahead = (datetime.now(tz=UTC) + timedelta(hours=6)).strftime("%Y-%m-%dT%H:%M:%S")
+    people(folder, ("bob", MADE["ssha"], f'valid_until="{ahead}"'))
+    assert named(folder)["bob"]["hit_today"] is True
+    policy = os.path.join(folder, "policy.toml")
+    with open(policy, "w", encoding="ascii") as file:
+        file.write('[policy]\ndefault = "allow"\nzone = "Pacific/Auckland"\n')
+    assert named(folder)["bob"]["hit_today"] is False
+    assert run(folder, "test", "bob", "--password-stdin", stdin=b"secret").status == 1
+    with open(policy, "w", encoding="ascii") as file:
+        file.write("[policy\n")
+    done = run(folder, "hash", "report")
+    assert (done.status, json.loads(done.out.splitlines()[-1])["hit_today"]) == (0, 1)
+    assert "accounts' dates are read in the machine's zone: " in done.err
+
+
+@pytest.mark.parametrize(
+    ("days", "hit_then", "words"),
+    [
+        (-365, 1, "which has come: 1 are refused"),
+        (0, 1, "which has come: 1 are refused"),
+        (365, 0, "0 will be refused then, 1 if it were today"),
+    ],
+)
+def test_a_date_that_is_past_is_in_force_and_one_to_come_hits_who_is_there_then(
+    folder: str, days: int, hit_then: int, words: str
+) -> None:
+    leaves = TODAY + timedelta(days=30)
+    people(folder, ("bob", MADE["ssha"], f'valid_until="{leaves}"'))
+    done = run(folder, "hash", "report", "--weak-after", str(TODAY + timedelta(days=days)))
+    total = json.loads(done.out.splitlines()[-1])
+    assert (done.status, total["hit_today"], total["hit_then"]) == (0, 1, hit_then)
+    assert words in done.err
+
+
+@pytest.mark.parametrize(
+    ("text", "day"),
+    [
+        ("1060034937", "2003-08-04"), ("2020-01-31", "2020-01-31"), ("2020-01-31 23:59:59", "2020-01-31"),
+        ("20200131100000Z", "2020-01-31"), ("0", None), ("soon", None), ("2020-13-01", None), ("9" * 40, None),
+        ("", None),
+    ],
+)  # fmt: skip
+def test_an_age_is_read_as_nwauth_a_database_or_a_directory_writes_it(folder: str, text: str, day: str | None) -> None:
+    people(folder, ("bob", "*x", f'created="{text}"'))
+    assert named(folder)["bob"]["created"] == day
+
+
+def with_stores(folder: str, *tables: str) -> None:
+    base(folder, settings="".join(f"[[stores]]\n{table}\n" for table in tables))
+
+
+@pytest.mark.parametrize("server", [shared_postgres, shared_mariadb])
+def test_users_of_a_database_are_counted_as_those_of_files(folder: str, server: Callable[[], Any]) -> None:
+    table = f'kind = "sql"\nurl = "{server().url()}"\ntable = "{unique("accounts")}"'
+    with_stores(folder, 'kind = "flatfile"\nsettle_seconds = 0.0', table)
+    people_of = f'bob:{MADE["ssha"]}:created="1060034937"\neve:{MADE["bcrypt"]}:\n'.encode()
+    with open(os.path.join(folder, "nwauth.txt"), "wb") as file:
+        file.write(people_of)
+    assert run(folder, "copy", "--from", "flatfile", "--to", "sql", "--make", "--quiet").status == 0
+    found = reported(folder)
+    keys = ("users", "weak", "no_login", "uncheckable", "hit_today", "age", "oldest", "examples")
+    for scheme in ("ssha", "bcrypt", None):
+        row, same = found["sql", scheme], found["flatfile", scheme]
+        assert {key: row[key] for key in keys} == {key: same[key] for key in keys}
+
+
+def test_a_directory_that_is_bound_to_hides_the_fields_and_one_that_is_compared_shows_them(folder: str) -> None:
+    server = shared_slapd()
+    below = server.new_base()
+    server.modify(person(below, "bob", userPassword="secret") + person(below, "eve", userPassword=MADE["ssha"]))
+    table = (
+        f'kind = "ldap"\nurls = ["{server.url}"]\nbase = "{below}"\nbind_dn = "{MAIL}"\nbind_password = "{PASSWORD}"'
+    )
+    with_stores(folder, table)
+    assert reported(folder)["ldap", "by the store"]["users"] == 2
+    assert (
+        "2 users whose store checks passwords itself: what these are worth is not seen"
+        in run(folder, "hash", "report").err
+    )
+    with_stores(folder, f'{table}\nmode = "compare"')
+    found = reported(folder)
+    assert (found["ldap", "ssha"]["weak"], found["ldap", "unknown"]["no_login"]) == (1, 1)  # clear text is no field
+
+
+def test_stores_that_check_by_themselves_are_counted_apart(folder: str, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    base(str(tmp_path / "other"))
+    command = json.dumps([*COMMAND, "-path", str(tmp_path / "other")])
+    with_stores(folder, f'kind = "process"\ncommand = {command}', 'kind = "system"\nmin_uid = 0')
+    found = reported(folder)
+    assert (found["process", "by the store"]["users"], found["process", "by the store"]["weak"]) == (1, 0)
+    assert found["system", "by the store"]["users"] == found["system", None]["users"] > 0
+
+
+def test_a_store_that_gives_no_listing_is_said(folder: str, tmp_path: Path) -> None:
+    module = tmp_path / "module"
+    module.write_text('#!/bin/sh\nwhile read line; do echo "-ERR not supported here"; done\n')
+    module.chmod(0o755)
+    with_stores(folder, 'kind = "flatfile"\nsettle_seconds = 0.0', f'kind = "process"\ncommand = ["{module}"]')
+    done = run(folder, "hash", "report")
+    assert (done.status, json.loads(done.out.splitlines()[-1])["users"]) == (0, 1)
+    assert "store process gives no listing: its users are not counted" in done.err
 
 
 # --- calibrate -------------------------------------------------------------------------------------------------------
