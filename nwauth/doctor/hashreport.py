@@ -98,7 +98,7 @@ class HashReport:
     """Looks at all users of a configuration's stores; `weak_after` None: as the settings have it.
 
     `now` is aware, in the zone that `weak_after` is meant in: the machine's, as for a login.  `zone` is that of the
-    accounts' own dates, the policy's; None: the same.  `apps` counts app passwords, `with_apps` the users who have some.
+    accounts' own dates, the policy's; None: the same.  `apps` counts app passwords, `with_apps` users with some.
     `unlisted` names stores that give no listing, `errors` those that could not be listed whole, with the reason.
     """
 
