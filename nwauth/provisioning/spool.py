@@ -36,9 +36,8 @@ def place(folded: str) -> str:
 class Spool:
     """Rows, given out by their order."""
 
-    def __init__(self, *, run_rows: int = RUN_ROWS) -> None:
+    def __init__(self) -> None:
         self.count = 0
-        self._run_rows: Final = run_rows
         self._young: list[str] = []
         self._file: IO[bytes] | None = None
         self._runs: Final[list[list[Block]]] = []
@@ -49,7 +48,7 @@ class Spool:
         """Put more there.  Raises Unavailable where there is no room for them."""
         self._young += rows
         self.count += len(rows)
-        if len(self._young) >= self._run_rows:
+        if len(self._young) >= RUN_ROWS:
             self._write()
 
     def blocks(self) -> Iterator[list[str]]:
