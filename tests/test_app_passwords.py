@@ -512,6 +512,57 @@ def test_a_directory_that_is_compared_with_may_hold_them_and_keeps_its_word(tmp_
             assert child.ask(b"check bob " + phone.encode() + ADDRESS) == answer
 
 
+def test_of_several_stores_each_keeps_those_of_its_users(tmp_path: Path) -> None:
+    house = House(tmp_path / "mail", "flat")
+    (house.folder / "users").write_text("eve:!:1:1:Eve:/home/eve:/bin/false\n")
+    named = PASSWD.replace(
+        'kind = "passwd"', 'kind = "passwd"\nname = "site"\nmatch = ["*@site"]\nstrip_suffix = "@site"'
+    )
+    settings = SETTINGS.partition("[passwords]")[0].replace('"."', '"."\nmatch = ["*"]')
+    (house.folder / "nwauth.toml").write_text(named + settings + PASSWORDS)
+    assert house.run("user", "passwd", "eve@site", "--password-stdin", stdin=b"other\n").status == 0
+    given = house.run("user", "app", "add", "eve@site", "phone", "--quiet")
+    assert given.status == 0, given.err
+    eves, bobs = given.out.strip().encode(), house.give("phone").encode()
+    assert "app_passwords=phone;" in (house.folder / "users").read_text()
+    with Child(house.folder) as child:
+        assert child.ask(b"check eve@site " + eves + ADDRESS) == b"+OK eve@site config 1\n"
+        assert child.ask(b"check bob " + bobs + ADDRESS) == b'+OK bob config 0 quota="5"\n'
+        assert child.ask(b"check bob " + eves + ADDRESS) == NO
+        assert child.ask(b"search *") == (
+            b'+DATA bob quota="5"\n+DATA eve@site\n+OK Search Complete 2 items found out of 2\n'
+        )
+
+
+def test_what_was_taken_away_comes_back_by_undo(tmp_path: Path) -> None:
+    house = House(tmp_path / "mail", "flat")
+    phone = house.give("phone").encode()
+    for words in (("user", "app", "del", "bob", "phone"), ("user", "set", "bob", "app_passwords=")):
+        assert house.run(*words).status == 0
+        with Child(house.folder) as child:
+            assert child.ask(b"check bob " + phone + ADDRESS) == NO
+        done = house.run("undo")
+        assert done.status == 0, done.err
+        assert "ssha256" not in done.out + done.err
+        with Child(house.folder) as child:
+            assert child.ask(b"check bob " + phone + ADDRESS).startswith(b"+OK bob ")
+
+
+def test_a_directory_takes_no_changes(tmp_path: Path) -> None:
+    server, base = directory_of("bob")
+    folder = make_folder(
+        tmp_path / "mail",
+        None,
+        toml=f'[[stores]]\nkind = "ldap"\nurls = ["{server.url}"]\nbase = "{base}"\nmode = "compare"\n'
+        f'bind_dn = "{MAIL}"\nbind_password = {{ file = "ldap.secret" }}\n',
+    )
+    (folder / "ldap.secret").write_text(PASSWORD)
+    (folder / "ldap.secret").chmod(0o600)
+    done = run(str(folder), "user", "app", "add", "bob", "phone")
+    assert (done.status, done.out) == (1, "")
+    assert "takes no changes (a directory is changed with its own tools)" in done.err
+
+
 def test_a_module_behind_gets_none_for_it_compares_passwords_itself(tmp_path: Path) -> None:
     inner = House(tmp_path / "inner", "flat")
     phone = inner.give("phone")

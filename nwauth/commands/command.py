@@ -126,6 +126,14 @@ def dry_run_option(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")(function)
 
 
+def complete_apps(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """The app passwords of the user that is named before, for a shell."""
+    from nwauth.commands.completion import app_names
+
+    user = context.params.get("name")
+    return app_names(context.ensure_object(Choices), user, incomplete) if user else []
+
+
 def user_name(parameter: str = "name", *, many: bool = False) -> Decorator:
     """The argument that names users who are there; a shell can complete it."""
 

@@ -14,6 +14,7 @@ from nwauth.commands.command import command
 from nwauth.commands.session import Choices, Session
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import FrameType
 
 MAX_NAMES = 100
@@ -115,6 +116,31 @@ class _TimeIsUp(Exception):
 
 def user_names(choices: Choices, incomplete: str) -> list[str]:
     """Some users whose names begin like that; those that are found in `MAX_SECONDS`."""
+    pattern = "".join("?" if character in "*?" else character for character in incomplete) + "*"
+
+    def names() -> Iterator[str]:
+        for user in Session(choices).service.search(pattern, limit=MAX_NAMES):
+            yield user.name
+
+    return _in_time(names())
+
+
+def app_names(choices: Choices, user: str, incomplete: str) -> list[str]:
+    """The app passwords of a user whose names begin like that."""
+
+    def names() -> Iterator[str]:
+        from nwauth.policy.apps import of
+
+        found = Session(choices).service.lookup(user)
+        for one in of(found.info) if found is not None else ():
+            if one.label.lower().startswith(incomplete.lower()):
+                yield one.label
+
+    return _in_time(names())
+
+
+def _in_time(found: Iterator[str]) -> list[str]:
+    """Those that are found in `MAX_SECONDS`."""
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         raise _TimeIsUp
@@ -123,11 +149,9 @@ def user_names(choices: Choices, incomplete: str) -> list[str]:
     before = signal.signal(signal.SIGALRM, stop)
     try:
         signal.setitimer(signal.ITIMER_REAL, MAX_SECONDS)
-        service = Session(choices).service
-        pattern = "".join("?" if character in "*?" else character for character in incomplete) + "*"
-        for user in service.search(pattern, limit=MAX_NAMES):
-            if user.name.isprintable():
-                names.append(user.name)
+        for name in found:
+            if name.isprintable():
+                names.append(name)
             if len(names) == MAX_NAMES:
                 break
     except Exception:  # noqa: BLE001, S110, what was found so far is all there is

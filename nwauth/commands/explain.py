@@ -35,7 +35,7 @@ MOST_SHOWN = 3  # entries of a condition, for a person
     "explain", examples=("nwauth explain bob@test.com", "nwauth explain bob@test.com --from 10.20.0.7 --at 'Fri 23:30'")
 )
 @user_name("user")
-@click.option("--app", metavar="APP", help="A login by this app password. Default: by the user's own password.")
+@click.option("--app", metavar="APP", help="A login by this app password of the user.")
 @login_options("As if it were that time, in the policy's zone: '2027-01-31 18:00', 'Fri 23:30'.")
 def explain(
     session: Session, *, user: str, app: str | None, address: str | None, used: str | None, moment: str | None

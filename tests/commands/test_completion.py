@@ -28,6 +28,13 @@ def test_commands_options_and_names_are_completed(folder: str) -> None:
     assert answers(folder, "nwauth -path /t") == ["dir"]
 
 
+def test_the_app_passwords_of_the_user_that_is_named_are_completed(folder: str) -> None:
+    base(folder, users=b'bob:*x:app_passwords="phone;what|Pad;what|tablet;what"\neve:*x:\n')
+    assert answers(folder, "nwauth user app del bob p") == ["plain\tphone", "plain\tPad"]
+    assert answers(folder, "nwauth user app del eve ") == []
+    assert answers(folder, "nwauth user app del nobody ") == []
+
+
 def test_bash_gets_what_follows_the_last_break(folder: str) -> None:
     assert answers(folder, "nwauth user show bob@t", " \n@=:") == ["plain\ttest.com"]
 
