@@ -55,11 +55,12 @@ def run(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def as_pattern(shown: str) -> str:
-    """What is shown as a regular expression: ``...`` stands for anything."""
-    return re.escape(shown).replace(r"\.\.\.", ".*")
+    """What is shown as a regular expression: ``...`` stands for anything, alone on a line for any lines or none."""
+    lines = [re.escape(line).replace(r"\.\.\.", ".*") for line in shown.split("\n")]
+    return "".join(f"(?:\n{line})?" if line == ".*" else f"\n{line}" for line in lines)
 
 
 def is_as_shown(shown: str, seen: str) -> bool:
     """Whether what was printed is what is shown; blanks that end a line do not count."""
     found = "\n".join(line.rstrip() for line in seen.splitlines()).rstrip()
-    return re.fullmatch(as_pattern(shown.rstrip()), found, re.DOTALL) is not None
+    return re.fullmatch(as_pattern(shown.rstrip()), f"\n{found}", re.DOTALL) is not None

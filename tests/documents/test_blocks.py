@@ -34,6 +34,7 @@ ELSEWHERE = {
     ("docs/policy.md", "sh"): "tests/test_policy_document.py",
     ("docs/system.md", "sh"): "tests/stores/test_system_rooms.py",
     ("docs/system.md", "pam"): "tests/stores/test_system_rooms.py",
+    ("docs/undo.md", "console"): "tests/test_undo_document.py",
 }
 
 
