@@ -434,17 +434,36 @@ def test_a_plan_is_applied_to_a_database_in_one_transaction(folder: str, kind: s
     assert apply(folder, plan, "--prune", "--dry-run", name="plan.ndjson").status == 0
 
 
-def test_a_passwd_file_takes_one_change_at_once_and_many_only_one_by_one(folder: str) -> None:
-    base(folder, settings='[[stores]]\nkind = "passwd"\npath = "users"\nwritable = true\n')
-    path = os.path.join(folder, "users")
-    with open(path, "w", encoding="ascii") as file:
-        file.write(f"ann:{SSHA}:1:1::/:\nbob:{SSHA}:2:2::/:\n")
-    os.utime(path, (1, 1))
-    plan = lines({"name": "ann", "state": "absent"}, {"name": "bob", "state": "absent"})
+def passwd(folder: str, settings: str, **files: str) -> None:
+    base(folder, settings='[[stores]]\nkind = "passwd"\nwritable = true\n' + settings)
+    for name, text in files.items():
+        path = os.path.join(folder, name)
+        with open(path, "w", encoding="ascii") as file:
+            file.write(text)
+        os.utime(path, (1, 1))
+
+
+def test_a_plan_is_applied_to_a_passwd_file_by_one_rename(folder: str) -> None:
+    passwd(folder, 'path = "users"\n', users=f"ann:{SSHA}:1:1::/:\nbob:{SSHA}:2:2::/:\n# kept\n")
+    plan = lines({"name": "ann", "state": "absent"}, {"name": "BOB", "quota": 5}, {"name": "c", "password_hash": SSHA})
+    done = apply(folder, plan, name="plan.ndjson")
+    assert (done.status, results(done)) == (0, [("bob", "changed"), ("c", "changed"), ("ann", "removed")]), done
+    with open(os.path.join(folder, "users"), encoding="ascii") as file:
+        assert file.read() == f"bob:{SSHA}:2:2::/::quota=5\n# kept\nc:{SSHA}:::::\n"
+    assert apply(folder, plan, "--dry-run", name="plan.ndjson").status == 0
+
+
+def test_what_a_passwd_file_and_its_shadow_cannot_take_as_one_is_changed_one_by_one_if_that_is_wanted(
+    folder: str,
+) -> None:
+    passwd(folder, 'path = "users"\nshadow = "secrets"\n', users="ann:x:1:1::/:\n", secrets=f"ann:{SSHA}:1::::::\n")
+    plan = lines(
+        {"name": "ann", "password": "new", "update_password": "always"}, {"name": "bob", "password_hash": SSHA}
+    )
     done = apply(folder, plan, name="plan.ndjson")
     assert (done.status, "cannot change several users as one: nothing is changed" in done.err) == (1, True), done
     done = apply(folder, plan, "--keep-going", name="plan.ndjson")
-    assert (done.status, results(done)) == (0, [("ann", "removed"), ("bob", "removed")]), done
+    assert (done.status, results(done)) == (0, [("ann", "changed"), ("bob", "changed")]), done
 
 
 def test_a_store_that_is_read_only_takes_no_plan(folder: str) -> None:

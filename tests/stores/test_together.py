@@ -12,12 +12,15 @@ from nwauth.model import Info, User
 from nwauth.stores.memory import MemoryStore
 from nwauth.stores.sql import SqlStore
 from tests.stores.folders import line, opened, ssha
+from tests.stores.passwd_files import opened as passwd
+from tests.stores.passwd_files import settled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from nwauth.stores.base import Change, Store
+    from nwauth.stores.passwd import PasswdStore
 
 FIELD = ssha("secret")
 
@@ -26,13 +29,17 @@ def user(name: str, info: str = "", *, store: str) -> User:
     return User(name=name, stored_password=FIELD, info=Info(info), store=store)
 
 
-@pytest.fixture(params=["flatfile", "shared", "sqlite"])
+@pytest.fixture(params=["flatfile", "shared", "sqlite", "passwd", "shadow"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """A store with ann, bob and carl."""
     made: Store
     if request.param == "sqlite":
         made = SqlStore(f"sqlite:///{tmp_path}/users.db")
         made.make()
+    elif request.param in ("passwd", "shadow"):
+        settled(tmp_path / "users", b"# users\n")
+        shadow = settled(tmp_path / "secrets", b"") if request.param == "shadow" else None
+        made = passwd(tmp_path / "users", shadow=shadow, settle_seconds=0.0)
     else:
         (tmp_path / "nwauth.txt").write_bytes(b"")
         os.utime(tmp_path / "nwauth.txt", (1, 1))
@@ -139,6 +146,40 @@ def test_who_is_changed_by_others_meanwhile_stops_all(tmp_path: Path) -> None:
     assert [(name, info) for name, info in held(store) if info == "mine" or name == "abe"] == [("bob", "mine")]
     store.close()
     other.close()
+
+
+@pytest.fixture
+def shadowed(tmp_path: Path) -> Iterator[PasswdStore]:
+    """A passwd file with a shadow file, and ann and bob in them."""
+    shadow = settled(tmp_path / "secrets", b"")
+    settled(tmp_path / "users", b"")
+    made = passwd(tmp_path / "users", shadow=shadow, settle_seconds=0.0)
+    made.put_all([user(name, store=made.name) for name in ("ann", "bob")])
+    yield made
+    made.close()
+
+
+def other_passwords(store: Store) -> list[Change]:
+    found = [there(store, name) for name in ("ann", "bob")]
+    return [(one, one.changed(stored_password=ssha("other"))) for one in found]
+
+
+def test_passwords_alone_are_changed_by_one_rename_of_the_shadow_file(shadowed: PasswdStore) -> None:
+    shadowed.change_all(other_passwords(shadowed))
+    assert [one.stored_password for one in shadowed.search()] == [ssha("other")] * 2
+
+
+def test_passwords_in_a_shadow_file_and_new_users_cannot_be_changed_as_one(shadowed: PasswdStore) -> None:
+    before = [one.held() for one in shadowed.search()]
+    changes = [*other_passwords(shadowed), (None, user("carl", store=shadowed.name))]
+    with pytest.raises(NotSupported):
+        shadowed.change_all(changes)
+    assert [one.held() for one in shadowed.search()] == before
+
+
+def test_who_goes_leaves_nothing_in_the_shadow_file(shadowed: PasswdStore, tmp_path: Path) -> None:
+    shadowed.change_all([(there(shadowed, name), None) for name in ("ann", "bob")])
+    assert (tmp_path / "users").read_bytes() == (tmp_path / "secrets").read_bytes() == b""
 
 
 def test_a_store_that_cannot_do_it_says_so() -> None:

@@ -12,6 +12,7 @@ What each room is for, from the small to the large:
     pair       a file and its shadow: the user of a name
     pairs      the files of many domains, few of them open
     changing   one change of a pair, in an order that no crash can hurt
+    together   many changes of a pair as one
     listing    all users in order
     store      the store itself
 """

@@ -119,7 +119,7 @@ class Changing:
             rows.append((bare, *self._new_lines(bare, user)))
         if rows:
             if self._shadow is not None:
-                _add_to_shadow(self._shadow, [(name, line) for name, _, line in rows])
+                add_to_shadow(self._shadow, [(name, line) for name, _, line in rows])
             self._users.append([line for _, line, _ in rows])
         return taken
 
@@ -128,8 +128,23 @@ class Changing:
 
         Raises Missing, Overtaken, Refused.
         """
+        old_name = name_of(held.found)
+        to_shadow, password, line = self._planned(held, bare, new)
+        if to_shadow is not None and (password is not None or bare != old_name):
+            self._change_shadow(to_shadow, held, bare, password)
+        edits = self._edits(held.found, line, bare)
+        if edits:
+            self._users.publish(edits)
+        if to_shadow is not None and bare != old_name:
+            remove_from_shadow(to_shadow, [old_name])
+
+    def _planned(self, held: Held, bare: str, new: User) -> tuple[Side | None, str | None, bytes]:
+        """The file of the password if it is the shadow file, the password if it is another, and the line of `new`.
+
+        Raises Refused.
+        """
         lines.must_be_held(name=bare, password=_if_new(new, held.user))
-        old_name, old_field = _name_of(held.found), fields_of(held.found[1])[PASSWORD]
+        old_field = fields_of(held.found[1])[PASSWORD]
         password = None if new.stored_password == held.user.stored_password else new.stored_password
         to_shadow = None
         if old_field == IN_SHADOW or (password is not None and _is_no_login(old_field)):
@@ -141,20 +156,14 @@ class Changing:
             info=None if new.info == held.user.info else new.info.text,
         )
         self._must_read_as(line, bare, new, old=held.user, in_shadow=to_shadow is not None)
-        if to_shadow is not None and (password is not None or bare != old_name):
-            self._change_shadow(to_shadow, held, bare, password)
-        edits = self._edits(held.found, line, bare)
-        if edits:
-            self._users.publish(edits)
-        if to_shadow is not None and bare != old_name:
-            _remove_from_shadow(to_shadow, old_name)
+        return to_shadow, password, line
 
     def delete(self, held: Held) -> None:
         """Take every line of the user's spelling out, of either file.  Raises Missing, Overtaken."""
-        name = _name_of(held.found)
-        self._users.publish(_without(self._users.spelled(name)))
+        name = name_of(held.found)
+        self._users.publish(without(self._users.spelled(name)))
         if self._shadow is not None and held.in_shadow is not None:
-            _remove_from_shadow(self._shadow, name)
+            remove_from_shadow(self._shadow, [name])
 
     def is_taken(self, bare: str) -> bool:
         """Whether somebody has the name.
@@ -168,7 +177,7 @@ class Changing:
             return False
         others = self._pair.users.find_all(fold(bare).encode(ENCODING, ERRORS))
         if others:
-            names = " and ".join(sorted({_name_of(found) for found in others}))
+            names = " and ".join(sorted({name_of(found) for found in others}))
             raise Refused(f"{names} differ from this name in case alone: write one of them, or rename it")
         return False
 
@@ -215,7 +224,7 @@ class Changing:
     def _edits(self, first: Found, line: bytes, name: str) -> list[Edit]:
         """What puts `line` in the place of the first; another name is the name of all lines of the old spelling."""
         edits: list[Edit] = [] if line == first[1] else [(first[0], len(first[1]), line)]
-        old_name = _name_of(first)
+        old_name = name_of(first)
         if name != old_name:
             for offset, row, _ in self._users.spelled(old_name):
                 if offset != first[0]:
@@ -228,31 +237,32 @@ class Changing:
         if found is None:
             if password is not None:
                 line = aging.new_line(name=name, password=password, today=self._today)
-                _add_to_shadow(shadow, [(name, line)])
+                add_to_shadow(shadow, [(name, line)])
             return
         line = aging.changed(found[1], name=name, password=password, today=self._today)
-        if name != _name_of(held.found):
-            _add_to_shadow(shadow, [(name, line.rstrip(b"\r"))])
+        if name != name_of(held.found):
+            add_to_shadow(shadow, [(name, line.rstrip(b"\r"))])
         elif line != found[1]:
             shadow.publish([(found[0], len(found[1]), line)])
 
 
-def _add_to_shadow(shadow: Side, rows: Sequence[tuple[str, bytes]]) -> None:
+def add_to_shadow(shadow: Side, rows: Sequence[tuple[str, bytes]]) -> None:
     """Add lines, each in the place of what is left there of a name that nobody has."""
     try:
         left = [found for name, _ in rows for found in shadow.spelled(name)]
     except Missing:
         raise Unavailable(f"no shadow file {shadow.table.path}, was it moved or unmounted?") from None
-    shadow.append([line for _, line in rows], _without(sorted(left)))
+    shadow.append([line for _, line in rows], without(sorted(left)))
 
 
-def _remove_from_shadow(shadow: Side, name: str) -> None:
-    left = shadow.spelled(name)
+def remove_from_shadow(shadow: Side, names: Sequence[str]) -> None:
+    """Take the lines of names out that nobody has any more."""
+    left = [found for name in names for found in shadow.spelled(name)]
     if left:
-        shadow.publish(_without(left))
+        shadow.publish(without(sorted(left)))
 
 
-def _without(found: Sequence[Found]) -> list[Edit]:
+def without(found: Sequence[Found]) -> list[Edit]:
     """What takes lines out, with their ends."""
     return [(offset, len(line) + ended, b"") for offset, line, ended in found]
 
@@ -264,7 +274,8 @@ def _line_end(source: UserFile) -> bytes:
     return b"\r\n" if at > 0 and head[at - 1 : at] == b"\r" else b"\n"
 
 
-def _name_of(found: Found) -> str:
+def name_of(found: Found) -> str:
+    """The name on a line."""
     return found[1].partition(b":")[0].decode(ENCODING, ERRORS)
 
 

@@ -22,10 +22,11 @@ from nwauth.stores.textfile.indexing import Indexing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Final
 
     from nwauth.model import User
+    from nwauth.stores.base import Change
     from nwauth.stores.health import Notice
     from nwauth.stores.passwd.changing import Changing
     from nwauth.stores.passwd.pair import Pair
@@ -141,6 +142,29 @@ class PasswdStore(Store):
             those = set(map(id, taken))
             taken = [user for user in users if id(user) in those]
         return taken
+
+    def change_all(self, changes: Iterable[Change]) -> None:
+        from nwauth.stores.passwd.together import Together
+
+        if self._read_only:
+            raise NotSupported
+        named = []
+        domains: dict[str, str] = {}
+        for old, new in changes:
+            user = new if old is None else old
+            assert user is not None  # noqa: S101
+            located = self._places.locate(user.name)
+            if located is None or not located[0]:
+                raise Refused(f"{user.name!a} does not belong here: {self._wanted_names()}")
+            domains.setdefault(located[1], user.name)
+            named.append((located[0], old, new))
+        if not named:
+            return
+        if len(domains) > 1:  # several files
+            raise NotSupported
+        ((domain, name),) = domains.items()
+        together = Together(self._pair_to_change(domain, name), today=self._today())
+        together.locked(lambda: together.change_all(named))
 
     def _add(self, domain: str, users: Sequence[tuple[str, User]]) -> list[User]:
         """Add users of one file, each with its name there; those whose name is taken come back."""
