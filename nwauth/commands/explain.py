@@ -13,6 +13,7 @@ from nwauth.commands.table import layout, visible
 from nwauth.names import fold
 from nwauth.service import Question
 from nwauth.service.apps import named
+from nwauth.service.login import LOCKED
 
 if TYPE_CHECKING:
     from datetime import datetime, tzinfo
@@ -55,7 +56,7 @@ def explain(
     by = None if app is None or steps["user"] is None else named(steps["user"], app)
     record = _record(session, user, steps, refusal, by)
     record |= {"from": address, "service": used, "at": instant.isoformat(), "zone": str(zone)}
-    if steps["user"] is not None:
+    if steps["user"] is not None and refusal is not LOCKED:
         asked = Question(steps["user"], address=address, service=fold(used or ""), app=by)
         until = gate.until_by(rules, asked, instant)
         then = None if until is None else gate.until_by(rules, asked, until)

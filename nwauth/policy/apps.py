@@ -133,7 +133,9 @@ def _faulty(text: str, label: str, fault: str) -> AppPassword:
 
 def fault_of_label(label: str) -> bool:
     """Whether nothing can be called so."""
-    return not 0 < len(label) <= MOST_LABEL or label[0] == "-" or not _LABEL.issuperset(label.lower())
+    if not 0 < len(label) <= MOST_LABEL or label[0] == "-":
+        return True
+    return not label.isascii() or not _LABEL.issuperset(label.lower())
 
 
 def check_limits(one: AppPassword) -> None:

@@ -158,6 +158,11 @@ class Door:
             return None
         return Refusal("", verdict.reason, is_guess=not verdict.fits) if verdict.reason else WRONG_PASSWORD
 
+    def is_open_to_apps(self, user: User) -> bool:
+        """Whether the password field of a user lets anybody in; a locked one shuts app passwords out too."""
+        star_is_clear = self._rules.of(user).star_is_clear
+        return self._passwords.identify(user.stored_password, star_is_clear=star_is_clear).login
+
     @staticmethod
     def _app(user: User, password: bytes) -> AppPassword | None:
         """The app password of the user that this password is; None: it is none.
@@ -179,7 +184,7 @@ class Door:
         report("scheme", APP_SCHEME)
         report("app", app.label)
         refusal: Refusal | None
-        if self._passwords.identify(user.stored_password, star_is_clear=self._rules.of(user).star_is_clear).login:
+        if self.is_open_to_apps(user):
             asked = Question(user, address=asked.address, service=asked.service, app=app)
             refusal = self._gate.refusal_by(in_force, asked, self._now, report)
         else:

@@ -11,7 +11,7 @@ from nwauth.model import APP_PASSWORDS, SECRET_FIELDS, Info, User
 from nwauth.names import ENCODING, ERRORS, NameRules, fold, matcher
 from nwauth.policy import account
 from nwauth.service.gate import Gate, Question
-from nwauth.service.login import Door
+from nwauth.service.login import LOCKED, Door
 from nwauth.service.values import NO_SUCH_USER, BadName, Listing, NoSuchUser, Rules, silent
 
 TYPE_CHECKING = False
@@ -124,12 +124,16 @@ class Service:
         trace("user", user)
         if user is None:
             return NO_SUCH_USER
-        asked = Question(user, address=address, service=fold(service))
+        by = None
         if app is not None:
             from nwauth.service.apps import named
 
-            asked = Question(user, address=address, service=fold(service), app=named(user, app))
-        return self.gate.refusal(asked, self._now, silent, trace=trace)
+            by = named(user, app)
+        asked = Question(user, address=address, service=fold(service), app=by)
+        refusal = self.gate.refusal(asked, self._now, silent, trace=trace)
+        if refusal is None and by is not None and not self._door.is_open_to_apps(user):
+            return LOCKED
+        return refusal
 
     def set(self, name: str, password: bytes | None, fields: Mapping[str, str], report: Report = silent) -> User:
         """Add the user, or change the one there is; a `password` of None is left alone.  Durable when it returns.

@@ -183,6 +183,15 @@ def test_explain_takes_the_class_of_one(folder: str) -> None:
     assert (done.status, "no app password 'other'" in done.err) == (1, True)
 
 
+def test_explain_says_when_the_user_is_locked(folder: str) -> None:
+    base(folder, users=f'bob:!:app_passwords="phone;{DIGEST};until=2099-01-31"\n'.encode())
+    (row,) = records(run(folder, "explain", "bob", "--app", "phone"))
+    assert (row["decision"], row["reason"], row["until"]) == (
+        *("deny", "the password field lets nobody in, nor does an app password", None),
+    )
+    assert records(run(folder, "explain", "bob"))[0]["decision"] == "allow"  # the password is taken as right
+
+
 def test_policy_check_knows_who_is_in_a_class_by_an_app_password(folder: str) -> None:
     Path(folder, "policy.toml").write_text(RULES)
     assert [row["id"] for row in records(run(folder, "policy", "check"))] == ["class-nobody-has"]

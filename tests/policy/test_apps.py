@@ -123,7 +123,7 @@ def test_a_limit_that_could_not_be_read_back_is_refused(limits: dict[str, str], 
         check_limits(AppPassword("phone", DIGEST, **limits))
 
 
-@pytest.mark.parametrize("label", ["", "-x", "a;b", "a|b", 'a"b', "a b", "ä", "a\n", "x" * 33])
+@pytest.mark.parametrize("label", ["", "-x", "a;b", "a|b", 'a"b', "a b", "ä", "\N{KELVIN SIGN}", "a\n", "x" * 33])
 def test_a_name_that_could_not_be_read_back_is_refused(label: str) -> None:
     with pytest.raises(Refused, match="cannot be called"):
         check_limits(AppPassword(label, DIGEST))
