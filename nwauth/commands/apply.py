@@ -11,7 +11,7 @@ import click
 
 from nwauth.audit import ERROR, INFO
 from nwauth.build import rules
-from nwauth.commands.command import command, dry_run_option
+from nwauth.commands.command import FILES, command, dry_run_option
 from nwauth.commands.secrets_in import made_up
 from nwauth.commands.session import as_text, shown_path
 from nwauth.commands.table import visible
@@ -65,7 +65,7 @@ def _open(_context: click.Context, _parameter: click.Parameter, word: str) -> Pl
         "nwauth apply - --input ndjson --summary < users.ndjson",
     ),
 )
-@click.argument("plan", callback=_open)
+@click.argument("plan", callback=_open, shell_complete=FILES)
 @click.option("--input", "wanted", type=click.Choice(FORMATS), help="Form of PLAN. Default: what its name ends with.")
 @click.option("--match", "scope", metavar="PATTERN", default="", help="Touch only users that it fits.")
 @click.option("--prune", is_flag=True, help="Remove users in the scope whom the plan lacks.")

@@ -15,10 +15,14 @@ from nwauth.errors import Unavailable
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from click.shell_completion import CompletionItem
+
+    Completer = Callable[[click.Context, click.Parameter, str], list[str] | list[CompletionItem]]
     Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 PATH_HELP = "Folder of the user base and nwauth.toml. Default: NWAUTH_PATH, or here."
+STORE_HELP = "The store to work on. Default: the one that takes new users."
 FORMAT_HELP = "Form of the results. Default: table on a terminal, else ndjson."
 COLOR_HELP = "Default: auto (on a terminal, unless NO_COLOR is set)."
 
@@ -40,7 +44,7 @@ def common_options() -> list[click.Parameter]:
 
     return [
         option("-path", "--path", "path", metavar="DIR", type=click.Path(file_okay=False), help=PATH_HELP),
-        option("--store", metavar="NAME", help="The store to work on. Default: the one that takes new users."),
+        option("--store", metavar="NAME", help=STORE_HELP, shell_complete=completed_by("stores")),
         option("--format", "form", type=click.Choice(FORMATS), help=FORMAT_HELP),
         flag("--quiet", "No notes, no progress, no word of changes done."),
         flag("--yes", "Answer yes to every question."),
@@ -126,22 +130,28 @@ def dry_run_option(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")(function)
 
 
-def complete_apps(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-    """The app passwords of the user that is named before, for a shell."""
-    from nwauth.commands.completion import app_names
+def completed_by(kind: str) -> Completer:
+    """What a shell is offered in the place of a parameter: a function of `nwauth.commands.completing`."""
 
-    user = context.params.get("name")
-    return app_names(context.ensure_object(Choices), user, incomplete) if user else []
+    def complete(
+        context: click.Context, _parameter: click.Parameter, incomplete: str
+    ) -> list[str] | list[CompletionItem]:
+        from nwauth.commands import completing
+
+        choices = context.ensure_object(Choices)
+        about = {"user": context.params.get("name")} if kind in completing.OF_A_USER else {}
+        found: list[str] | list[CompletionItem] = getattr(completing, kind)(choices, incomplete, **about)
+        return found
+
+    return complete
+
+
+FILES = completed_by("files")
 
 
 def user_name(parameter: str = "name", *, many: bool = False) -> Decorator:
     """The argument that names users who are there; a shell can complete it."""
-
-    def complete(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-        from nwauth.commands.completion import user_names
-
-        return user_names(context.ensure_object(Choices), incomplete)
-
+    complete = completed_by("users")
     if many:
         return click.argument(parameter, metavar="NAME...", nargs=-1, required=True, shell_complete=complete)
     return click.argument(parameter, metavar=parameter.upper(), shell_complete=complete)

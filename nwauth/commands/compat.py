@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nwauth.commands.command import command
+from nwauth.commands.command import FILES, command
 from nwauth.commands.table import visible
 from nwauth.conformance.dialects import NWAUTH, PROFILES, left_out
 from nwauth.conformance.places import temporary
@@ -47,7 +47,12 @@ EXIT_DIFFERS = 1
 )
 @click.option("--only", metavar="NAME", multiple=True, help="Play this transcript alone. May be given again.")
 @click.option(
-    "--transcript", "files", metavar="FILE", multiple=True, help="Play this file in place of ours. May be given again."
+    "--transcript",
+    "files",
+    metavar="FILE",
+    multiple=True,
+    shell_complete=FILES,
+    help="Play this file in place of ours. May be given again.",
 )
 @click.option("--timeout", "seconds", type=click.FloatRange(0.1, 600), default=LIMIT_SECONDS, help="Seconds to wait.")
 @click.option("--list", "listed", is_flag=True, help="List the transcripts, and what each is about.")

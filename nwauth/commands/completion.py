@@ -5,20 +5,16 @@ The script hands over the line up to the cursor.  Whatever goes wrong then, noth
 
 from __future__ import annotations
 
-import signal
 from typing import TYPE_CHECKING
 
 import click
 
 from nwauth.commands.command import command
-from nwauth.commands.session import Choices, Session
+from nwauth.commands.completing import end_in_time
+from nwauth.commands.session import Choices
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import FrameType
-
-MAX_NAMES = 100
-MAX_SECONDS = 0.5  # of looking for names: whoever pressed the key waits
+    from nwauth.commands.session import Session
 
 BASH = """\
 _nwauth_completion() {
@@ -28,7 +24,10 @@ _nwauth_completion() {
         case $kind in
             dir) compopt -o dirnames 2>/dev/null ;;
             file) compopt -o default 2>/dev/null ;;
-            plain) COMPREPLY+=("$value") ;;
+            plain)
+                [[ $value == *= ]] && compopt -o nospace 2>/dev/null
+                printf -v value %q "$value"
+                COMPREPLY+=("$value") ;;
         esac
     done < <("$1" completion bash --answer "${COMP_LINE:0:COMP_POINT}" --breaks "$COMP_WORDBREAKS" 2>/dev/null)
 }
@@ -38,15 +37,16 @@ ZSH = """\
 #compdef nwauth
 _nwauth_completion() {
     local kind value
-    local -a values
+    local -a values beginnings
     while IFS=$'\\t' read -r kind value; do
         case $kind in
             dir) _path_files -/ ;;
             file) _path_files -f ;;
-            plain) values+=("$value") ;;
+            plain) if [[ $value == *= ]]; then beginnings+=("$value"); else values+=("$value"); fi ;;
         esac
     done < <("${words[1]}" completion zsh --answer "${(j: :)words[1,CURRENT]}" 2>/dev/null)
     (( ${#values} )) && compadd -U -- "${values[@]}"
+    (( ${#beginnings} )) && compadd -U -S '' -- "${beginnings[@]}"
 }
 compdef _nwauth_completion nwauth
 """
@@ -85,6 +85,7 @@ def completion(session: Session, *, shell: str, line: str | None, breaks: str) -
     if line is None:
         session.results.text(SCRIPTS[shell].rstrip("\n"))
         return 0
+    end_in_time()
     try:
         found = answers(line, breaks=breaks)
     except Exception:  # noqa: BLE001, the user is in the middle of a line
@@ -108,55 +109,3 @@ def answers(line: str, *, breaks: str) -> list[str]:
     cut = max((last.rfind(character) for character in breaks if not character.isspace()), default=-1) + 1
     items = ShellComplete(root, {"obj": Choices()}, "nwauth", "").get_completions(words, last)
     return [item.type if item.type in ("dir", "file") else f"plain\t{str(item.value)[cut:]}" for item in items]
-
-
-class _TimeIsUp(Exception):
-    """The person at the keyboard has waited long enough."""
-
-
-def user_names(choices: Choices, incomplete: str) -> list[str]:
-    """Some users whose names begin like that; those that are found in `MAX_SECONDS`."""
-    pattern = "".join("?" if character in "*?" else character for character in incomplete) + "*"
-
-    def names() -> Iterator[str]:
-        for user in Session(choices).service.search(pattern, limit=MAX_NAMES):
-            yield user.name
-
-    return _in_time(names())
-
-
-def app_names(choices: Choices, user: str, incomplete: str) -> list[str]:
-    """The app passwords of a user whose names begin like that."""
-
-    def names() -> Iterator[str]:
-        from nwauth.policy.apps import of
-
-        found = Session(choices).service.lookup(user)
-        for one in of(found.info) if found is not None else ():
-            if one.label.lower().startswith(incomplete.lower()):
-                yield one.label
-
-    return _in_time(names())
-
-
-def _in_time(found: Iterator[str]) -> list[str]:
-    """Those that are found in `MAX_SECONDS`."""
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        raise _TimeIsUp
-
-    names: list[str] = []
-    before = signal.signal(signal.SIGALRM, stop)
-    try:
-        signal.setitimer(signal.ITIMER_REAL, MAX_SECONDS)
-        for name in found:
-            if name.isprintable():
-                names.append(name)
-            if len(names) == MAX_NAMES:
-                break
-    except Exception:  # noqa: BLE001, S110, what was found so far is all there is
-        pass
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-    return names

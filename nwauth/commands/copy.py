@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nwauth.audit import ERROR, INFO
-from nwauth.commands.command import command, dry_run_option
+from nwauth.commands.command import command, completed_by, dry_run_option
 from nwauth.commands.places import two_places
 from nwauth.commands.table import visible
 from nwauth.commands.user import about_how_many
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from nwauth.stores.base import Store
 
 FOREIGN_BATCH_USERS = 100
+STORES = completed_by("places")
 AGAIN = "the same command, run again, goes on there"
 
 
@@ -42,8 +43,8 @@ AGAIN = "the same command, run again, goes on there"
         "nwauth copy --from flatfile --to sqlite:///users.db --make --dry-run",
     ),
 )
-@click.option("--from", "source", metavar="STORE", required=True, help="Where the users are.")
-@click.option("--to", "target", metavar="STORE", required=True, help="Where they are to be, too.")
+@click.option("--from", "source", metavar="STORE", required=True, shell_complete=STORES, help="Where the users are.")
+@click.option("--to", "target", metavar="STORE", required=True, shell_complete=STORES, help="Where they are to be too.")
 @click.option("--match", "pattern", metavar="PATTERN", default="", help='Only those whom "user list PATTERN" lists.')
 @click.option("--replace", is_flag=True, help="Change those who are there and differ: the source is right.")
 @click.option("--make", is_flag=True, help="Make the user base to copy to, where there is none.")

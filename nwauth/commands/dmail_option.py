@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nwauth.commands.command import FILES
 from nwauth.commands.session import as_text
 from nwauth.commands.table import visible
 from nwauth.dmail.reading import DEFAULT_FILE, read
@@ -44,7 +45,7 @@ def dmail_conf_option(
             return _read(named, named_by=f"the variable {VARIABLE}")
         return _default(needed=needed)
 
-    return click.option(OPTION, "dmail", metavar="FILE", callback=callback, help=text)
+    return click.option(OPTION, "dmail", metavar="FILE", callback=callback, help=text, shell_complete=FILES)
 
 
 def _read(path: str, *, named_by: str) -> DmailConf:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nwauth.commands.command import command, dry_run_option
+from nwauth.commands.command import FILES, command, dry_run_option
 from nwauth.commands.given import given
 from nwauth.commands.init import write_new
 from nwauth.commands.next_steps import note_next_steps
@@ -40,7 +40,7 @@ def _read(_context: click.Context, _parameter: click.Parameter, word: str) -> Mu
 @command(
     "import", examples=("nwauth import multiauth.ini --path /var/lib/nwauth", "nwauth import multiauth.ini --dry-run")
 )
-@click.argument("file", callback=_read)
+@click.argument("file", callback=_read, shell_complete=FILES)
 @dry_run_option
 def import_(session: Session, *, file: MultiAuth, dry_run: bool) -> int:
     """Make nwauth.toml of a multiauth.ini: the same modules, for the same names.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nwauth.commands.command import command
+from nwauth.commands.command import FILES, command, completed_by, user_name
 from nwauth.commands.group import LazyGroup
 from nwauth.commands.session import as_text
 from nwauth.commands.table import visible
@@ -119,7 +119,15 @@ def _options(function: Callable[..., int]) -> Callable[..., int]:
 
     run.__doc__, run.__name__ = function.__doc__, function.__name__
     for option in (
-        click.option("--file", "files", metavar="FILE", multiple=True, callback=_files, help="Read FILE (- is stdin)."),
+        click.option(
+            "--file",
+            "files",
+            metavar="FILE",
+            multiple=True,
+            callback=_files,
+            shell_complete=FILES,
+            help="Read FILE (- is stdin).",
+        ),
         click.option("--since", metavar="TIME", callback=_since, help="From then on: 2027-01-31, or 7d, 12h, 30m ago."),
         click.option(
             "--from", "addresses", metavar="IP", callback=_addresses, help="Only from there: 10.1.2.3, 10.0.0.0/8."
@@ -130,7 +138,7 @@ def _options(function: Callable[..., int]) -> Callable[..., int]:
 
 
 @command("why", examples=("nwauth log why bob@test.com", "nwauth log why bob@test.com --since 7d --from 10.0.0.0/8"))
-@click.argument("user", metavar="USER")
+@user_name("user")
 @click.option("--limit", type=click.IntRange(min=1), default=LIMIT, help=f"So many, the last. Default: {LIMIT}.")
 @_options
 def why(session: Session, *, user: str, limit: int, options: Options) -> int:
@@ -190,7 +198,7 @@ def _sum_up(session: Session, refusals: Refusals) -> None:
 
 
 @command("last", examples=("nwauth log last bob@test.com", "nwauth log last --since 30d"))
-@click.argument("user", metavar="[USER]", required=False)
+@click.argument("user", metavar="[USER]", required=False, shell_complete=completed_by("users"))
 @click.option("--limit", type=click.IntRange(min=1), help=f"So many, the last. Default: {LIMIT} of USER, else all.")
 @_options
 def last(session: Session, *, user: str | None, limit: int | None, options: Options) -> int:

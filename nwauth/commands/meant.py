@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 # Words of other programs, useradd and htpasswd, MySQL and Dovecot among them, and of NWAuth's protocol.
 WORDS = {
@@ -39,18 +39,21 @@ def meant(group: click.Group, context: click.Context, word: str) -> list[str]:
 
     names = group.list_commands(context)
     word = word.lower()
-    same = [name for name in names if name == word or word in WORDS.get(name, ())]
-    found = same + _below(group, context, names, word) or get_close_matches(word, [*names, "help"])
+    same = [name for name in names if _is(name, word)]
+    below = [path for path in _below(group, context, names) if _is(path.rpartition(" ")[2], word)]
+    if same:  # another word for one of these: of those below only what has that very name
+        below = [path for path in below if path.endswith(f" {word}")]
+    found = same + below or get_close_matches(word, [*names, "help"])
     return ["--help" if name == "help" else name for name in found[:3]]
 
 
-def _below(group: click.Group, context: click.Context, names: Sequence[str], word: str) -> list[str]:
-    """Commands of that very name, or of that meaning, in the groups below."""
-    found = []
+def _is(name: str, word: str) -> bool:
+    return name == word or word in WORDS.get(name, ())
+
+
+def _below(group: click.Group, context: click.Context, names: Sequence[str]) -> Iterator[str]:
+    """The commands of the groups below."""
     for name in names:
         inner = group.get_command(context, name)
         if isinstance(inner, click.Group):
-            found += [
-                f"{name} {one}" for one in inner.list_commands(context) if one == word or word in WORDS.get(one, ())
-            ]
-    return found
+            yield from (f"{name} {one}" for one in inner.list_commands(context))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nwauth.commands.command import command
+from nwauth.commands.command import command, completed_by
 from nwauth.commands.dmail_option import dmail_conf_option
 from nwauth.commands.table import visible
 from nwauth.dmail.asking import DPOP, DSMTP, MODULE, PASSWD_FILE, WINDOWS, askings, unix_match
@@ -40,7 +40,7 @@ YES, NO, CANNOT_TELL, NOT_ASKED = "yes", "no", "cannot tell", "not asked"
         "nwauth names bob@test.com --dmail-conf dmail.conf",
     ),
 )
-@click.argument("login", metavar="[LOGIN]", required=False)
+@click.argument("login", metavar="[LOGIN]", required=False, shell_complete=completed_by("users"))
 @dmail_conf_option(needed=True)
 def names(session: Session, *, login: str | None, dmail: DmailConf) -> int:
     """Show what the servers DSMTP and DPOP ask for, as their dmail.conf has it.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nwauth.commands.command import command
+from nwauth.commands.command import FILES, command
 from nwauth.commands.findings import printed, settings
 from nwauth.commands.given import given
 from nwauth.commands.session import as_text
@@ -40,7 +40,7 @@ def _given(_context: click.Context, _parameter: click.Parameter, word: str | Non
 
 
 @command("check", examples=("nwauth policy check", "nwauth policy check new.toml && mv new.toml policy.toml"))
-@click.argument("file", required=False, callback=_given)
+@click.argument("file", required=False, callback=_given, shell_complete=FILES)
 def check(session: Session, *, file: Reading | None) -> int:
     """Check the access rules, or those of a FILE (- for stdin); each finding says how it is mended.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nwauth.commands.command import command
+from nwauth.commands.command import FILES, command
 from nwauth.commands.given import STDIN, given
 from nwauth.commands.table import visible
 from nwauth.commands.terminal import complain
@@ -30,7 +30,7 @@ MAX_BYTES = 1 << 20
         "nwauth policy import --allow-nets '10.0.0.0/8 2001:db8::/32' --user bob@test.com",
     ),
 )
-@click.option("--pam-time", "pam_time", metavar="FILE", help="A time.conf of pam_time; - is stdin.")
+@click.option("--pam-time", "pam_time", metavar="FILE", shell_complete=FILES, help="A pam_time time.conf; - is stdin.")
 @click.option("--login-time", "login_time", metavar="STRING", help="A Login-Time, as of FreeRADIUS; - is stdin.")
 @click.option("--allow-nets", "allow_nets", metavar="LIST", help="An allow_nets, as of Dovecot; - is stdin.")
 @click.option(

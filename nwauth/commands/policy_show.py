@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nwauth.commands.command import command
+from nwauth.commands.command import command, completed_by
 from nwauth.commands.moments import address_word
 from nwauth.commands.policy_rules import show_rules
 from nwauth.commands.policy_week import show_week
-from nwauth.commands.session import Choices, as_text, shown_path
+from nwauth.commands.session import as_text, shown_path
 from nwauth.commands.table import visible
 from nwauth.commands.terminal import complain
 from nwauth.errors import Refused
@@ -68,12 +68,6 @@ def _day(_context: click.Context, _parameter: click.Parameter, text: str | None)
     return day
 
 
-def _users(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-    from nwauth.commands.completion import user_names
-
-    return user_names(context.ensure_object(Choices), incomplete)
-
-
 @command(
     "show",
     examples=(
@@ -82,7 +76,7 @@ def _users(context: click.Context, _parameter: click.Parameter, incomplete: str)
         "nwauth policy show bob@test.com --week --from 10.20.0.7 --service imap",
     ),
 )
-@click.argument("who", metavar="[CLASS|USER]", required=False, shell_complete=_users)
+@click.argument("who", metavar="[CLASS|USER]", required=False, shell_complete=completed_by("subjects"))
 @click.option("--week", is_flag=True, help="A grid of seven days: when logins are allowed.")
 @click.option("--user", "kind", flag_value="user", help="The argument is a user, whatever classes there are.")
 @click.option("--class", "kind", flag_value="class", help="The argument is a class, whatever users there are.")

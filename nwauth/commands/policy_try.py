@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nwauth.commands.command import command
+from nwauth.commands.command import FILES, command
 from nwauth.commands.given import STDIN, Given, given
 from nwauth.commands.table import visible
 from nwauth.commands.terminal import say
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 EXIT_SAME, EXIT_NO, EXIT_UNTOLD = 0, 1, 75
 MAX_LINE_BYTES = 1 << 20
+REPLAY_HELP = "Logins of a log, rotated and compressed ones too."
+REQUESTS_HELP = "Logins as JSON objects, one a line; - for stdin."
 
 
 def _opened(_context: click.Context, _parameter: click.Parameter, word: str | None) -> Given | None:
@@ -53,9 +55,21 @@ def _log(_context: click.Context, _parameter: click.Parameter, word: str | None)
     "try",
     examples=("nwauth policy try new.toml --replay nwauth.log", "nwauth policy try --requests - < logins.ndjson"),
 )
-@click.argument("new", required=False, callback=_opened)
-@click.option("--replay", metavar="LOG", callback=_log, help="Logins of a log, rotated and compressed ones too.")
-@click.option("--requests", metavar="FILE", callback=_opened, help="Logins as JSON objects, one a line; - for stdin.")
+@click.argument("new", required=False, callback=_opened, shell_complete=FILES)
+@click.option(
+    "--replay",
+    metavar="LOG",
+    callback=_log,
+    shell_complete=FILES,
+    help=REPLAY_HELP,
+)
+@click.option(
+    "--requests",
+    metavar="FILE",
+    callback=_opened,
+    shell_complete=FILES,
+    help=REQUESTS_HELP,
+)
 def try_(session: Session, *, new: Given | None, replay: Found | None, requests: Given | None) -> int:
     """Decide about logins by the rules of a file, or by those in force, and change nothing.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nwauth.commands.command import FILES
 from nwauth.commands.dmail_option import dmail_conf_option
 from nwauth.commands.session import as_text, shown_path
 from nwauth.commands.table import visible
@@ -90,7 +91,14 @@ def password_options(*, ready: bool) -> Callable[[Callable[..., Any]], Callable[
     """The options that say where the password comes from, folded into one argument `source`; `ready`: a hash too."""
     options: list[Callable[..., Any]] = [
         click.option("--password-stdin", "from_stdin", is_flag=True, help="Read the password from stdin (one line)."),
-        click.option("--password-file", "from_file", metavar="FILE", callback=_read_file, help=FILE_HELP),
+        click.option(
+            "--password-file",
+            "from_file",
+            metavar="FILE",
+            callback=_read_file,
+            help=FILE_HELP,
+            shell_complete=FILES,
+        ),
         click.option("--generate", is_flag=True, help="Make one up, and print it, once."),
         click.option("--lowercase", is_flag=True, help=LOWERCASE_HELP),
     ]

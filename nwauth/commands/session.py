@@ -55,6 +55,7 @@ ON_USE = (
     "click.shell_completion",
     "csv",
     "difflib",
+    "faulthandler",
     "functools",
     "io",
     "linecache",

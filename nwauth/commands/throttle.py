@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nwauth.commands.command import command, dry_run_option
+from nwauth.commands.command import command, completed_by, dry_run_option
 from nwauth.commands.group import LazyGroup
 from nwauth.commands.session import shown_path
 from nwauth.commands.table import visible
@@ -39,7 +39,7 @@ TRUSTED = "trusted address"
 @command(
     "show", examples=("nwauth throttle show", "nwauth throttle show bob@test.com", "nwauth throttle show 192.0.2.7")
 )
-@click.argument("who", metavar="[USER|ADDRESS ...]", nargs=-1)
+@click.argument("who", metavar="[USER|ADDRESS ...]", nargs=-1, shell_complete=completed_by("users"))
 def show(session: Session, *, who: tuple[str, ...]) -> int:
     """Show who is counted now: addresses and users with their wrong passwords, and until when each is blocked.
 
@@ -69,7 +69,7 @@ def show(session: Session, *, who: tuple[str, ...]) -> int:
     "clear",
     examples=("nwauth throttle clear bob@test.com 192.0.2.7", "nwauth throttle clear --all --dry-run"),
 )
-@click.argument("who", metavar="[USER|ADDRESS ...]", nargs=-1)
+@click.argument("who", metavar="[USER|ADDRESS ...]", nargs=-1, shell_complete=completed_by("users"))
 @click.option("--all", "everybody", is_flag=True, help="All that is counted.")
 @dry_run_option
 def clear(session: Session, *, who: tuple[str, ...], everybody: bool, dry_run: bool) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nwauth.commands.command import command, user_name
+from nwauth.commands.command import command, completed_by, user_name
 from nwauth.commands.group import LazyGroup
 from nwauth.errors import NwauthError
 from nwauth.stores.around import innermost
@@ -60,7 +60,7 @@ def show(session: Session, *, name: str, show_hash: bool) -> int:
 
 
 @command("list", examples=("nwauth user list", "nwauth user list '*@test.com' --format csv > users.csv"))
-@click.argument("pattern", metavar="[PATTERN]", default="")
+@click.argument("pattern", metavar="[PATTERN]", default="", shell_complete=completed_by("users"))
 @click.option("--show-hash", is_flag=True, help="Show the stored passwords too.")
 def listing(session: Session, *, pattern: str, show_hash: bool) -> int:
     """List users, by name: all, those with PATTERN in their name, or, where it holds * or ?, those it fits."""
@@ -68,7 +68,7 @@ def listing(session: Session, *, pattern: str, show_hash: bool) -> int:
 
 
 @command("search", examples=("nwauth user search bob", "nwauth user search 'b*@test.com' --from 100 --max 50"))
-@click.argument("pattern", metavar="PATTERN")
+@click.argument("pattern", metavar="PATTERN", shell_complete=completed_by("users"))
 @click.option("--from", "skip", metavar="N", type=click.IntRange(min=0), default=0, help="Leave out the first N hits.")
 @click.option("--max", "limit", metavar="M", type=click.IntRange(min=0), help="Show at most M hits.")
 @click.option("--show-hash", is_flag=True, help="Show the stored passwords too.")

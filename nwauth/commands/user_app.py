@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nwauth.commands.command import command, complete_apps, dry_run_option, user_name
+from nwauth.commands.command import command, completed_by, dry_run_option, user_name
 from nwauth.commands.group import LazyGroup
 from nwauth.commands.table import visible
 from nwauth.commands.terminal import ask_yes, is_interactive
@@ -107,7 +107,7 @@ def listing(session: Session, *, name: str) -> int:
 
 @command("del", examples=("nwauth user app del bob@test.com phone", "nwauth user app del --yes bob@test.com --all"))
 @user_name()
-@click.argument("labels", metavar="[APP...]", nargs=-1, shell_complete=complete_apps)
+@click.argument("labels", metavar="[APP...]", nargs=-1, shell_complete=completed_by("apps"))
 @click.option("--all", "every", is_flag=True, help="Take them all away; asks first, unless --yes is given.")
 @dry_run_option
 def delete(session: Session, *, name: str, labels: tuple[str, ...], every: bool, dry_run: bool) -> int:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nwauth.commands.command import command, dry_run_option, user_name
+from nwauth.commands.command import command, completed_by, dry_run_option, user_name
 from nwauth.commands.next_steps import note_first_user
 from nwauth.commands.secrets_in import Source, get_secret, password_options
 from nwauth.commands.table import visible
@@ -35,7 +35,7 @@ CHANGE_COLUMNS = ("user", "change", "dry_run", "store", "scheme", "fields")
     ),
 )
 @click.argument("name", metavar="NAME")
-@click.argument("fields", metavar="[FIELD=VALUE ...]", nargs=-1)
+@click.argument("fields", metavar="[FIELD=VALUE ...]", nargs=-1, shell_complete=completed_by("fields"))
 @password_options(ready=True)
 @dry_run_option
 def add(session: Session, *, name: str, fields: tuple[str, ...], source: Source, dry_run: bool) -> int:
@@ -63,7 +63,7 @@ def add(session: Session, *, name: str, fields: tuple[str, ...], source: Source,
 
 @command("set", examples=("nwauth user set bob@test.com quota=300000000", "nwauth user set bob@test.com fwd="))
 @user_name()
-@click.argument("fields", metavar="FIELD=VALUE ...", nargs=-1, required=True)
+@click.argument("fields", metavar="FIELD=VALUE ...", nargs=-1, required=True, shell_complete=completed_by("fields"))
 @dry_run_option
 def change(session: Session, *, name: str, fields: tuple[str, ...], dry_run: bool) -> int:
     """Change info fields of a user; an empty value removes the field.  Exit status 1: there is no such user."""

@@ -104,6 +104,7 @@ class Terminal:
         **env: str,
     ) -> None:
         self.screen = ""
+        self.answers_queries = False  # what kind of terminal it is: fish asks
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, (24).to_bytes(2, "little") + columns.to_bytes(2, "little") + bytes(4))
 
@@ -126,7 +127,7 @@ class Terminal:
         """Wait until the screen shows `text` anew."""
         start = len(self.screen)
         while text not in self.screen[start:]:
-            if not self._read():
+            if not self.reads():
                 raise AssertionError(f"wanted {text!r}, the screen shows {self.screen!r}")
 
     def type(self, text: str) -> None:
@@ -135,7 +136,7 @@ class Terminal:
 
     def end(self) -> int:
         """Wait for the end; the exit status."""
-        while self._read():
+        while self.reads():
             pass
         try:  # before the terminal hangs up: mv closes what it had of it, and has not ended then
             return self._child.wait(DEADLINE_SECONDS)
@@ -145,7 +146,7 @@ class Terminal:
     def answer(self, answers: dict[str, str]) -> int:
         """Type to each prompt its answer, until the end; the exit status."""
         read = 0
-        while self._read():
+        while self.reads():
             for prompt, keys in answers.items():
                 at = self.screen.find(prompt, read)
                 if at >= 0:
@@ -153,12 +154,15 @@ class Terminal:
                     self.type(keys)
         return self.end()
 
-    def _read(self) -> bool:
+    def reads(self) -> bool:
+        """Wait for more on the screen; False: there will be none."""
         if not select.select([self._master], [], [], DEADLINE_SECONDS)[0]:
             raise AssertionError(f"nothing more came behind {self.screen!r}")
         try:
             block = os.read(self._master, 65536)
         except OSError:  # Linux says so when the last one has closed the other side
             return False
+        if self.answers_queries and b"\x1b[" in block and block.rstrip().endswith((b"\x1b[0c", b"\x1b[c")):
+            os.write(self._master, b"\x1b[?62c")
         self.screen += block.decode("utf-8", "replace").replace("\r\n", "\n")
         return bool(block)

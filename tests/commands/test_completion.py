@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import socket
 import subprocess
 
 import pytest
 
-from tests.commands.common import BOB, COMMAND, base, environment, run
+from tests.commands.common import BOB, COMMAND, SETTINGS, Terminal, base, environment, run
 
 
 def answers(folder: str, line: str, breaks: str = "") -> list[str]:
@@ -69,3 +71,162 @@ def test_the_script_is_one_that_the_shell_reads(folder: str, shell: str) -> None
     if shutil.which(shell) is None:
         pytest.skip(f"no {shell} here")
     subprocess.run([shell, "-n"], input=script.out, text=True, check=True)
+
+
+POLICY = """\
+[policy]
+default = "allow"
+
+[[rule]]
+name = "lessons"
+deny = true
+class = ["student", "pupil"]
+when = "Mon-Fri 08:30-12:00"
+"""
+
+
+def plain(*words: str) -> list[str]:
+    return [f"plain\t{word}" for word in words]
+
+
+def test_fields_and_their_values_are_completed(folder: str) -> None:
+    with open(os.path.join(folder, "policy.toml"), "w", encoding="ascii") as file:
+        file.write(POLICY)
+    base(folder, users=b'bob@test.com:*secret:quota="5" room="B 12" phone="42"\n')
+    line = "nwauth user set bob@test.com"
+    assert answers(folder, f"{line} qu") == plain("quota=")
+    assert answers(folder, f"{line} ") == plain(
+        "full_name=", "quota=", "fwd=", "mailstatus=", "valid_from=", "valid_until=", "mailaccess=", "room=", "phone="
+    )
+    assert answers(folder, f"{line} mailaccess=") == plain("mailaccess=pupil", "mailaccess=student")
+    assert answers(folder, f"{line} mailaccess=s", " @=:") == plain("student")
+    assert answers(folder, f"{line} mailstatus=s") == plain("mailstatus=suspended")
+    assert answers(folder, f"{line} phone=") == plain("phone=42")
+    assert answers(folder, "nwauth user add eve qu") == plain("quota=")
+    assert answers(folder, "nwauth policy show s") == plain("student")
+
+
+def test_stores_and_files_are_completed(folder: str) -> None:
+    base(folder, settings=SETTINGS + '\n[[stores]]\nkind = "passwd"\npath = "{domain}/passwd"\nname = "fleet"\n')
+    assert answers(folder, "nwauth --store f") == plain("flatfile", "fleet")
+    assert answers(folder, "nwauth user list --store fle") == plain("fleet")
+    assert answers(folder, "nwauth copy --from fla") == [*plain("flatfile"), "dir"]
+    for line in (
+        "apply pl",
+        "policy check po",
+        "policy try po",
+        "doctor --dmail-conf dm",
+        "user passwd b --password-file x",
+    ):
+        assert answers(folder, f"nwauth {line}") == ["file"], line
+
+
+def test_every_parameter_that_names_something_is_completed() -> None:
+    """A new command's file, user or store is not forgotten."""
+    import click
+
+    from nwauth.commands.group import root
+
+    def lacking(one: click.Command, path: str) -> list[str]:
+        if isinstance(one, click.Group):
+            context = click.Context(one)
+            inner = [(name, one.get_command(context, name)) for name in one.list_commands(context)]
+            return [text for name, found in inner if found is not None for text in lacking(found, f"{path} {name}")]
+        words = {"FILE", "PLAN", "STORE", "USER", "LOG", "DIR", "NEW_FILE"}
+        named = [parameter for parameter in one.params if str(parameter.metavar or parameter.name).upper() in words]
+        return [f"{path} {parameter.name}" for parameter in named if not offers(parameter)]
+
+    def offers(parameter: click.Parameter) -> bool:
+        return bool(parameter._custom_shell_complete) or isinstance(parameter.type, click.Path | click.File)
+
+    assert lacking(root, "nwauth") == []
+
+
+# --- in the shells themselves ----------------------------------------------------------------------------------------
+
+SHELLS = {
+    "bash": (("bash", "--norc", "--noprofile"), 'eval "$(nwauth completion bash)"'),
+    "zsh": (("zsh", "-f"), 'autoload -Uz compinit; compinit -u -D; eval "$(nwauth completion zsh)"'),
+    "fish": (("fish", "--no-config"), "nwauth completion fish | source"),
+}
+READY = "shell is ready"
+STEERING = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x07\x08\r]")
+
+
+class Shell:
+    """A shell on a terminal, with the completion in it."""
+
+    def __init__(self, shell: str, folder: str) -> None:
+        if shutil.which(shell) is None and os.environ.get("CI") != "true":
+            pytest.skip(f"no {shell} here")
+        command, script = SHELLS[shell]
+        path = f"{os.path.dirname(COMMAND[0])}:{os.environ['PATH']}"
+        home = os.path.join(folder, "home")
+        os.mkdir(home)
+        self._terminal = Terminal(folder, command=command, cwd=folder, columns=200, PATH=path, HOME=home, NO_COLOR="1")
+        self._terminal.answers_queries = True
+        self._terminal.type(f"{script}; echo {READY[:5]}' '{READY[6:]}\n")
+        self._terminal.expect(READY)
+
+    def completes(self, line: str, to: str) -> None:
+        """Press Tab behind `line`; wait for what then stands there; take the line back."""
+        start = len(self._terminal.screen)
+        self._terminal.type(f"{line}\t")
+        while to not in STEERING.sub("", self._terminal.screen[start:]):
+            assert self._terminal.reads(), self._terminal.screen
+        self._terminal.type("\x15")
+
+    def runs(self, line: str, shown: str) -> None:
+        """Press Tab and Enter behind `line`, and wait for what is shown."""
+        self._terminal.type(f"{line}\t")
+        self._terminal.type("\n")
+        self._terminal.expect(shown)
+
+    def leaves(self) -> None:
+        self._terminal.type("\x15exit\n")
+        self._terminal.end()
+
+
+@pytest.mark.parametrize("name", SHELLS)
+def test_tab_completes_in_the_shell_itself(folder: str, name: str) -> None:
+    with open(os.path.join(folder, "policy.toml"), "w", encoding="ascii") as file:
+        file.write(POLICY)
+    shell = Shell(name, folder)
+    shell.completes("nwauth comple", "completion ")
+    shell.completes("nwauth user sho", "show ")
+    shell.completes("nwauth user show b", "bob@test.com ")
+    shell.completes("nwauth user show bob@t", "est.com ")
+    shell.completes("nwauth user set bob@test.com quo", "quota=")
+    shell.completes("nwauth user set bob@test.com mailaccess=st", "student ")
+    shell.completes("nwauth --stor", "--store ")
+    shell.completes("nwauth --store fl", "flatfile ")
+    shell.completes("nwauth policy check pol", "policy.toml ")
+    shell.leaves()
+
+
+@pytest.mark.parametrize("name", SHELLS)
+def test_a_hostile_name_is_completed_as_a_word(folder: str, name: str) -> None:
+    base(folder, users=b"eve$(touch hacked);x:*x:\n")
+    shell = Shell(name, folder)
+    shell.runs("nwauth user show ev", "clear")
+    shell.leaves()
+    assert not os.path.exists(os.path.join(folder, "hacked"))
+
+
+def test_a_store_that_never_answers_ends_the_completion(folder: str) -> None:
+    """The server takes the connection and says nothing, longer than the completion may take."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://mail:x@127.0.0.1:{silent.getsockname()[1]}/mail"
+        base(folder, settings=f'[[stores]]\nkind = "sql"\nurl = "{url}"\n')
+        line = "nwauth user show b"
+        done = subprocess.run(
+            [*COMMAND, "completion", "bash", "--answer", line],
+            capture_output=True,
+            env=environment(NWAUTH_PATH=folder),
+            timeout=20,
+            check=False,
+        )
+        silent.settimeout(0)
+        connection, _ = silent.accept()  # it was asked
+        connection.close()
+    assert (done.stdout, done.stderr) == (b"", b"")
