@@ -1,7 +1,8 @@
 """Cost settings for a time: what a new field may cost so that a login takes about as long as is wanted.
 
 What is measured is a verification as a serving child makes it, by the same library, without the memo.  Every cost is
-measured several times and counts with its median; the first one, which loads the library, does not count.
+measured several times and counts with its median; the first one, which loads the library, does not count.  On a machine
+that has other things to do, what counts is the processor's time: it would be a lower cost for good otherwise.
 """
 
 from __future__ import annotations
@@ -33,12 +34,13 @@ PASSWORD = b"a password of nobody"
 
 
 class Measured(Record):
-    """Seconds of a verification at some cost, shortest first."""
+    """Seconds of a verification at some cost, shortest first; `used`: the processor's, of all cores."""
 
-    __slots__ = ("seconds",)
+    __slots__ = ("seconds", "used")
 
-    def __init__(self, *, seconds: tuple[float, ...]) -> None:
+    def __init__(self, *, seconds: tuple[float, ...], used: tuple[float, ...] | None = None) -> None:
         self.seconds: Final = tuple(sorted(seconds))
+        self.used: Final = tuple(sorted(seconds if used is None else used))
 
     @property
     def median(self) -> float:
@@ -46,9 +48,14 @@ class Measured(Record):
         return self.seconds[len(self.seconds) // 2]
 
     @property
-    def is_scattered(self) -> bool:
+    def quiet(self) -> float:
+        """What it takes while nothing else runs: the processor's time, or with several lanes the time that passes."""
+        return min(self.median, self.used[len(self.used) // 2])
+
+    @property
+    def is_busy(self) -> bool:
         """Whether the machine had something else to do."""
-        return self.seconds[-1] > SCATTER * self.seconds[0]
+        return self.seconds[-1] > SCATTER * self.seconds[0] or self.median > SCATTER * self.quiet
 
 
 class Calibration(Record):
@@ -88,11 +95,17 @@ def memory_kib(scheme: str, settings: Settings) -> int:
 
 
 class Meter:
-    """Measures verifications; `run` makes one at the cost of the settings."""
+    """Measures verifications; `run` makes one at the cost of the settings.
 
-    def __init__(self, run: Run, *, monotonic: Callable[[], float], times: int) -> None:
+    `monotonic` and `used` tell the time that passes, and that of the processor; None: the same.
+    """
+
+    def __init__(
+        self, run: Run, *, monotonic: Callable[[], float], times: int, used: Callable[[], float] | None = None
+    ) -> None:
         self._run = run
         self._monotonic = monotonic
+        self._used = used or monotonic
         self._times = times
 
     def warm(self, settings: Settings) -> None:
@@ -105,12 +118,13 @@ class Meter:
 
     def measure(self, settings: Settings) -> Measured:
         """Several measurements.  Raises Unavailable: memory is short."""
-        return Measured(seconds=tuple(self._once(settings) for _ in range(self._times)))
+        seconds, used = zip(*(self._once(settings) for _ in range(self._times)), strict=True)
+        return Measured(seconds=seconds, used=used)
 
-    def _once(self, settings: Settings) -> float:
-        began = self._monotonic()
+    def _once(self, settings: Settings) -> tuple[float, float]:
+        began, used = self._monotonic(), self._used()
         self._run(settings)
-        return self._monotonic() - began
+        return self._monotonic() - began, self._used() - used
 
 
 def runner(scheme: str, *, native: bool = True) -> Run:
@@ -129,7 +143,7 @@ def runner(scheme: str, *, native: bool = True) -> Run:
 def calibrate(
     scheme: str, settings: Settings, *, target_seconds: float, most_memory_kib: int, meter: Meter
 ) -> Calibration:
-    """The highest cost of the scheme whose median takes no more than `target_seconds`; what else is set stays.
+    """The highest cost of the scheme that takes no more than `target_seconds`; what else is set stays.
 
     Raises:
         Unavailable: this machine cannot verify the scheme, or memory is short.
@@ -159,7 +173,7 @@ def _by_doubling(scheme: str, settings: Settings, *, target_seconds: float, most
             return Calibration(scheme=scheme, settings=found.settings, measured=found.measured, end="memory")
         measured = meter.measure(tried)
         one = Calibration(scheme=scheme, settings=tried, measured=measured, end="most" if cost == last else "")
-        if measured.median > target_seconds:
+        if measured.quiet > target_seconds:
             return found or Calibration(scheme=scheme, settings=tried, measured=measured, end="least")
         found = one
     assert found is not None  # noqa: S101
@@ -174,7 +188,7 @@ def _by_measure(scheme: str, settings: Settings, *, target_seconds: float, most_
     for _ in range(TRIES):
         tried = steps.settings(work)
         measured = meter.measure(tried)
-        taken = max(measured.median, 1e-9)
+        taken = max(measured.quiet, 1e-9)
         have = steps.work(tried)
         if taken <= target_seconds:
             end = "most" if have >= steps.most else ""
@@ -192,7 +206,7 @@ def _by_measure(scheme: str, settings: Settings, *, target_seconds: float, most_
         return best
     least = steps.settings(steps.least)
     measured = meter.measure(least)
-    end = "least" if measured.median > target_seconds else ""
+    end = "least" if measured.quiet > target_seconds else ""
     return Calibration(scheme=scheme, settings=least, measured=measured, end=end)
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from nwauth.errors import Unavailable
 from nwauth.passwords import Passwords, Settings
 from nwauth.passwords.calibrating import SCHEMES, Calibration, Measured, Meter, calibrate, memory_kib, runner
 from nwauth.passwords.costs import wanted_cost
 from nwauth.passwords.making import dummy
+from nwauth.passwords.several import logins_per_second
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,13 +117,47 @@ def test_whatever_the_machine_the_median_is_no_more_than_the_target(scheme: str,
 def test_a_disturbance_does_not_move_the_median_and_is_told() -> None:
     quiet, busy = Machine("bcrypt", 2.0**-14), Machine("bcrypt", 2.0**-14, waits=(0.0, 0.0, 0.4, 0.0, 0.0))
     assert busy.calibrated(0.26).line == quiet.calibrated(0.26).line
-    assert busy.calibrated(0.26).measured.is_scattered is True
-    assert quiet.calibrated(0.26).measured.is_scattered is False
+    assert busy.calibrated(0.26).measured.is_busy is True
+    assert quiet.calibrated(0.26).measured.is_busy is False
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_machine_that_is_busy_all_the_time_gets_the_setting_of_a_quiet_one(scheme: str) -> None:
+    """Every verification waits twice as long as it computes, all alike: only the processor's time shows it."""
+    quiet, busy = Machine(scheme, 1e-7), Machine(scheme, 3e-7)
+    meter = Meter(busy.run, monotonic=lambda: busy.now, used=lambda: busy.now / 3, times=5)
+    found = calibrate(scheme, Settings(), target_seconds=0.25, most_memory_kib=64 * MIB, meter=meter)
+    assert found.line == quiet.calibrated(0.25).line
+    assert found.measured.is_busy is True
+    assert found.measured.median == pytest.approx(3 * found.measured.quiet)
+
+
+def test_lanes_that_compute_at_once_take_the_time_that_passes() -> None:
+    measured = Measured(seconds=(0.1, 0.1, 0.1), used=(0.4, 0.4, 0.4))
+    assert (measured.quiet, measured.is_busy) == (0.1, False)
+
+
+def test_several_children_count_each_and_one_that_cannot_compute_is_told() -> None:
+    passwords = Passwords(Settings(memo_seconds=0))
+    field = dummy("bcrypt", Settings(bcrypt_cost=4))
+
+    def verify() -> None:
+        assert not passwords.verify(field, b"x").ok
+
+    assert logins_per_second(verify, processes=2, seconds=0.05) > 0
+
+    def fail() -> None:
+        raise Unavailable("memory is short")
+
+    with pytest.raises(Unavailable, match="not all of 3 processes could compute at once"):
+        logins_per_second(fail, processes=3, seconds=0.05)
+    with pytest.raises(ChildProcessError):  # none is left behind
+        os.waitpid(-1, os.WNOHANG)
 
 
 def test_the_first_verification_which_loads_the_library_does_not_count() -> None:
     machine = Machine("bcrypt", 2.0**-14, waits=(9.0, *(0.0,) * 1000))
-    assert machine.calibrated(0.26).measured.is_scattered is False
+    assert machine.calibrated(0.26).measured.is_busy is False
 
 
 def test_the_median_of_an_even_number_is_the_longer_one() -> None:
