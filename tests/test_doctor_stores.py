@@ -65,6 +65,16 @@ def test_passwords_of_a_directory_are_mended_there_or_by_it(site: Site, field: s
     assert site.look() == []
 
 
+def test_a_directory_that_shows_nobodys_password_lets_in_nobody(site: Site) -> None:
+    server, base = directory_of("bob", "eve")
+    serve(site, server, base, more='[stores.attributes]\npassword = "carLicense"\n')
+    one = site.found("passwords-unseen")
+    assert one.what == f"store ldap: of 2 users no carLicense can be seen by {MAIL}"
+    assert 'set mode = "bind"' in one.mend
+    serve(site, server, base, mode="bind")
+    assert site.look() == []
+
+
 def test_two_entries_with_one_name_are_told_with_what_they_are_called_there(site: Site) -> None:
     server, base = directory_of("bob", "dup")
     server.modify(person(base, "dup", dn=f"cn=the other,{base}", userPassword="secret"))

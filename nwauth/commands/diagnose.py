@@ -15,7 +15,7 @@ from nwauth.commands.findings import printed, settings
 from nwauth.commands.fixes import fixed
 from nwauth.commands.session import as_text
 from nwauth.commands.user import about_all
-from nwauth.doctor import Place, servers
+from nwauth.doctor import Place, servers, versions
 from nwauth.doctor.checks import examined
 from nwauth.doctor.dropfolders import lister
 from nwauth.doctor.fixing import Case
@@ -49,6 +49,7 @@ def doctor(session: Session, *, dmail: DmailConf | None, fix: bool, dry_run: boo
         raise click.UsageError("--dry-run: wanted --fix with it; without, nothing is ever changed")
     was_root = os.geteuid() == 0
     running = servers.look()
+    libraries = versions.look()
     drops = lister(dmail)  # with root's rights, which are given up next
     config, error = settings(session)
     place = Place(
@@ -58,6 +59,7 @@ def doctor(session: Session, *, dmail: DmailConf | None, fix: bool, dry_run: boo
         conf=dmail,
         running=running,
         drops=drops,
+        libraries=libraries,
         command=own_command(),
         gave_up_root=was_root and os.geteuid() != 0,
     )

@@ -1,4 +1,4 @@
-"""Checks of an installation that return findings: what is wrong, why it matters, how it is mended.  Nothing is changed.
+"""Checks of an installation that return findings: what is wrong, why it matters, how it is mended.  Nothing is changed but by `fixing`.
 
 - `finding`: every kind of finding there is
 - `place`: what is examined
@@ -10,6 +10,8 @@
 - `mends`: what can be done for the users of a store, by its kind; `logins`: whether the system checks passwords
 - `limits`: dates and hosts; `rules` and `rules_*`: the access rules
 - `files`, `flatfiles`: the files of the folder, and what stands in ``nwauth.txt`` and ``nwauth.add``
+- `logfile`, `throttling`, `clock`, `versions`, `idle`, `directories`: what is around the users, and what it runs on
+- `fixing`: what is mended at once, and what became of it; `fixes`: how
 - `module`: what the servers start, started as they do; `servers`: what runs
 
 A check looks at plain values and yields findings.  One that cannot look says so by a finding, and the others go on.

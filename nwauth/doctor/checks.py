@@ -4,7 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nwauth.doctor import files, flatfiles, limits, logins, module, people, rules, servers, settings, survey
+from nwauth.doctor import (
+    clock,
+    directories,
+    files,
+    flatfiles,
+    idle,
+    limits,
+    logfile,
+    logins,
+    module,
+    people,
+    rules,
+    servers,
+    settings,
+    survey,
+    throttling,
+    versions,
+)
 from nwauth.doctor.finding import cannot_look
 from nwauth.errors import NwauthError
 
@@ -35,6 +52,10 @@ CHECKS: dict[str, Check] = {
     "the folders of drop files": settings.drop_folders,
     "how long nwauth may wait": settings.own_time_outs,
     "who takes new users": settings.routes,
+    "settings without effect": idle.settings,
+    "the interpreter and its libraries": versions.versions,
+    "the clock": clock.clock,
+    "the list of zones": clock.zones,
     "who can read the files": files.open_to_others,
     "whose the files are": files.owners,
     "the room on the disk": files.room,
@@ -43,8 +64,11 @@ CHECKS: dict[str, Check] = {
     "the length of the journal": flatfiles.journal,
     "the index": flatfiles.index,
     "what was left behind": flatfiles.leftovers,
+    "the log": logfile.log,
+    "the throttle": throttling.throttle,
     "the users": _users,
     "passwords": people.passwords,
+    "the directories": directories.directories,
     "the passwords of the system": logins.system_users,
     "dates and hosts of users": limits.limits,
     "the access rules": rules.access_rules,

@@ -27,6 +27,14 @@ KINDS = {
     "out-of-reach": (WARNING, "They are never asked for where they are: they do not exist to the servers."),
     "store-shadowed": (WARNING, "Nobody is ever found in it: an earlier store answers for all of its users."),
     "in-two-stores": (WARNING, "The earlier store answers: a password changed in the later one has no effect."),
+    "store-unasked": (WARNING, "Its users do not exist to the servers."),
+    "idle-setting": (WARNING, "Whoever wrote it may count on it."),
+    "directory-in-clear": (ERROR, "Whoever listens on the way reads the passwords of all who log in."),
+    # what it runs on
+    "old-library": (ERROR, "What nwauth needs of it may lack: requests may be answered -DEAD."),
+    "old-python": (WARNING, "Its faults, of safety too, are mended no more."),
+    "old-zones": (WARNING, "Zones change their clocks by law: hours may begin or end at another time than is meant."),
+    "from-the-future": (WARNING, "Dates and hours, the log and the throttle go by the clock: it is wrong now, or was."),
     # the mail server
     "dmail-setting": (WARNING, "DMail ignores what it cannot use, and goes on with something else."),
     "not-external": (ERROR, "The servers do not ask nwauth for any user: what is set here has no effect on them."),
@@ -41,6 +49,7 @@ KINDS = {
     "server-shut-out": (ERROR, "What the servers start cannot use it: requests are answered -DEAD, or not at all."),
     "never-asked": (WARNING, "No mail reaches them, and they cannot log in."),
     # users
+    "passwords-unseen": (ERROR, "Nobody of them can log in: each check is answered -DEAD."),
     "case-twins": (WARNING, "To nwauth they are one user: one of the two is never found, or neither is."),
     "unsayable": (ERROR, "Every look-up and login of them is answered -DEAD: no login, and mail waits, then bounces."),
     "cannot-check-passwords": (ERROR, "Nobody of them can log in: each check is answered -DEAD."),
@@ -76,6 +85,8 @@ KINDS = {
     "zone-of-machine": (WARNING, "Who may log in when changes with the machine's zone, and with the machine."),
     "text-unseen": (WARNING, "A user with the right password is told nothing but that it was refused."),
     "throttle-idle": (WARNING, "Wrong passwords are not counted: guessing goes on as if there were no throttle."),
+    "list-unused": (WARNING, "Whoever wrote it may count on it: the rule that it is meant for goes without."),
+    "damaged-throttle": (WARNING, "Until it is made anew, wrong passwords are not counted."),
     # files
     "open-to-others": (ERROR, "Every account of this machine can read what it takes to break into the mailboxes."),
     "leads-away": (ERROR, "Whoever owns the folder could have root open, or change, a file that is not theirs."),
@@ -88,6 +99,8 @@ KINDS = {
     "no-index": (WARNING, "Until there is one, each look-up reads the whole file."),
     "damaged-index": (WARNING, "Until it is made anew, look-ups read the whole file."),
     "leftovers": (WARNING, "They take room, and hold users' lines."),
+    "log-lost": (ERROR, "Nobody can see why somebody was refused, nor why a request was answered -DEAD."),
+    "large-log": (WARNING, "It takes room until there is none, and nwauth log reads all of it."),
     "rejected-lines": (WARNING, "Users on these lines are not found."),
 }
 

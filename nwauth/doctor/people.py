@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from nwauth.doctor.apps import Apps
@@ -34,6 +35,7 @@ class People:
 
     def __init__(self, place: Place) -> None:
         self.fields: Fields[tuple[str, str]] = Fields()  # the name and the field of some of them
+        self.without: Counter[str] = Counter()  # users of a store without a field
         self.by_cost: dict[str, tuple[str, str]] = {}  # the same, one for each scheme with its parameters
         self.dated = self.masked = self.bad_dates = self.bad_masks = self.never_asked = 0
         self.apps = Apps()
@@ -53,6 +55,8 @@ class People:
             self.fields.add(one.name, split(field, one.star_is_clear)[0].name, (user.name, field))
             if len(self.by_cost) < MOST_COSTS:
                 self.by_cost.setdefault(_cost_of(field), (user.name, field))
+        else:
+            self.without[one.name] += 1
         if user.ip_mask:
             self._take_mask(user)
         if user.info.text and "valid_" in user.info.text.lower():

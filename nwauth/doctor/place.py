@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from nwauth.doctor.finding import Finding
     from nwauth.doctor.servers import Running
     from nwauth.doctor.survey import Survey
+    from nwauth.doctor.versions import Library
 
 RESTART = "stop and start DSMTP and DPOP"
 
@@ -35,6 +36,7 @@ class Place:
     """An installation.  `config` is None where ``nwauth.toml`` cannot be used, `settings_error` then says why.
 
     `running` is None where it cannot be seen what runs.  `drops` lists the drop folders.  `command` starts ourselves.
+    `libraries` are those that root has looked for; None: nobody has yet.
     `gave_up_root`: it is looked at with the rights of the folder's owner.  Without `native` the system's libcrypt is
     left aside.
     """
@@ -48,6 +50,7 @@ class Place:
     command: tuple[str, ...] = ("nwauth",)
     gave_up_root: bool = False
     native: bool = True
+    libraries: Sequence[Library] | None = None
     now: Callable[[], float] = time.time
     survey: Survey | None = field(default=None)
 

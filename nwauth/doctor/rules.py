@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nwauth.config import read
-from nwauth.doctor import rules_beside, rules_people, rules_reach, rules_trials
+from nwauth.doctor import idle, rules_beside, rules_people, rules_reach, rules_trials
 from nwauth.doctor.finding import cannot_look
 from nwauth.doctor.rules_file import faults, reading_of
 from nwauth.errors import NwauthError
@@ -33,6 +33,7 @@ PARTS: dict[str, Part] = {
     "which rules can be reached": rules_reach.reach,
     "the users whom rules name": rules_people.people,
     "what the access rules depend on": rules_beside.beside,
+    "the lists of the access rules": idle.lists,
     "who can change the access rules": rules_beside.files,
 }
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import nwauth
+from nwauth.config.values import LOG_WORDS
 from nwauth.dmail.words import path_of, program
 from nwauth.doctor.files import OTHER_FILES, USER_FILES, account
 from nwauth.doctor.finding import finding
@@ -224,6 +225,9 @@ def _needs(place: Place) -> Iterator[tuple[str, int, str]]:
                 yield path, READ, "read"
         if not one.read_only:
             yield one.path, WRITE, "write to"
+    log = "" if place.config is None or place.config.log.file in LOG_WORDS else os.path.abspath(place.config.log.file)
+    if log and os.path.exists(log):
+        yield log, WRITE, "write"
 
 
 def _may(one: Process, path: str, wanted: int) -> bool:

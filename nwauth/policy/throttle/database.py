@@ -108,7 +108,7 @@ class Database:
         self._schema = 0  # grows with each change of the tables, which nobody but another program makes
         _look_at_logs(path)
         self._connection: Final[Connection] = sqlite.connect(
-            _uri(path), uri=True, isolation_level=None, timeout=BUSY_SECONDS
+            located(path, "mode=rw"), uri=True, isolation_level=None, timeout=BUSY_SECONDS
         )
         self._ask: Final = self._connection.execute
         try:
@@ -300,10 +300,10 @@ def _identity_of(path: str) -> Identity | None:
         return None
 
 
-def _uri(path: str) -> str:
-    """The path as SQLite takes it: a file that is not there is not made by looking for it."""
+def located(path: str, way: str) -> str:
+    """The path as SQLite takes it, to be opened in this way: a file that is not there is not made by looking for it."""
     escaped = "".join(
         chr(b) if 48 <= b <= 57 or 65 <= b <= 90 or 97 <= b <= 122 or b in b"/._-" else f"%{b:02x}"
         for b in os.fsencode(os.path.abspath(path))
     )
-    return f"file:{escaped}?mode=rw"
+    return f"file:{escaped}?{way}"

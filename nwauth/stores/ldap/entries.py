@@ -64,6 +64,11 @@ class Reading:
         except ValueError as error:
             raise ValueError(f"attributes.drop_path: {error}") from None
 
+    @property
+    def password(self) -> str:
+        """The attribute that stored passwords are in."""
+        return self._map.password
+
     def wanted(self) -> list[str]:
         """Every attribute that is looked at, but for names."""
         columns = self._map

@@ -1,0 +1,31 @@
+"""The throttle's database, which children share and anybody with their rights can write."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from typing import TYPE_CHECKING
+
+from nwauth.doctor.finding import finding
+from nwauth.policy.throttle.looking import fault
+from nwauth.policy.throttle.making import DAMAGED
+from nwauth.policy.throttle.settings import FILE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nwauth.doctor.finding import Finding
+    from nwauth.doctor.place import Place
+
+
+def throttle(place: Place) -> Iterator[Finding]:
+    """It is whole, and has the tables that nwauth has made, and nothing else."""
+    path = os.path.join(place.folder, FILE)
+    wrong = fault(path)
+    if wrong:
+        yield finding(
+            "damaged-throttle",
+            f"{path}: {wrong}",
+            mend=f"{shlex.join(['mv', path, path + DAMAGED])} (it is made anew, and counting begins anew)",
+            file=path,
+        )

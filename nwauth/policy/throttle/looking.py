@@ -1,0 +1,50 @@
+"""A look at the throttle's database that leaves it, and what lies beside it, as it is."""
+
+from __future__ import annotations
+
+import os
+
+from nwauth.policy.throttle import files
+from nwauth.policy.throttle.database import APPLICATION_ID, LOGS, SCHEMA, located, sqlite
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sqlite3 import Connection
+
+MOST_STEPS = 1_000_000_000  # some ten seconds
+
+
+def fault(path: str) -> str:
+    """What is wrong with the database at `path`; empty: nothing, or there is none.
+
+    Raises:
+        OSError: it cannot be looked at.
+    """
+    try:
+        files.looked_at(path)
+    except FileNotFoundError:
+        return ""
+    # Without a log nobody has it open, and a look must not make one; with one, what stands there counts too.
+    way = "mode=ro" if os.path.exists(path + LOGS[0]) else "mode=ro&immutable=1"
+    connection = sqlite.connect(located(path, way), uri=True, isolation_level=None)
+    try:
+        connection.set_progress_handler(lambda: 1, MOST_STEPS)
+        return _fault_of(connection)
+    except sqlite.Error as error:
+        return str(error)
+    finally:
+        connection.close()
+
+
+def _fault_of(connection: Connection) -> str:
+    """Raises SQLite's errors."""
+    connection.execute("PRAGMA trusted_schema = OFF")
+    if connection.execute("PRAGMA application_id").fetchall() != [(APPLICATION_ID,)]:
+        return "it is no database of nwauth's throttle"
+    found = {str(text) for (text,) in connection.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")}
+    strange = sorted(found.symmetric_difference(SCHEMA))
+    if strange:
+        lacks = strange[0] in SCHEMA
+        return f"{'it lacks' if lacks else 'another program has put into it'}: {' '.join(strange[0].split())[:100]}"
+    ((told,),) = connection.execute("PRAGMA quick_check(1)").fetchall()
+    return "" if told == "ok" else str(told)
