@@ -321,7 +321,7 @@ def test_what_another_account_calls_a_mail_server_does_not_choose_what_is_run(si
 
 
 def test_every_kind_of_finding_is_made_by_a_test() -> None:
-    text = "".join(path.read_text() for path in Path(__file__).parent.glob("test_doctor*.py"))
+    text = "".join(path.read_text() for path in Path(__file__).parent.rglob("test_*.py"))
     assert [kind for kind in KINDS if f'"{kind}"' not in text] == []
 
 

@@ -1,4 +1,6 @@
-"""Checks of an installation that return findings: what is wrong, why it matters, how it is mended.  Nothing is changed but by `fixing`.
+"""Checks of an installation that return findings: what is wrong, why it matters, how it is mended.
+
+Nothing is changed, but by `fixing`.
 
 - `finding`: every kind of finding there is
 - `place`: what is examined

@@ -7,8 +7,6 @@ import shlex
 from typing import TYPE_CHECKING
 
 from nwauth.doctor.finding import finding
-from nwauth.policy.throttle.looking import fault
-from nwauth.policy.throttle.making import DAMAGED
 from nwauth.policy.throttle.settings import FILE
 
 if TYPE_CHECKING:
@@ -21,6 +19,11 @@ if TYPE_CHECKING:
 def throttle(place: Place) -> Iterator[Finding]:
     """It is whole, and has the tables that nwauth has made, and nothing else."""
     path = os.path.join(place.folder, FILE)
+    if not os.path.lexists(path):
+        return
+    from nwauth.policy.throttle.looking import fault  # SQLite may lack
+    from nwauth.policy.throttle.making import DAMAGED
+
     wrong = fault(path)
     if wrong:
         yield finding(

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 
 from nwauth.policy.throttle import files
-from nwauth.policy.throttle.database import APPLICATION_ID, LOGS, SCHEMA, located, sqlite
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from sqlite3 import Connection
+from nwauth.policy.throttle.database import APPLICATION_ID, LOGS, SCHEMA, located
 
 MOST_STEPS = 1_000_000_000  # some ten seconds
 
@@ -26,17 +23,17 @@ def fault(path: str) -> str:
         return ""
     # Without a log nobody has it open, and a look must not make one; with one, what stands there counts too.
     way = "mode=ro" if os.path.exists(path + LOGS[0]) else "mode=ro&immutable=1"
-    connection = sqlite.connect(located(path, way), uri=True, isolation_level=None)
+    connection = sqlite3.connect(located(path, way), uri=True, isolation_level=None)
     try:
         connection.set_progress_handler(lambda: 1, MOST_STEPS)
         return _fault_of(connection)
-    except sqlite.Error as error:
+    except sqlite3.Error as error:
         return str(error)
     finally:
         connection.close()
 
 
-def _fault_of(connection: Connection) -> str:
+def _fault_of(connection: sqlite3.Connection) -> str:
     """Raises SQLite's errors."""
     connection.execute("PRAGMA trusted_schema = OFF")
     if connection.execute("PRAGMA application_id").fetchall() != [(APPLICATION_ID,)]:
