@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -13,7 +14,7 @@ from nwauth.commands.command import command, dry_run_option
 from nwauth.commands.dmail_option import OPTION, dmail_conf_option
 from nwauth.commands.findings import printed, settings
 from nwauth.commands.fixes import fixed
-from nwauth.commands.session import as_text
+from nwauth.commands.session import as_text, changes_folder
 from nwauth.commands.user import about_all
 from nwauth.doctor import Place, servers, versions
 from nwauth.doctor.checks import examined
@@ -60,6 +61,8 @@ def doctor(session: Session, *, dmail: DmailConf | None, fix: bool, dry_run: boo
         running=running,
         drops=drops,
         libraries=libraries,
+        changes="" if config is None else as_text(os.path.abspath(changes_folder(config))),
+        settle_steps=None if config is None else partial(_settle_steps, session),
         command=own_command(),
         gave_up_root=was_root and os.geteuid() != 0,
     )
@@ -74,6 +77,16 @@ def doctor(session: Session, *, dmail: DmailConf | None, fix: bool, dry_run: boo
     if fix:
         return fixed(session, place, [Case(finding=one, check=check) for check, one in found], dry_run=dry_run)
     return printed(session, [one for _, one in found])
+
+
+def _settle_steps(session: Session) -> None:
+    """Have the stores tell what became of the changes of killed commands.  Raises NwauthError."""
+    from nwauth.changes.steps import Steps
+
+    for one in session.config.stores:
+        if not one.read_only:
+            session.store_of(one)
+    session.recorder.mend(Steps(changes_folder(session.config)))
 
 
 def own_command() -> tuple[str, ...]:

@@ -99,6 +99,7 @@ KINDS = {
     "no-index": (WARNING, "Until there is one, each look-up reads the whole file."),
     "damaged-index": (WARNING, "Until it is made anew, look-ups read the whole file."),
     "leftovers": (WARNING, "They take room, and hold users' lines."),
+    "open-steps": (WARNING, "Whether its last changes were made is not looked up yet: undo and the journal lack them."),
     "log-lost": (ERROR, "Nobody can see why somebody was refused, nor why a request was answered -DEAD."),
     "large-log": (WARNING, "It takes room until there is none, and nwauth log reads all of it."),
     "rejected-lines": (WARNING, "Users on these lines are not found."),

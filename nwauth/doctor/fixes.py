@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nwauth.build import store as build_store
+from nwauth.changes.steps import FOLDER as UNDO
 from nwauth.doctor import servers
 from nwauth.doctor.files import SECRETS, USER_FILES, account
 from nwauth.doctor.finding import counted
@@ -45,6 +46,7 @@ OF_FILES = (
     "the length of the journal",
     "the index",
     "what was left behind",
+    "what undo goes by",
 )
 
 
@@ -82,10 +84,15 @@ def _close_to_others(place: Place, one: Finding, _all: Sequence[Finding]) -> Wor
     )
 
 
+def _open_folder(path: str) -> int:
+    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+
+
 def _own_files(place: Place) -> set[str]:
     """The files that are nwauth's alone to rule: those of its folder, and of flat files that it may write."""
     folders = {one.path for one in place.flat if not one.read_only}
     found = {os.path.join(folder, name) for folder in folders for name in USER_FILES}
+    found.add(os.path.join(place.changes or place.folder, UNDO))
     return found | {place.settings, *(os.path.join(place.folder, name) for name in SECRETS)} | _rules(place)
 
 
@@ -107,7 +114,7 @@ def _must_be_nobodys_way(place: Place, path: str, mask: int) -> None:
 
 
 def _without(path: str, mask: int) -> str:
-    fd = open_own(path, os.O_RDONLY)
+    fd = _open_folder(path) if os.path.isdir(path) else open_own(path, os.O_RDONLY)
     try:
         mode = os.fstat(fd).st_mode & 0o7777
         os.fchmod(fd, mode & ~mask)
@@ -188,6 +195,22 @@ def _swept(folder: str) -> str:
     return f"{counted(len(found), 'unfinished file')} of {folder} removed"
 
 
+def _steps(place: Place, one: Finding, _all: Sequence[Finding]) -> Work:
+    """Look up in the stores what became of the changes of commands that were killed; no user is changed."""
+    settle = place.settle_steps
+    folder = os.path.dirname(one.file or "")
+    if settle is None:
+        raise Unsafe("only the command can ask the stores")
+
+    def look_up() -> str:
+        settle()
+        return f"the stores were asked what became of it; {folder} and the journal of changes have it"
+
+    return Work(
+        key=("steps", folder), would=f"ask the stores what became of {one.what.rpartition(': ')[2]}", do=look_up
+    )
+
+
 def _store_of(place: Place, one: Finding) -> FlatfileConfig:
     """The flat files that a finding is about.  Raises Unsafe where they are not ours to change."""
     path = one.file or ""
@@ -207,4 +230,5 @@ FIXES: dict[str, Callable[[Place, Finding, Sequence[Finding]], Work]] = {
     "no-index": _index,
     "damaged-index": _index,
     "leftovers": _leftovers,
+    "open-steps": _steps,
 }

@@ -235,7 +235,7 @@ def leftovers(place: Place) -> Iterator[Finding]:
         folder = Folder(one.path)
         if not os.path.isdir(one.path):
             continue
-        dead = sorted(path for path in folder.leftovers() if _is_abandoned(path))
+        dead = sorted(path for path in folder.leftovers() if is_abandoned(path))
         if dead:
             yield finding(
                 "leftovers",
@@ -285,7 +285,7 @@ def in_the_making(folder: str) -> list[str]:
     return [os.path.join(folder, name) for name in sorted(found)]
 
 
-def _is_abandoned(path: str) -> bool:
+def is_abandoned(path: str) -> bool:
     """Whether the maker of an unfinished file is gone: it would hold a lock on it."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)

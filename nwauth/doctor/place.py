@@ -37,6 +37,7 @@ class Place:
 
     `running` is None where it cannot be seen what runs.  `drops` lists the drop folders.  `command` starts ourselves.
     `libraries` are those that root has looked for; None: nobody has yet.
+    `changes` is the folder of what undo goes by; `settle_steps` has the stores tell what became of a killed command's.
     `gave_up_root`: it is looked at with the rights of the folder's owner.  Without `native` the system's libcrypt is
     left aside.
     """
@@ -51,6 +52,8 @@ class Place:
     gave_up_root: bool = False
     native: bool = True
     libraries: Sequence[Library] | None = None
+    changes: str = ""
+    settle_steps: Callable[[], None] | None = None
     now: Callable[[], float] = time.time
     survey: Survey | None = field(default=None)
 

@@ -9,11 +9,16 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from nwauth import config
+from nwauth.build import store as build_store
+from nwauth.changes.recording import Recorder
+from nwauth.model import Info, User
 from nwauth.stores.flatfile.chores import MIN_JOURNAL_BYTES
 from tests.commands.common import COMMAND, Terminal, contents, environment, run
 from tests.doctoring import SECRET, Site, servers_of_others
@@ -353,6 +358,45 @@ def test_a_fix_that_is_killed_leaves_every_user_and_is_made_by_the_next(
     assert [one.id for one in site.look()] == ["rejected-lines"]
     done = run(str(site.folder), "user", "list", "--format", "csv")
     assert len(done.out.splitlines()) == 1 + MANY + 1
+
+
+def test_a_change_that_was_killed_is_looked_up_and_can_be_taken_back_then(site: Site) -> None:
+    """The user was added, and the command killed before it had noted that."""
+
+    def killed() -> None:
+        recorder = Recorder(
+            lambda: str(site.folder),
+            command="user add",
+            now=lambda: datetime.now(UTC),
+            scheme_of=lambda _: "argon2id",
+            note=print,
+        )
+        recorder.made = lambda **_: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[method-assign]
+        settings = site.place().flat[0]
+        store = recorder.around(build_store(config.read(str(site.folder)), settings))
+        store.put(User(name="eve", stored_password=SECRET, info=Info("")))
+
+    assert in_child(killed) == -signal.SIGKILL
+    one = site.found("open-steps")
+    assert one.what == f"1 command that changed users was killed half-way: {site.folder}/nwauth.undo/00000001.open"
+    status, rows, _ = fix(site, "--dry-run")
+    assert (status, outcomes(rows)) == (1, {"open-steps": "would mend"})
+    status, rows, _ = fix(site, "--yes")
+    assert (status, outcomes(rows)) == (0, {"open-steps": "mended"})
+    assert site.look() == []
+    assert run(str(site.folder), "user", "show", "eve").status == 0
+    assert run(str(site.folder), "undo").status == 0
+    assert run(str(site.folder), "user", "show", "eve").status == 1
+
+
+def test_a_folder_of_what_was_that_everybody_can_look_into_is_closed(open_site: Site) -> None:
+    assert run(str(open_site.folder), "user", "set", "bob", "quota=5").status == 0
+    undo = open_site.folder / "nwauth.undo"
+    undo.chmod(0o755)
+    open_site.txt.chmod(0o600)
+    assert open_site.found("open-to-others").what.startswith(f"everybody on this machine can look into {undo}: ")
+    status, rows, _ = fix(open_site, "--yes")
+    assert (status, outcomes(rows), undo.stat().st_mode & 0o777) == (0, {"open-to-others": "mended"}, 0o750)
 
 
 # --- beside those who serve ------------------------------------------------------------------------------------------
