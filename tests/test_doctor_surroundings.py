@@ -133,6 +133,19 @@ def test_a_log_that_the_owner_of_the_folder_cannot_write_is_told(open_path: Path
 
 
 @pytest.mark.skipif(not ROOT, reason="only root can give files away")
+def test_root_makes_a_folder_for_the_log_that_the_owner_of_the_users_can_write(open_path: Path) -> None:
+    owner = 12345
+    site = Site(open_path)
+    more(site, f'[log]\nfile = "{open_path}/log/nwauth.log"\n')
+    for path in (site.folder, *site.folder.iterdir()):
+        os.chown(path, owner, owner)
+    (row,) = map(json.loads, run(str(site.folder), "doctor").out.splitlines())
+    assert row["id"] == "log-lost"
+    site.type(row["mend"])
+    assert run(str(site.folder), "doctor").status == 0
+
+
+@pytest.mark.skipif(not ROOT, reason="only root can give files away")
 def test_a_log_that_the_owner_of_the_folder_cannot_make_is_told(open_path: Path) -> None:
     owner = 12345
     site = Site(open_path)

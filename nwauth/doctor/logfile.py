@@ -11,6 +11,7 @@ from nwauth.changes.lines import FILE as CHANGES
 from nwauth.config.values import LOG_WORDS
 from nwauth.doctor.files import MIB, account
 from nwauth.doctor.finding import finding
+from nwauth.owner import was_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,7 +44,8 @@ def _why_lost(file: str) -> tuple[str, str] | None:
         status = os.stat(file)
     except FileNotFoundError:
         if not os.path.isdir(folder):
-            return f"the folder of the log {file} is not there", shlex.join(["mkdir", "-p", folder])
+            make = ["install", "-d", "-o", str(os.geteuid())] if was_root() else ["mkdir", "-p"]
+            return f"the folder of the log {file} is not there", shlex.join([*make, folder])
         if not os.access(folder, os.W_OK | os.X_OK):
             return f"the log {file} is not there, and {who} cannot make files in {folder}", (
                 f"as root: touch {quoted} && {own} && chmod 600 {quoted}"
