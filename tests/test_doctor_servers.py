@@ -19,7 +19,7 @@ from nwauth.doctor import CHECKS, KINDS, servers
 from nwauth.doctor.finding import CANNOT_TELL
 from nwauth.doctor.servers import Running
 from nwauth.errors import Unavailable
-from tests.commands.common import COMMAND, SETTINGS
+from tests.commands.common import COMMAND, SETTINGS, run
 from tests.doctoring import Site, servers_of_others
 from tests.serving import PATIENCE_SECONDS, Child
 
@@ -315,6 +315,16 @@ def test_what_another_account_calls_a_mail_server_does_not_choose_what_is_run(si
             assert one.folder == str(site.path)
             found = site.found("another-program", with_dmail=True, among=True)
             assert found.what.endswith(f"to version it says -ERR {folder!a}")
+
+
+def test_the_self_test_starts_what_the_servers_start_in_their_folder(site: Site) -> None:
+    """A ``-path`` that is no whole one begins there."""
+    site.dmail(f"authent_process {COMMAND[0]} -path mail\n")
+    with server(site, "dsmtp"):
+        done = run("/nowhere", "selftest", "--dmail-conf", str(site.dmail_file), "--format", "tsv")
+        assert f"authent_process names no whole -path: it is started in {site.path}\n" in done.err
+    assert done.status == 0, done.out
+    assert "lookup bob\t+OK\t+OK bob config 0\t" in done.out
 
 
 # --- the whole -------------------------------------------------------------------------------------------------------

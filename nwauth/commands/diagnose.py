@@ -93,4 +93,4 @@ def own_command() -> tuple[str, ...]:
     """What starts this program."""
     if sys.argv[0].endswith("__main__.py"):
         return (sys.executable, "-m", "nwauth")
-    return (shutil.which(sys.argv[0]) or os.path.abspath(sys.argv[0]),)
+    return (os.path.abspath(shutil.which(sys.argv[0]) or sys.argv[0]),)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tomllib
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -24,7 +24,9 @@ from nwauth.conformance.talking import LIMIT_SECONDS, is_ours
 from nwauth.dmail.drops import is_windows_path
 from nwauth.dmail.values import EXTERNAL
 from nwauth.dmail.words import command_words, path_of
+from nwauth.doctor import servers
 from nwauth.doctor.files import account
+from nwauth.doctor.servers import started_in
 from nwauth.errors import NwauthError
 from nwauth.names import ENCODING, ERRORS
 from nwauth.owner import was_root
@@ -60,19 +62,28 @@ def selftest(session: Session, *, faults: bool, user: str | None, dmail: DmailCo
 
     Exit status: 0 every answer is as it should be, 1 one is not, 75 the module cannot be started.
     """
-    words, limit = _started(session, dmail)
+    start = _started(session, dmail)
+    words = start.words
     if faults and not is_ours(words):
         raise click.UsageError(f"--faults: found {words[0]}, wanted a nwauth: nobody else's settings can be copied")
-    session = _at_its_folder(session, words)
+    session = _at_its_folder(session, start)
     try:
         ours = is_ours(words)
         if ours and session.config.folder and was_root():  # the settings are read as that account
             session.note(f"the module is started by {account(os.geteuid())}, who owns {shown_path(session.folder)}")
         users = _Users(session, user) if ours else None
-        with closing(_steps(session, words, users, user=user, faults=faults, limit=limit)) as steps:
+        with closing(_steps(session, start, users, user=user, faults=faults)) as steps:
             return _printed(session, steps)
     finally:
         session.close()
+
+
+class _Start(NamedTuple):
+    """How the module is started, and how long its answers may take."""
+
+    words: list[str]
+    limit_seconds: float
+    folder: str
 
 
 class _Users:
@@ -90,15 +101,14 @@ class _Users:
             self.stored = self.known if asked is session.store else _first_user(session, session.store)
 
 
-def _steps(
-    session: Session, words: list[str], users: _Users | None, *, user: str | None, faults: bool, limit: float
-) -> Generator[Step]:
+def _steps(session: Session, start: _Start, users: _Users | None, *, user: str | None, faults: bool) -> Generator[Step]:
     """Each answer, of the conversation and then of the faults; to be closed, since copies of users are to go."""
     known = user if users is None else users.known
     checked = known if users is not None and _may_fail(session) else None
-    yield from conversation(words, folder="/", user=known, checked=checked, limit_seconds=limit)
+    limit = start.limit_seconds
+    yield from conversation(start.words, folder=start.folder, user=known, checked=checked, limit_seconds=limit)
     if faults and users is not None:
-        trial = Trial(words, session.config, session.store_config, user=users.stored, limit_seconds=limit)
+        trial = Trial(start.words, session.config, session.store_config, user=users.stored, limit_seconds=limit)
         yield from broken(trial, session.note)
 
 
@@ -140,25 +150,30 @@ def _teller(*, color: bool) -> Callable[[Row], str]:
     return told
 
 
-def _started(session: Session, dmail: DmailConf | None) -> tuple[list[str], float]:
-    """The command of dmail.conf, or of this program on its folder; and how long a server waits for an answer."""
+def _started(session: Session, dmail: DmailConf | None) -> _Start:
+    """The command of dmail.conf, or of this program on its folder; how long a server waits, and where it started."""
     if dmail is None:
-        return [*own_command(), "-path", os.path.abspath(session.folder)], LIMIT_SECONDS
+        return _Start([*own_command(), "-path", os.path.abspath(session.folder)], LIMIT_SECONDS, "/")
     words = [os.fsdecode(word.encode(ENCODING, ERRORS)) for word in command_words(dmail.authent_process)]
     if dmail.authent_method != EXTERNAL or not words:
         raise click.UsageError(f"{OPTION}: {dmail.file} names no authent_process that the servers start")
     if is_windows_path(words[0]):
         raise click.UsageError(f"{OPTION}: {dmail.file}: {words[0]} is a program of Windows'")
-    return words, float(dmail.authent_timeout_seconds)
+    start = _Start(words, float(dmail.authent_timeout_seconds), started_in(servers.look()))
+    if is_ours(words) and not os.path.isabs(path_of(words) or ""):
+        session.note(f"authent_process names no whole -path: it is started in {shown_path(start.folder)}")
+    return start
 
 
-def _at_its_folder(session: Session, words: list[str]) -> Session:
+def _at_its_folder(session: Session, start: _Start) -> Session:
     """The session, at the folder of the command."""
-    path = path_of(words) if is_ours(words) else None
-    if path is None or os.path.realpath(path) == os.path.realpath(session.folder):
+    if not is_ours(start.words):
+        return session
+    path = os.path.join(start.folder, path_of(start.words) or ".")
+    if os.path.realpath(path) == os.path.realpath(session.folder):
         return session
     if session.choices.path is not None:
-        raise click.UsageError(f"authent_process has -path {as_text(path)}, wanted that of --path, or no --path")
+        raise click.UsageError(f"authent_process serves {as_text(path)}, wanted that of --path, or no --path")
     session.choices.path = as_text(path)
     return Session(session.choices)
 

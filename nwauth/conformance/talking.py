@@ -72,7 +72,9 @@ class Module:
                 chatter=Chatter(TAG, self._heard),
             )
         except OSError as error:
-            raise Unavailable(f"{words[0]} cannot be started: {error.strerror}: {error.filename}") from None
+            closed = isinstance(error, PermissionError)
+            how = f"; namei -l {error.filename} shows what is closed to this account" if closed else ""
+            raise Unavailable(f"{words[0]} cannot be started: {error.strerror}: {error.filename}{how}") from None
 
     def __enter__(self) -> Self:
         return self

@@ -12,6 +12,7 @@ from nwauth.dmail.drops import is_windows_path
 from nwauth.dmail.words import command_words, path_of, program
 from nwauth.doctor.files import account
 from nwauth.doctor.finding import WARNING
+from nwauth.doctor.servers import started_in
 from nwauth.errors import NwauthError, Unavailable
 from nwauth.passwords import Passwords
 from nwauth.stores.process.chatter import Chatter
@@ -61,7 +62,8 @@ def module(place: Place) -> Iterator[Finding]:
         raise Unavailable(f"{words[0]} is a program of Windows'")
     yield from _folder(place, words)
     try:
-        answers = ask(words, folder=_started_in(place), seconds=max(PATIENCE_SECONDS, conf.authent_timeout_seconds))
+        seconds = max(PATIENCE_SECONDS, conf.authent_timeout_seconds)
+        answers = ask(words, folder=started_in(place.running), seconds=seconds)
     except Silent as silent:
         what = f"authent_process {silent}"
         if silent.denied and place.gave_up_root:
@@ -88,15 +90,6 @@ def _not_ours_to_start(place: Place, command: str, what: str) -> Finding:
         f"{what}, by {who}, who owns {place.folder}; whoever the servers run as may be able to",
         mend=f"let {who} start it: namei -l {shlex.quote(command)} shows which folder is closed",
     )
-
-
-def _started_in(place: Place) -> str:
-    """The folder that the servers were started in, as far as it is known.
-
-    What starts there may run what lies there: no other account may choose it.
-    """
-    servers = place.running.servers if place.running is not None else ()
-    return next((one.folder for one in servers if one.is_trusted and os.path.isdir(one.folder)), "/")
 
 
 def _folder(place: Place, words: Sequence[str]) -> Iterator[Finding]:

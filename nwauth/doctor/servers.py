@@ -75,6 +75,15 @@ def look() -> Running | None:
     )
 
 
+def started_in(running: Running | None) -> str:
+    """The folder that the servers were started in, as far as it is known.
+
+    What starts there may run what lies there: no other account may choose it.
+    """
+    servers = running.servers if running is not None else ()
+    return next((one.folder for one in servers if one.is_trusted and os.path.isdir(one.folder)), "/")
+
+
 def _process(pid: str) -> Process | None:
     """One process; None if it is neither a server nor a child of ours, or has just ended."""
     try:
