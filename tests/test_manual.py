@@ -316,6 +316,7 @@ RECORDS = {
         "user passwd bob@test.com --generate",
         "user suspend bob@test.com",
         "user resume bob@test.com",
+        "user expire bob@test.com 2027-01-31",
         "user rename bob@test.com rob@test.com",
         "user set rob@test.com quota=7 --dry-run",
         "user app del rob@test.com --all --yes",

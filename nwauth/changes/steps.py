@@ -131,9 +131,12 @@ class Steps:
         """Remove the oldest steps past `MAX_STEPS`, or past `MAX_BYTES`, before one more is made."""
         size = 0
         for kept, (_, name) in enumerate(reversed(_names(at)), 1):
-            size += os.stat(name, dir_fd=at).st_size
-            if kept > 1 and (kept >= MAX_STEPS or size > MAX_BYTES) and not name.endswith(OPEN):
-                os.unlink(name, dir_fd=at)
+            try:
+                size += os.stat(name, dir_fd=at).st_size
+                if kept > 1 and (kept >= MAX_STEPS or size > MAX_BYTES) and not name.endswith(OPEN):
+                    os.unlink(name, dir_fd=at)
+            except FileNotFoundError:  # its command has ended this instant
+                continue
 
     # --- reading ----------------------------------------------------------------------------------------------------
 
@@ -224,11 +227,8 @@ class Steps:
             if not name.endswith(OPEN):
                 continue
             path = os.path.join(self.path, name)
-            fd = files.open_own(path, os.O_RDWR, at=at)
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:  # its command is at work
-                os.close(fd)
+            fd = self._open_left(path, at)
+            if fd is None:
                 continue
             reading = Reading(os.dup(fd), path)
             try:
@@ -238,6 +238,21 @@ class Steps:
             finally:
                 reading.close()
                 os.close(fd)
+
+    def _open_left(self, path: str, at: int) -> int | None:
+        """A step that is open, locked; None: its command is at work, or has ended this instant.  Raises OSError."""
+        try:
+            fd = files.open_own(path, os.O_RDWR, at=at)
+        except FileNotFoundError:
+            return None
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.stat(os.path.basename(path), dir_fd=at), os.fstat(fd)):
+                return fd
+        except (BlockingIOError, FileNotFoundError):
+            pass
+        os.close(fd)
+        return None
 
     def _open(self) -> int:
         return os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)

@@ -40,8 +40,9 @@ user = LazyGroup(
         "list": "user:listing",
         "search": "user:search",
         "rename": "user_states:rename",
-        "suspend": "user_states:suspend",
-        "resume": "user_states:resume",
+        "suspend": "user_pauses:suspend",
+        "resume": "user_pauses:resume",
+        "expire": "user_pauses:expire",
         "del": "user_states:delete",
     },
 )

@@ -1,4 +1,4 @@
-"""``nwauth user rename``, ``suspend``, ``resume`` and ``del``."""
+"""``nwauth user rename`` and ``del``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from nwauth.commands.table import visible
 from nwauth.commands.terminal import ask_yes, complain, is_interactive
 from nwauth.commands.user_changes import CHANGE_COLUMNS, change_record, tell, told
 from nwauth.errors import Refused
-from nwauth.policy.account import REFUSING_STATES
 
 if TYPE_CHECKING:
     from nwauth.commands.session import Session
@@ -36,40 +35,6 @@ def rename(session: Session, *, old: str, new: str, dry_run: bool) -> int:
         if not work.service.rename(old, new, work.facts.__setitem__):
             raise Refused(f"{visible(new)} exists already: {visible(old)} keeps its name")
     tell(session, work, "renamed", name=old, new_name=new)
-    return 0
-
-
-@command("suspend", examples=("nwauth user suspend bob@test.com",))
-@user_name()
-@dry_run_option
-def suspend(session: Session, *, name: str, dry_run: bool) -> int:
-    """Let a user in no more, until "resume": the field mailstatus becomes "suspended".  Mail is still taken in."""
-    with session.changing("user-suspend", name, dry_run=dry_run) as work:
-        user = work.service.set(name, None, {"mailstatus": "suspended"}, work.facts.__setitem__)
-    tell(session, work, "suspended", name=user.name)
-    return 0
-
-
-@command("resume", examples=("nwauth user resume bob@test.com",))
-@user_name()
-@dry_run_option
-def resume(session: Session, *, name: str, dry_run: bool) -> int:
-    """Let a suspended user in again: a mailstatus that refuses (suspended, closed, ...) is taken away.
-
-    Dates and other fields stay as they are.  Exit status 0 also if there was nothing to resume.
-    """
-    with session.changing("user-resume", name, dry_run=dry_run) as work:
-        user = work.service.lookup(name, work.facts.__setitem__)
-        if user is None:
-            raise session.no_such_user(name)
-        state = user.info.get("mailstatus") or ""
-        refuses = state.strip().lower() in REFUSING_STATES
-        if refuses:
-            work.service.set(name, None, {"mailstatus": ""}, work.facts.__setitem__)
-    if not refuses:
-        was = f"mailstatus is {visible(state)}, which lets the user in" if state else "there is no mailstatus"
-        session.note(f"{visible(user.name)}: nothing to resume: {was}")
-    tell(session, work, "resumed", name=user.name)
     return 0
 
 
