@@ -53,6 +53,23 @@ def test_no_more_names_are_offered_than_can_be_looked_at(folder: str) -> None:
     assert len(answers(folder, "nwauth user show u")) == 100
 
 
+@pytest.mark.parametrize("is_merged", [True, False])
+def test_names_are_found_wherever_they_stand_in_a_long_file(folder: str, *, is_merged: bool) -> None:
+    names = [f"{'USER' if number % 3 else 'user'}{number * 7919 % 20000:05d}@test.com" for number in range(20000)]
+    lines = [f"{name}:*{'x' * (number % 9)}:\n".encode() for number, name in enumerate(names)]
+    base(folder, users=b"".join(lines))
+    os.utime(os.path.join(folder, "nwauth.txt"), (1, 1))
+    if is_merged:  # in order, with an index
+        assert run(folder, "merge", "--quiet").status == 0
+        assert os.path.exists(os.path.join(folder, "nwauth.idx"))
+    assert run(folder, "user", "add", "user19999x", "--generate", "--quiet").status == 0
+    assert run(folder, "user", "del", "user00001@test.com", "--yes", "--quiet").status == 0
+    everyone = sorted({*map(str.lower, names), "user19999x"} - {"user00001@test.com"})
+    for typed in ("user0", "uSer1234", "user19999", "user00001", "", "t", "zz", "user07500@test.com"):
+        found = [line.partition("\t")[2].lower() for line in answers(folder, f"nwauth user show {typed}")]
+        assert found == [name for name in everyone if name.startswith(typed.lower())][:100], typed
+
+
 def test_bash_completes_with_the_script(folder: str) -> None:
     keys = (
         'COMP_LINE="nwauth user show bob@"; COMP_POINT=${#COMP_LINE}; _nwauth_completion nwauth; echo "${COMPREPLY[@]}"'

@@ -96,7 +96,14 @@ class FlatfileStore(Store):
         del pattern  # every line has to be read anyway
         return (lines.parse(line, self.name) for line in self._rows())
 
-    def _rows(self) -> Iterator[bytes]:
+    def beginning(self, prefix: str) -> Iterator[User]:
+        """The users whose folded names begin with `prefix`, which is ASCII; more where the file is not in order.
+
+        Raises Unavailable.
+        """
+        return (lines.parse(line, self.name) for line in self._rows(prefix.lower().encode("ascii")))
+
+    def _rows(self, prefix: bytes = b"") -> Iterator[bytes]:
         """The users' lines, by folded name.  Raises Unavailable."""
         from nwauth.stores.flatfile.ordered import current_lines, scratch
         from nwauth.stores.textfile.ordered import lines_of
@@ -107,8 +114,8 @@ class FlatfileStore(Store):
         try:
             source = view.file.duplicate() if view.file else None
             try:
-                in_file = lines_of(source, scratch=lambda: scratch(self.folder)) if source else iter(())
-                newer = dict(view.journal.lines)
+                in_file = lines_of(source, scratch=lambda: scratch(self.folder), prefix=prefix) if source else iter(())
+                newer = {key: line for key, line in view.journal.lines.items() if key.startswith(prefix)}
                 yield from current_lines(in_file, newer)
                 if source is not None and not source.stands():
                     raise Unavailable("nwauth.txt was changed during the search, try again")
