@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -467,6 +468,16 @@ def test_a_copy_takes_them_along(house: House) -> None:
         assert child.ask(b"check bob " + phone.encode() + ADDRESS).startswith(b"+OK bob config ")
 
 
+@pytest.mark.parametrize("kind", ["flat", "sqlite", "passwd"])
+def test_of_many_that_are_given_at_once_none_is_lost(tmp_path: Path, kind: str) -> None:
+    house = House(tmp_path / "mail", kind)
+    with ThreadPoolExecutor(6) as at_once:
+        passwords = list(at_once.map(house.give, (f"app{number}" for number in range(6))))
+    with Child(house.folder) as child:
+        for password in passwords:
+            assert child.ask(b"check bob " + password.encode() + ADDRESS).startswith(b"+OK bob ")
+
+
 # --- particular stores -----------------------------------------------------------------------------------------------
 
 
@@ -489,6 +500,20 @@ def test_a_foreign_table_without_a_column_for_them_refuses_and_says_what_lacks(t
     done = house.run("user", "app", "add", "bob", "phone")
     assert (done.status, done.out) == (1, "")
     assert "no column for app_passwords: map one under [stores.columns]" in done.err
+
+
+def test_a_column_that_is_too_short_for_them_is_told_and_nothing_is_lost(tmp_path: Path) -> None:
+    server, table = shared_postgres(), unique("people")
+    server.sql(f"CREATE TABLE {table} (login text PRIMARY KEY, pw text, quota text, apps varchar(40))")
+    toml = FOREIGN.replace("sqlite:///users.db", server.url()).replace('"people"', f'"{table}"') + PASSWORDS
+    folder = make_folder(tmp_path / "mail", None, toml=toml)
+    assert run(str(folder), "user", "add", "bob", "quota=5", "--password-stdin", stdin=b"secret\n").status == 0
+    done = run(str(folder), "user", "app", "add", "bob", "phone")
+    assert (done.status, done.out) == (1, "")
+    assert "value too long for type character varying(40)" in done.err
+    assert "ssha256" not in done.err
+    with Child(folder) as child:
+        assert child.ask(b"check bob secret" + ADDRESS) == b'+OK bob config 0 quota="5"\n'
 
 
 def test_a_directory_that_is_compared_with_may_hold_them_and_keeps_its_word(tmp_path: Path) -> None:
