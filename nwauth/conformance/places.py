@@ -34,12 +34,10 @@ def temporary(tell: Callable[[str], None]) -> Iterator[str]:
         root = tempfile.gettempdir()
         for left in _swept(root):
             tell(f"{left} was left behind by one that was killed, with a copy of users in it: it is deleted now")
-        place = tempfile.mkdtemp(prefix=PREFIX, dir=root)
+        place, held = _made(root)
     except OSError as error:
         raise Unavailable(f"no temporary folder can be made (TMPDIR names where): {error.strerror}") from None
-    held = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(held, fcntl.LOCK_EX)
         with _ending_in_order():
             yield place
     finally:
@@ -49,32 +47,47 @@ def temporary(tell: Callable[[str], None]) -> Iterator[str]:
         raise Unavailable(f"{place} cannot be deleted, and may hold a copy of users: delete it")
 
 
+def _made(root: str) -> tuple[str, int]:
+    """A new folder, and its lock; one that another took for a left one, in the moment before, is made again."""
+    while True:
+        place = tempfile.mkdtemp(prefix=PREFIX, dir=root)
+        try:
+            held = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue
+        fcntl.flock(held, fcntl.LOCK_EX)
+        if os.path.exists(place):
+            return place, held
+        os.close(held)
+
+
 def _swept(root: str) -> Iterator[str]:
     """Delete folders of ours that nobody holds; each that is gone then."""
     for name in os.listdir(root):
         path = os.path.join(root, name)
-        if name.startswith(PREFIX) and _is_left(path):
+        held = _taken(path) if name.startswith(PREFIX) else -1
+        if held >= 0:
             shutil.rmtree(path, ignore_errors=True)
+            os.close(held)
             if not os.path.exists(path):
                 yield path
 
 
-def _is_left(path: str) -> bool:
-    """Whether it is a folder that we made, and that nobody uses: any account may put something of that name there."""
+def _taken(path: str) -> int:
+    """The lock of a folder that we made, and that nobody uses; -1: it is none, as any account may put one there."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
-        return False
+        return -1
     try:
         status = os.fstat(fd)
-        if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) != 0o700:
-            return False
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    finally:
-        os.close(fd)
-    return True
+        if status.st_uid == os.geteuid() and stat.S_IMODE(status.st_mode) == 0o700:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return fd
+    except OSError:  # somebody holds it
+        pass
+    os.close(fd)
+    return -1
 
 
 @contextmanager
