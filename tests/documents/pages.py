@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from markdown_it import MarkdownIt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from markdown_it.token import Token
 
@@ -53,9 +53,13 @@ def text(page: str) -> str:
     return (ROOT / page).read_text()
 
 
+def parsed(markdown: str) -> tuple[Token, ...]:
+    return tuple(MarkdownIt("commonmark").enable("table").parse(markdown))
+
+
 @cache
 def tokens(page: str) -> tuple[Token, ...]:
-    return tuple(MarkdownIt("commonmark").enable("table").parse(text(page)))
+    return parsed(text(page))
 
 
 def marks_in(comments: str) -> dict[str, str]:
@@ -69,8 +73,12 @@ def marks_in(comments: str) -> dict[str, str]:
 
 
 def blocks_of(page: str) -> Iterator[Block]:
+    return blocks_in(tokens(page), page)
+
+
+def blocks_in(found: Iterable[Token], page: str) -> Iterator[Block]:
     above = ""
-    for token in tokens(page):
+    for token in found:
         if token.type == "html_block":
             above += token.content
             continue
@@ -102,9 +110,13 @@ def links(page: str) -> list[str]:
 
 @cache
 def anchors(page: str) -> frozenset[str]:
-    """What the headings of a page are called in links, as GitHub, GitLab and Gitea call them."""
+    return anchors_in(tokens(page))
+
+
+def anchors_in(headings: Iterable[Token]) -> frozenset[str]:
+    """What headings are called in links, as GitHub, GitLab and Gitea call them."""
     found: dict[str, int] = {}
-    each = iter(tokens(page))
+    each = iter(headings)
     for token in each:
         if token.type == "heading_open":
             title = "".join(child.content for child in next(each).children or ())
