@@ -292,6 +292,14 @@ def test_a_server_that_may_not_use_the_folder_is_told(site: Site) -> None:
         for path in (site.folder, site.txt, site.toml):  # by number: this account has no name
             os.chown(path, OWNER, OWNER)
         assert site.look(with_dmail=True) == []
+        more = site.path / "log"
+        more.touch(mode=0o600)
+        site.toml.write_text(site.toml.read_text() + f'[log]\nfile = "{more}"\n')
+        touch(site.toml, one.started_at - 60)
+        found = site.found("server-shut-out", with_dmail=True)
+        assert found.what == f"dpop (process {one.pid}) runs as uid {OWNER}, which cannot write {more}"
+        os.chown(more, OWNER, OWNER)
+        assert site.look(with_dmail=True) == []
 
 
 def test_what_is_hidden_from_us_is_not_taken_for_nothing(site: Site) -> None:

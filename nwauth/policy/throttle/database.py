@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 LOGS = ("-wal", "-shm")
 BUSY_SECONDS = 0.05  # for another writer; each holds the database for some 50 microseconds
 USE_SECONDS = 2.0  # for what takes some 50 microseconds; the mail server waits for 10
-STEPS = 200  # of SQLite's machine between two looks at the clock: our statements take fewer
+STEPS = 1000  # of SQLite's machine between two looks at the clock: most of our statements take fewer
 MAX_VALUE_BYTES = 1 << 20  # so that no single step takes long
 SWEPT_ROWS = 100  # at most, of each table, by one transaction
 SWEEP_EVERY = 20  # transactions
