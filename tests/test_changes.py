@@ -206,6 +206,6 @@ def test_where_a_change_cannot_be_written_down_it_is_not_made(folder: str, name:
     done = run(folder, "user", "set", "bob@test.com", "quota=6")
     assert (done.status, done.out) == (75, "")
     assert f"cannot write {folder}/{name}: " in done.err
-    assert done.err.endswith(": what is changed must be written down first, so nothing is changed\n")
+    assert done.err.endswith(": nothing is changed unless it is written down first\n")
     assert content(folder, "nwauth.txt") == before
     assert not os.path.exists(f"{folder}/nwauth.add")

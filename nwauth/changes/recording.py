@@ -251,7 +251,7 @@ def place_of(store: Store) -> str:
 
 def nothing_changed(error: Unavailable) -> Unavailable:
     """What to raise where a change cannot be written down."""
-    return Unavailable(f"{error}: what is changed must be written down first, so nothing is changed")
+    return Unavailable(f"{error}: nothing is changed unless it is written down first")
 
 
 class Recording(Around):
