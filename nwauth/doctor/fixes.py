@@ -151,9 +151,16 @@ def _merged(place: Place, settings: FlatfileConfig) -> str:
     return f"{store.folder.add} was folded into {store.folder.txt}, which has {counted(done.users, 'user')}{aside}"
 
 
-def _index(place: Place, one: Finding, _all: Sequence[Finding]) -> Work:
+def _index(place: Place, one: Finding, found: Sequence[Finding]) -> Work:
+    """Make the index; where the folder is merged anyway, that makes it."""
     settings = _store_of(place, one)
     folder = Folder(settings.path)
+    for other in found:
+        if FIXES.get(other.id) is _merge and other.file in (folder.txt, folder.add):
+            try:
+                return _merge(place, other, found)
+            except Unsafe:
+                break
     return Work(key=("index", folder.path), would=f"make {folder.index} anew", do=lambda: _indexed(folder, settings))
 
 

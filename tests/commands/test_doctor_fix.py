@@ -125,6 +125,15 @@ def test_all_that_can_be_mended_is_and_what_needs_a_person_comes_to_light(open_s
     assert left == {"nwauth.add", "nwauth.idx", "nwauth.lock", "nwauth.rejected", "nwauth.toml", "nwauth.txt"}
 
 
+def test_an_index_of_a_folder_that_is_merged_is_made_by_that_and_not_before(site: Site) -> None:
+    site.users(*(f"user{number}" for number in range(MANY)))
+    with site.txt.open("a") as file:
+        file.write("nonsense\n")
+    status, rows, _ = fix(site, "--yes")
+    assert (status, rows["no-index"]["outcome"]) == (1, "mended")
+    assert rows["no-index"]["told"] == rows["odd-lines"]["told"]
+
+
 def test_a_second_time_there_is_nothing_to_mend(site: Site) -> None:
     site.users(*(f"user{number}" for number in range(MANY)))
     status, rows, err = fix(site, "--yes")
