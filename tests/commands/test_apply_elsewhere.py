@@ -1,0 +1,72 @@
+"""What docs/apply.md shows for Ansible and cloud-init is YAML, and its commands do what is said of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from tests.commands.common import base, contents, run
+
+if TYPE_CHECKING:
+    from tests.commands.common import Run
+
+PAGE = Path(__file__).parents[2] / "docs" / "apply.md"
+IN_CHECK_MODE = re.compile(r"\{\{ '(.*?)' if ansible_check_mode else '' \}\}")
+USERS = '{"name": "bob@test.com", "password_hash": "!"}\n{"name": "ann@test.com", "state": "absent"}\n'
+
+
+def block(title: str) -> Any:
+    """What the first YAML under a title says."""
+    text = PAGE.read_text().partition(f"## {title}\n")[2].partition("```yaml\n")[2].partition("```")[0]
+    assert text
+    return yaml.safe_load(text)
+
+
+def as_typed(words: list[str], folder: str, plan: str) -> Run:
+    """A command of the page, on a folder of ours."""
+    places = {"/var/lib/nwauth": folder, "/etc/nwauth/users.ndjson": plan}
+    program, *rest = [places.get(word, word) for word in words]
+    assert program == "nwauth"
+    return run("/nonexistent", *rest)
+
+
+def test_the_task_for_a_playbook_rehearses_in_check_mode_and_tells_whether_anything_changed(tmp_path: Path) -> None:
+    (task,) = block("In a playbook")
+    assert task["check_mode"] is False  # it runs then too, and rehearses
+    command = task["ansible.builtin.command"]["cmd"]
+    folder = base(str(tmp_path), users=b"ann@test.com:!:\n")
+    plan = tmp_path / "users.ndjson"
+    plan.write_text(USERS)
+    seen = []
+    for in_check_mode in (True, False, False, True):
+        before = contents(folder)
+        words = shlex.split(IN_CHECK_MODE.sub(r"\1" if in_check_mode else "", command))
+        done = as_typed(words, folder, str(plan))
+        found = json.loads(done.out)
+        seen.append((done.status, found["changed"] + found["removed"] > 0))
+        assert (contents(folder) == before) is (in_check_mode or not seen[-1][1])
+    assert seen == [(3, True), (0, True), (0, False), (0, False)]
+    assert all(f"users.rc not in {[0, 3]}" in task["failed_when"] for _ in seen)
+    assert "changed + (users.stdout | from_json).removed > 0" in task["changed_when"]
+
+
+def test_the_snippet_for_cloud_init_makes_the_users_and_leaves_them_alone_afterwards(tmp_path: Path) -> None:
+    told = block("At a first boot")
+    (file,) = told["write_files"]
+    plan = tmp_path / "users.ndjson"
+    plan.write_text(file["content"])
+    folder = str(tmp_path / "mail")
+    for is_first in (True, False):
+        before = {} if is_first else contents(folder)
+        done = [as_typed(words, folder, str(plan)) for words in told["runcmd"]]
+        assert [one.status for one in done] == [0, 0], done
+        assert is_first or contents(folder) == before
+    assert os.path.exists(os.path.join(folder, "nwauth.toml"))
+    shown = json.loads(run(folder, "user", "show", "abuse@test.com").out)
+    assert (shown["info"], shown["scheme"]) == ({"quota": "200000000"}, "no-login")
