@@ -33,9 +33,12 @@ if TYPE_CHECKING:
     from nwauth.model import User
     from nwauth.provisioning import Tally
 
+EXIT_INTERRUPTED = 130
 EXIT_CHANGES = 3  # a dry run has found something to do
 COLUMNS = ("user", "result", "dry_run", "line", "column", "created", "scheme", "fields", "password", "reason")
 STDIN = "-"
+NOTHING = "nothing is changed"
+NOT_TOLD = "what is changed cannot be told: --dry-run shows what is not"
 
 
 class Plan:
@@ -112,18 +115,24 @@ def apply(
     with plan.file, _without_collector():
         applying, reader = _applying(session, scope=scope, dry_run=dry_run, tells_all=tells_all)
         try:
-            _read(session, plan, form, applying)
-            _compare(session, applying, prune=prune, percent=percent)
+            try:
+                _read(session, plan, form, applying)
+                _compare(session, applying, prune=prune, percent=percent)
+            except (KeyboardInterrupt, Unavailable) as error:
+                raise _broken_off(session, error, made=False) from None
             can_go_on = keep_going or not applying.tally.failed
             if prune and keep_going and applying.tally.failed:
                 session.note("note: nobody is pruned by a plan with errors: whom those lines mean is not known")
+            was_in_time = True
             if can_go_on and applying.tally.differs and not dry_run:
-                _apply(session, plan, applying, keep_going=keep_going)
+                was_in_time = _apply(session, plan, applying, keep_going=keep_going)
             if reader.clear_text:
                 session.note(
                     f"note: passwords in clear text in the plan: {reader.clear_text:,}; keep it where nobody reads it"
                 )
             _tell(session, plan, applying, summary=summary, dry_run=dry_run, done=can_go_on)
+            if not was_in_time:
+                return EXIT_INTERRUPTED
             if applying.tally.failed:
                 return 1
             return EXIT_CHANGES if dry_run and applying.tally.differs else 0
@@ -190,8 +199,8 @@ def _compared(tally: Tally) -> int:
     return tally.changed + tally.unchanged + tally.removed
 
 
-def _apply(session: Session, plan: Plan, applying: Applying, *, keep_going: bool) -> None:
-    """Make the changes; they leave one line in the log."""
+def _apply(session: Session, plan: Plan, applying: Applying, *, keep_going: bool) -> bool:
+    """Make the changes; they leave one line in the log.  False: it was interrupted when they were made already."""
     tally = applying.tally
     facts: dict[str, object] = {"plan": plan.name, "changed": tally.changed, "removed": tally.removed}
     facts["store"] = session.store_config.name
@@ -199,13 +208,34 @@ def _apply(session: Session, plan: Plan, applying: Applying, *, keep_going: bool
     try:
         with session.progress("changing"):
             applying.apply(one_by_one=keep_going)
+    except (KeyboardInterrupt, Unavailable) as error:
+        made = applying.was_made()
+        if not made:
+            reason = {"reason": str(error) or "interrupted"}
+            raise _broken_off(session, error, made=made) from None
+        session.note(f"note: {error or 'interrupted'}, and all was changed already")
         level, reason, result = INFO, {}, "ok"
+        return not isinstance(error, KeyboardInterrupt)
     except NwauthError as error:
-        level, result = (ERROR, "dead") if error.temporary else (INFO, "no")
-        reason = {"reason": str(error)}
+        level, result, reason = INFO, "no", {"reason": str(error)}
         raise
+    else:
+        level, reason, result = INFO, {}, "ok"
+        return True
     finally:
         session.log.event(level, "apply", {**facts, **reason, "result": result})
+
+
+def _broken_off(
+    session: Session, error: KeyboardInterrupt | Unavailable, *, made: bool | None
+) -> KeyboardInterrupt | Unavailable:
+    """The same error, with what stands in the store now."""
+    stands = NOT_TOLD if made is None else NOTHING
+    if isinstance(error, KeyboardInterrupt):
+        session.note(stands)
+        return error
+    text = str(error)
+    return error if NOTHING in text else Unavailable(f"{text}; {stands}")
 
 
 @contextmanager

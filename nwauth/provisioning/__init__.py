@@ -2,10 +2,10 @@
 
 The rooms, in the order that a plan passes them:
 
-- `formats`: the users of a plan file, from NDJSON, CSV, TSV, JSON or TOML, with their places: one by one, or many of whom the same is
-  said as columns (`alike` finds them)
+- `formats`: the users of a plan file, from NDJSON, CSV, TSV, JSON or TOML, with their places: one by one, or as columns
+  many of whom the same is said (`alike` finds them)
 - `entries`: what one of them says, checked; whatever is wrong is told with its place
-- `plain`: the same for many at a time, where nothing is out of the ordinary: all that makes a million users a matter of seconds
+- `plain`: the same for many at a time, where nothing is out of the ordinary: it makes a million a matter of seconds
 - `spool`: entries and changes by folded name, in a file without a name: memory does not grow with their number
 - `differing`: the entries beside the users who stand in the store, and what each is to become
 - `work`: `Applying`, which does it all

@@ -73,6 +73,7 @@ class Applying:
         self._tells_unchanged: Final = tells_unchanged
         self._mixed = self._mixed_changes = False  # whether rows are there that the reader's `plain` has not made
         self._last_key, self._last_row = "", ""
+        self._is_one_by_one = False
 
     def close(self) -> None:
         """Give the files back that lie aside."""
@@ -312,8 +313,28 @@ class Applying:
                     f"store {self._store.name} cannot change several users as one: nothing is changed; --keep-going"
                     " changes them one after the other"
                 ) from None
+            self._is_one_by_one = True
             for change in changes:
                 self._change_one(*change)
+
+    def was_made(self) -> bool | None:
+        """Whether the store has made the changes that `apply` was broken off in; None: that cannot be told.
+
+        They are made as one: what has become of the first has become of all.
+        """
+        first = next(self._changed(), None)
+        if first is None or self._is_one_by_one:
+            return None
+        old, new = first[:2]
+        user = new if old is None else old
+        assert user is not None  # noqa: S101
+        try:
+            there = self._known(user[0])
+        except Unavailable:
+            return None
+        if there == new:
+            return True
+        return False if there == old else None
 
     def _change_one(self, old: User | None, new: User | None) -> None:
         if old is None:

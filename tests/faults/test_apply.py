@@ -51,16 +51,22 @@ def listed(folder: str) -> list[tuple[str, str, str]]:
 
 def applied(folder: str, *options: str) -> str:
     """Apply the plan under strace; the trace."""
+    return traced(folder, *options)[0]
+
+
+def traced(folder: str, *options: str) -> tuple[str, subprocess.CompletedProcess[str]]:
+    """The same; the trace, and what came of it."""
     trace = f"{folder}.trace"
     strace = ["strace", "-f", "-o", trace, "-e", f"trace={','.join(CALLS)}"]
-    subprocess.run(
+    done = subprocess.run(
         [*strace, *options, *COMMAND, "apply", f"{folder}/plan.ndjson"],
         env=environment(NWAUTH_PATH=folder),
         capture_output=True,
+        text=True,
         check=False,
         timeout=60,
     )
-    return Path(trace).read_text(errors="replace")
+    return Path(trace).read_text(errors="replace"), done
 
 
 @needs_strace
@@ -85,3 +91,30 @@ def test_a_kill_at_any_write_leaves_all_of_the_plan_or_nothing(tmp_path: Path, k
         shutil.rmtree(folder)
     assert seen["killed"] > 3
     assert min(seen["before"], seen["after"]) > 0
+
+
+@needs_strace
+@pytest.mark.parametrize("kind", ["ours", "shared", "sqlite"])
+@pytest.mark.parametrize("fault", ["signal=INT", "error=ENOSPC"])
+def test_an_interruption_or_a_full_disk_at_any_write_leaves_all_or_nothing_and_says_which(
+    tmp_path: Path, kind: str, fault: str
+) -> None:
+    whole = fresh(tmp_path / "whole", kind)
+    before = listed(whole)
+    calls = Counter(re.findall(r"^\d+ +(\w+)\(", applied(whole), re.MULTILINE))
+    after = listed(whole)
+    places = [(call, nth) for call, count in calls.items() for nth in range(1, count + 1)]
+    seen = Counter[str]()
+    for call, nth in places if IN_CI else places[::3]:
+        folder = fresh(tmp_path / "broken-off", kind)
+        _, done = traced(folder, "-e", f"inject={call}:{fault}:when={nth}")
+        found = listed(folder)
+        assert found in (before, after), (call, nth, done)
+        if done.returncode in (75, 130) and done.stderr:
+            says = "before" if "nothing is changed" in done.stderr else "after"
+            seen[says] += 1
+            assert found == (before if says == "before" else after), (call, nth, done)
+        assert run(folder, "apply", f"{folder}/plan.ndjson").status == 0
+        assert listed(folder) == after, (call, nth)
+        shutil.rmtree(folder)
+    assert seen["before"] > 1
