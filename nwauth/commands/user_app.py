@@ -46,7 +46,12 @@ app = LazyGroup(
 @user_name()
 @click.argument("label", metavar="APP")
 @click.option(
-    "--class", "classes", metavar="CLASS", default="", help="What rules take for the class. Default: the user's."
+    "--class",
+    "classes",
+    metavar="CLASS",
+    default="",
+    shell_complete=completed_by("classes"),
+    help="What rules take for the class. Default: the user's.",
 )
 @click.option("--hosts", metavar="LIST", default="", help="From where alone: addresses and networks, commas between.")
 @click.option("--until", metavar="DATE", default="", help="The last day, or the end: 2027-01-31, '2027-01-31 18:00'.")
