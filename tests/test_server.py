@@ -454,7 +454,7 @@ def test_a_person_at_a_terminal_gets_a_hint_on_stderr_alone(folder: Path) -> Non
         os.write(ours, b"lookup bob\nexit\n")
         assert child.rest() == BOB + b"+OK goodbye\n"
         assert child.status() == 0
-        assert child.errors().count(b"\n") == 1
+        assert child.errors().count(b"\n") == 2
         os.close(ours)
 
 
