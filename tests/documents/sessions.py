@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
+import tempfile
+from glob import glob
 from typing import TYPE_CHECKING, Any
 
 from tests.commands.common import COMMAND, Terminal
@@ -17,13 +21,27 @@ ANSWERS = {"New password: ": "secret\n", "Again: ": "secret\n", "Password: ": "s
 
 
 class Session:
-    """A shell on a terminal of 80 columns, with a folder for the user base and one to stand in."""
+    """A shell on a terminal of 80 columns, with a folder for the user base and one to stand in.
+
+    Text is folded by its width, so what stands for `FOLDER` and `INSTALLED` has as many characters as they.
+    """
 
     def __init__(self, path: Path) -> None:
-        self.folder = str(path / "nwauth")
+        self.folder = tempfile.mkdtemp(prefix="nw", dir="/tmp")
+        os.rmdir(self.folder)
+        self.bin = tempfile.mkdtemp(prefix="nw", dir="/tmp")
+        self.installed = f"{self.bin}/nwauth"
+        os.symlink(COMMAND[0], self.installed)
+        assert (len(self.folder), len(self.installed)) == (len(FOLDER), len(INSTALLED))
         self.here = path / "here"
         self.here.mkdir(parents=True)
         self.env = surroundings(self.here)
+        self.env["PATH"] = f"{self.bin}{os.pathsep}{self.env['PATH']}"
+
+    def leave(self) -> None:
+        """Take away what does not lie in the folder of the test."""
+        for folder in (self.bin, *glob(f"{self.folder}*")):
+            shutil.rmtree(folder)
 
     def prepare(self, commands: str) -> None:
         """Run what is not shown; all of it must succeed."""
@@ -51,10 +69,10 @@ class Session:
             self.env.get("NWAUTH_PATH", self.folder), command=words, cwd=str(self.here), NO_COLOR="1", **env
         )
         terminal.answer(ANSWERS)
-        return terminal.screen.replace(self.folder, FOLDER).replace(COMMAND[0], INSTALLED)
+        return terminal.screen.replace(self.folder, FOLDER).replace(self.installed, INSTALLED)
 
     def _ours(self, text: str) -> str:
-        return text.replace(FOLDER, self.folder).replace(INSTALLED, COMMAND[0])
+        return text.replace(FOLDER, self.folder).replace(INSTALLED, self.installed)
 
 
 def commands_of(block: str) -> list[tuple[str, str]]:

@@ -93,24 +93,28 @@ def test_every_block_of_commands_shows_something() -> None:
 
 @pytest.mark.parametrize("page", sorted({block.page for block in of("console")}))
 def test_a_session_goes_as_shown(page: str, tmp_path: Path) -> None:
-    sessions = 0
-    session = Session(tmp_path / "0")
-    for block in of("console"):
-        if block.page != page:
-            continue
-        if "anew" in block.marks:
-            sessions += 1
-            session = Session(tmp_path / str(sessions))
-        session.prepare(block.marks.get("anew", "") + "\n" + block.marks.get("first", ""))
-        commands = commands_of(block.text)
-        assert commands, block
-        assert sum(len(command.splitlines()) + len(shown.splitlines()) for command, shown in commands) == len(
-            block.text.splitlines()
-        ), f"{block}: what stands above its first command?"
-        with servers_of_others(may_run=False):
-            for command, shown in commands:
-                screen = session.play(command)
-                assert is_as_shown(shown, screen), f"{block}\n$ {command}\n{screen}"
+    sessions = [Session(tmp_path / "0")]
+    try:
+        for block in of("console"):
+            if block.page == page:
+                if "anew" in block.marks:
+                    sessions.append(Session(tmp_path / str(len(sessions))))
+                play(block, sessions[-1])
+    finally:
+        for session in sessions:
+            session.leave()
+
+
+def play(block: Block, session: Session) -> None:
+    session.prepare(block.marks.get("anew", "") + "\n" + block.marks.get("first", ""))
+    commands = commands_of(block.text)
+    lines = [line for command, shown in commands for line in f"{command}\n{shown}".splitlines()]
+    assert commands, block
+    assert len(lines) == len(block.text.splitlines()), f"{block}: what stands above its first command?"
+    with servers_of_others(may_run=False):
+        for command, shown in commands:
+            screen = session.play(command)
+            assert is_as_shown(shown, screen), f"{block}\n$ {command}\n{screen}"
 
 
 @by_title(of("conversation"))

@@ -121,6 +121,7 @@ def test_a_session_keeps_what_was_exported_and_fails_where_its_preparation_does(
     assert session.play("echo $WORD").strip() == "/var/lib/nwauth/x"
     with pytest.raises(AssertionError):
         session.prepare("false\ntrue")
+    session.leave()
 
 
 @pytest.mark.parametrize(
