@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 
 PATH_HELP = "Folder of the user base and nwauth.toml. Default: NWAUTH_PATH, or here."
+NO_BASE = "run nwauth init"  # how the stores end what they say of a base that is not there
 STORE_HELP = "The store to work on. Default: the one that takes new users."
 FORMAT_HELP = "Form of the results. Default: table on a terminal, else ndjson."
 COLOR_HELP = "Default: auto (on a terminal, unless NO_COLOR is set)."
@@ -43,7 +44,9 @@ def common_options() -> list[click.Parameter]:
         return option(name, is_flag=True, default=None, help=text)
 
     return [
-        option("-path", "--path", "path", metavar="DIR", type=click.Path(file_okay=False), help=PATH_HELP),
+        option(
+            "-path", "--path", "path", metavar="DIR", type=click.Path(file_okay=False, readable=False), help=PATH_HELP
+        ),
         option("--store", metavar="NAME", help=STORE_HELP, shell_complete=completed_by("stores")),
         option("--format", "form", type=click.Choice(FORMATS), help=FORMAT_HELP),
         flag("--quiet", "No notes, no progress, no word of changes done."),
@@ -97,7 +100,10 @@ def _told(session: Session, text: str) -> str:
     """What cannot be done now, with its place; and with what to do about a folder that nobody has named."""
     if session.place is not None and session.place not in text:
         text = f"{shown_path(session.place)}: {text}"
-    if text.endswith("run nwauth init") and session.choices.path is None and not os.environ.get("NWAUTH_PATH"):
+    if text.endswith(NO_BASE) and not os.path.isdir(session.place or session.folder):
+        place = shown_path(session.place or session.folder)
+        return f"{place}: there is no such folder: --path DIR names another, nwauth init makes this one"
+    if text.endswith(NO_BASE) and session.choices.path is None and not os.environ.get("NWAUTH_PATH"):
         text += ", or name the folder that has one: --path DIR"
     return text
 

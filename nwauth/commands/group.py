@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from nwauth import __version__
-from nwauth.commands.command import CommonOptions
+from nwauth.commands.command import CommonOptions, WithExamples
 from nwauth.commands.meant import meant
 from nwauth.commands.output import forget_stdout
 from nwauth.commands.session import Choices, as_text
@@ -194,6 +196,8 @@ def _failed(error: BaseException, choices: Choices) -> int:
             _log_bug(error, choices)
             text = f"internal fault: {type(error).__name__} (--debug shows where; please report it)"
             status = EXIT_TEMPORARY
+    if text.endswith(os.strerror(errno.EACCES)) and os.geteuid() != 0:
+        text += " (type it as root, or as whom that belongs to)"
     complain(text, color=choices.color)
     return status
 
@@ -207,8 +211,16 @@ def _misused(error: click.ClickException, choices: Choices) -> int:
     if context is None:
         complain(text, color=choices.color)
     else:
+        text += _as_in(error, context.command)
         complain(f"{text[:1].lower()}{text[1:]} ({context.command_path} --help tells more)", color=choices.color)
     return EXIT_MISUSE
+
+
+def _as_in(error: click.ClickException, command: click.Command) -> str:
+    """Where something lacks, how the command is typed: its first example."""
+    if not isinstance(error, click.MissingParameter) or not isinstance(command, WithExamples) or not command.examples:
+        return ""
+    return f", as in: {command.examples[0]}"
 
 
 def _log_bug(error: BaseException, choices: Choices) -> None:

@@ -278,7 +278,10 @@ def test_a_dry_run_shows_what_would_happen_and_changes_not_one_byte(folder: str)
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        (("--from", "flatfile"), "missing option '--to'"),
+        (
+            ("--from", "flatfile"),
+            "missing option '--to', as in: nwauth copy --from flatfile --to sqlite:///users.db --make",
+        ),
         (("--from", "flatfile", "--to", "flatfile"), "--from flatfile and --to flatfile are the same store"),
         (("--from", "flatfile", "--to", "."), "--from flatfile and --to . are the same store"),
         (("--from", SQL, "--to", "sqlite:///./users.db"), "--from {0} and --to {1} are the same store"),

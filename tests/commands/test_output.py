@@ -256,7 +256,10 @@ LOOKUP = (
         (("lookup", "bob"), LOOKUP),
         (("user", "delete", "x"), "no such command 'delete', did you mean 'del'? (nwauth user --help tells more)"),
         (("-paht", "x"), "unknown option -paht, did you mean -path? (nwauth --help lists what there is)"),
-        (("user", "show"), "missing argument 'NAME' (nwauth user show --help tells more)"),
+        (
+            ("user", "show"),
+            "missing argument 'NAME', as in: nwauth user show bob@test.com (nwauth user show --help tells more)",
+        ),
         (("user", "show", "a", "b"), "got unexpected extra argument (b) (nwauth user show --help tells more)"),
         (("user", "list", "--frob"), "no such option '--frob' (nwauth user list --help tells more)"),
         (("--store", "sql", "user", "list"), WRONG_STORE),
@@ -281,6 +284,8 @@ def test_a_folder_that_nobody_named_is_told_with_how_to_name_one(tmp_path: Path)
 
     text = f"nwauth: {tmp_path}: no user database, run nwauth init"
     assert told() == f"{text}, or name the folder that has one: --path DIR\n"
+    gone = f"nwauth: {tmp_path}/gone: there is no such folder: --path DIR names another, nwauth init makes this one\n"
+    assert told("--path", "gone") == gone
     assert told("--path", ".") == told(NWAUTH_PATH=".") == f"{text}\n"
 
 
