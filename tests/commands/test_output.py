@@ -289,6 +289,20 @@ def test_a_folder_that_nobody_named_is_told_with_how_to_name_one(tmp_path: Path)
     assert told("--path", ".") == told(NWAUTH_PATH=".") == f"{text}\n"
 
 
+def test_who_has_no_right_is_told_who_has(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    from nwauth.commands import group
+    from nwauth.commands.session import Choices
+    from nwauth.errors import Refused
+
+    lacking = Refused("/var/lib/nwauth/nwauth.toml: cannot be read: Permission denied")
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert group._failed(lacking, Choices()) == 1
+    assert capfd.readouterr().err == f"nwauth: {lacking} (type it as root, or as whom that belongs to)\n"
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert group._failed(lacking, Choices()) == 1
+    assert capfd.readouterr().err == f"nwauth: {lacking}\n"
+
+
 def test_a_store_that_is_down_is_told_apart_from_a_missing_user(folder: str) -> None:
     os.unlink(os.path.join(folder, "nwauth.txt"))
     text = f"nwauth: {folder}: no user database, run nwauth init\n"
