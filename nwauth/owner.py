@@ -33,6 +33,7 @@ ON_USE = (
     "ctypes",
     "datetime",
     "encodings.idna",
+    "encodings.utf_8_sig",
     "errno",
     "hashlib",
     "heapq",

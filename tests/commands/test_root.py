@@ -135,3 +135,22 @@ def test_a_dry_run_of_root_leaves_no_trace(mail: str, hidden: dict[str, str]) ->
     assert sorted(os.listdir(mail)) == before
     with open(os.path.join(mail, "nwauth.txt"), "rb") as file:
         assert file.read() == BOB
+
+
+def test_a_plan_that_root_alone_reads_is_applied_as_the_owner_of_the_folder(
+    mail: str, hidden: dict[str, str], tmp_path: Path
+) -> None:
+    plan = tmp_path / "plan.csv"
+    rows = [f"user{number:04}@test.com,{SSHA},Number {number}\n" for number in range(2000)]
+    plan.write_text("name,password_hash,full_name\n" + "".join(rows))
+    plan.chmod(0o600)
+    done = run(mail, hidden, "apply", str(plan), "--summary")
+    assert done.status == 0, done
+    assert json.loads(done.out)["created"] == 2000
+    generated = '{"name": "new@test.com", "generate": true}\n{"name": "user0001@test.com", "state": "absent"}\n'
+    done = run(mail, hidden, "apply", "-", "--input", "ndjson", "--quiet", stdin=generated.encode())
+    assert done.status == 0, done
+    done = run(mail, hidden, "apply", str(plan), "--prune", "--summary")
+    assert (done.status, bool(done.out) and json.loads(done.out)["removed"] > 0) == (0, True), done
+    owners = {os.lstat(os.path.join(mail, name)).st_uid for name in os.listdir(mail)}
+    assert owners == {OWNER}
