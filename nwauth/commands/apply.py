@@ -179,6 +179,7 @@ def _read(session: Session, plan: Plan, form: str, applying: Applying) -> None:
         with session.progress("reading", lambda: applying.tally.read):
             applying.read(read(plan.file, form))
     except BadPlan as error:
+        _tell_faults(session, plan, applying)
         raise Refused(f"{plan.name}: {error}; nothing is changed") from None
     except OSError as error:
         raise Unavailable(f"{plan.name}: cannot be read: {error.strerror}") from None
@@ -253,9 +254,7 @@ def _without_collector() -> Iterator[None]:
 
 def _tell(session: Session, plan: Plan, applying: Applying, *, summary: bool, dry_run: bool, done: bool) -> None:
     tally = applying.tally
-    for place, _, text in applying.faults():
-        where = f", line {place.line}, column {place.column}" if place.line else ""
-        complain(f"{plan.name}{where}: {text}", color=session.choices.color)
+    _tell_faults(session, plan, applying)
     counts: dict[str, object] = {
         "dry_run": dry_run,
         "changed": tally.changed if done else 0,
@@ -275,6 +274,12 @@ def _tell(session: Session, plan: Plan, applying: Applying, *, summary: bool, dr
         records = (record for record in records if record["result"] != "failed")  # stderr has told
     session.results.records(COLUMNS, records, told)
     session.note(words if done else f"{words}: nothing is changed")
+
+
+def _tell_faults(session: Session, plan: Plan, applying: Applying) -> None:
+    for place, _, text in applying.faults():
+        where = f", line {place.line}, column {place.column}" if place.line else ""
+        complain(f"{plan.name}{where}: {text}", color=session.choices.color)
 
 
 def _in_words(counts: Row) -> str:

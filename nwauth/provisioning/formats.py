@@ -245,14 +245,15 @@ def _in_text(text: str, line: int, key: str) -> Place:
 def _separated(file: IO[bytes], separator: str) -> Iterator[Raw | Rows | Fault]:
     text = io.TextIOWrapper(file, encoding="utf-8-sig", errors=ERRORS, newline="")
     rows = csv.reader(text, delimiter=separator, strict=True)
+    columns: list[str] = []
+    found: list[list[str]] = []
+    lines: list[int] = []
     try:
         head = next(rows, None)
         if head is None:
             return
         columns = [name.strip() for name in head]
         _must_be_columns(columns)
-        found: list[list[str]] = []
-        lines: list[int] = []
         start = rows.line_num + 1
         for cells in rows:
             if cells:
@@ -264,6 +265,7 @@ def _separated(file: IO[bytes], separator: str) -> Iterator[Raw | Rows | Fault]:
                 found, lines = [], []
         yield from _cells(columns, found, lines)
     except csv.Error as error:
+        yield from _cells(columns, found, lines)  # what is wrong there is told too
         raise BadPlan(f"line {rows.line_num}: {error}") from None
     finally:
         text.detach()

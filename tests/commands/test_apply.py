@@ -336,6 +336,15 @@ def test_the_place_of_an_error_is_told_in_every_form(folder: str, name: str, tex
     assert (record["line"], record["column"]) == place
 
 
+def test_what_is_wrong_before_a_plan_cannot_be_read_any_further_is_told_too(folder: str) -> None:
+    done = apply(folder, 'name,state\nbob@test.com,x\n"a"b,\n', name="plan.csv")
+    first, second = done.err.splitlines()
+    assert (done.status, done.out) == (1, "")
+    assert first.startswith(f"nwauth: {folder}-plan.csv, line 2, column 2: state: found 'x'")
+    assert second.endswith("nothing is changed")
+    assert second.startswith(f"nwauth: {folder}-plan.csv: line 3: ")
+
+
 def test_half_a_character_is_told_as_any_other_error(folder: str) -> None:
     done = apply(
         folder, '{"name": "a\\ud800@test.com"}\n{"name": "bob@test.com", "x": "\\ud800"}\n', name="plan.ndjson"
