@@ -98,6 +98,10 @@ def test_every_command_works_without_reading_its_modules_anew(mail: str, hidden:
     merged = run(mail, hidden, "merge")
     assert (merged.status, json.loads(merged.out)["users"]) == (0, 2)
     assert run(mail, hidden, "user", "del", "adam", "--yes").status == 0
+    for words in (["--dry-run"], ["--list"], []):
+        assert run(mail, hidden, "undo", *words).status == 0
+    assert run(mail, hidden, "user", "suspend", "adam", "--until", "2999-01-31", "--quiet") == (0, "", "")
+    assert run(mail, hidden, "user", "expire", "adam", "Fri 18:00", "--quiet") == (0, "", "")
     assert {owner[:2] for owner in owners_and_modes(mail).values()} == {(OWNER, OWNER)}
     kept = {"nwauth.toml", "nwauth.txt", "nwauth.add", "nwauth.lock", "nwauth.idx", "nwauth.changes", "nwauth.undo"}
     left = {name for name in os.listdir(mail) if not name.startswith("nwauth.add.old.")}
