@@ -11,8 +11,9 @@ import os
 from typing import TYPE_CHECKING
 
 from nwauth.errors import Unavailable
-from nwauth.model import SECRET_FIELDS, Info
+from nwauth.model import APP_PASSWORDS, SECRET_FIELDS, Info
 from nwauth.names import fold
+from nwauth.policy.apps import shown as shown_apps
 from nwauth.stores.textfile import files
 
 if TYPE_CHECKING:
@@ -118,6 +119,8 @@ class Journal:
 
     def _shown(self, field: str, value: str) -> str:
         name = field.lower()
+        if name == APP_PASSWORDS:
+            return shown_apps(value)
         is_secret = name in SECRET_FIELDS or value[:1] in ("$", "{") or any(word in name for word in SECRET_WORDS)
         return self._fingerprint(value) if is_secret else value
 
