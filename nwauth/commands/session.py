@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from typing import Final
 
     from nwauth.audit import Log
-    from nwauth.changes.recording import Recorder
+    from nwauth.changes.recorder import Recorder
     from nwauth.commands.progress import Count
     from nwauth.config import Config, StoreConfig
     from nwauth.model import User
@@ -165,7 +165,7 @@ class Session:
     @cached_property
     def recorder(self) -> Recorder:
         """Writes down what the command changes, for the journal and for undo."""
-        from nwauth.changes.recording import Recorder
+        from nwauth.changes.recorder import Recorder
 
         context = click.get_current_context(silent=True)
         return Recorder(

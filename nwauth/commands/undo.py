@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nwauth.changes.history import UNFINISHED, History, undoes_of
-from nwauth.changes.recording import place_of
+from nwauth.changes.recorder import place_of
 from nwauth.changes.steps import Steps
 from nwauth.changes.undoing import Undoing
 from nwauth.commands.apply import changed_fields

@@ -17,7 +17,7 @@ import pytest
 
 from nwauth import config
 from nwauth.build import store as build_store
-from nwauth.changes.recording import Recorder
+from nwauth.changes.recorder import Recorder
 from nwauth.model import Info, User
 from nwauth.stores.flatfile.chores import MIN_JOURNAL_BYTES
 from tests.commands.common import COMMAND, Terminal, contents, environment, run
