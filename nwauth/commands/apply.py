@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import gc
 import os
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
 
-from nwauth.audit import ERROR, INFO
-from nwauth.build import rules
+from nwauth.commands.applying import (
+    EXIT_CHANGES,
+    EXIT_INTERRUPTED,
+    applying_to,
+    broken_off,
+    change,
+    compare,
+    without_collector,
+)
 from nwauth.commands.command import FILES, command, dry_run_option
-from nwauth.commands.secrets_in import made_up
 from nwauth.commands.session import as_text, shown_path
 from nwauth.commands.table import visible
 from nwauth.commands.terminal import complain
 from nwauth.config import without_waiting
-from nwauth.copying import fitting
-from nwauth.errors import NwauthError, Refused, Unavailable
-from nwauth.names import ENCODING, ERRORS, NameRules
+from nwauth.errors import Refused, Unavailable
+from nwauth.names import ENCODING, ERRORS
 from nwauth.policy.apps import told_fields
-from nwauth.provisioning import FORMATS, Applying, BadPlan, Keeping, Outcome, Reader, format_of
+from nwauth.provisioning import FORMATS, BadPlan, format_of
 from nwauth.provisioning.formats import read
 
 if TYPE_CHECKING:
@@ -31,14 +34,10 @@ if TYPE_CHECKING:
     from nwauth.commands.output import Row
     from nwauth.commands.session import Session
     from nwauth.model import User
-    from nwauth.provisioning import Tally
+    from nwauth.provisioning import Applying, Outcome
 
-EXIT_INTERRUPTED = 130
-EXIT_CHANGES = 3  # a dry run has found something to do
 COLUMNS = ("user", "result", "dry_run", "line", "column", "created", "scheme", "fields", "password", "reason")
 STDIN = "-"
-NOTHING = "nothing is changed"
-NOT_TOLD = "what is changed cannot be told: --dry-run shows what is not"
 
 
 class Plan:
@@ -112,20 +111,20 @@ def apply(
         )
     if percent is not None and not prune:
         raise click.UsageError("--allow-prune is for --prune, which was not given")
-    with plan.file, _without_collector():
-        applying, reader = _applying(session, scope=scope, dry_run=dry_run, tells_all=tells_all)
+    with plan.file, without_collector():
+        applying, reader = applying_to(session, scope=scope, dry_run=dry_run, tells_all=tells_all)
         try:
             try:
                 _read(session, plan, form, applying)
-                _compare(session, applying, prune=prune, percent=percent)
+                compare(session, applying, prune=prune, percent=percent)
             except (KeyboardInterrupt, Unavailable) as error:
-                raise _broken_off(session, error, made=False) from None
+                raise broken_off(session, error, made=False) from None
             can_go_on = keep_going or not applying.tally.failed
             if prune and keep_going and applying.tally.failed:
                 session.note("note: nobody is pruned by a plan with errors: whom those lines mean is not known")
             was_in_time = True
             if can_go_on and applying.tally.differs and not dry_run:
-                was_in_time = _apply(session, plan, applying, keep_going=keep_going)
+                was_in_time = change(session, applying, "apply", file=("plan", plan.name), keep_going=keep_going)
             if reader.clear_text:
                 session.note(
                     f"note: passwords in clear text in the plan: {reader.clear_text:,}; keep it where nobody reads it"
@@ -140,39 +139,6 @@ def apply(
             applying.close()
 
 
-def _applying(session: Session, *, scope: str, dry_run: bool, tells_all: bool) -> tuple[Applying, Reader]:
-    """What does the work, on the one store that the command works on."""
-    config, settings = session.config, session.store_config
-    store = session.store
-    if settings.read_only:
-        raise Refused(f"store {settings.name} takes no changes (read_only = true in nwauth.toml)")
-    names = config.names
-    store_rules = rules(config, settings)
-    reader = Reader(
-        names=NameRules(
-            badchar=names.badchar,
-            badchar_localpart=names.badchar_localpart,
-            allow_ats=names.allow_ats,
-            allow_high_ascii=names.allow_high_ascii,
-        ),
-        whole=session.service.whole,
-        passwords=session.passwords,
-        scheme=store_rules.scheme,
-        star_is_clear=store_rules.star_is_clear,
-        is_there=lambda name: store.lookup(name) is not None,
-        scope=scope,
-    )
-    keeping = Keeping(
-        store=settings.name,
-        passwords=session.passwords,
-        rules=store_rules,
-        fitting=fitting(settings, settings),
-        make_password=made_up,
-        rehearses=dry_run,
-    )
-    return Applying(store, reader, keeping, tells_unchanged=tells_all), reader
-
-
 def _read(session: Session, plan: Plan, form: str, applying: Applying) -> None:
     """Raises Refused where it is no plan, Unavailable where it cannot be read."""
     try:
@@ -183,70 +149,6 @@ def _read(session: Session, plan: Plan, form: str, applying: Applying) -> None:
         raise Refused(f"{plan.name}: {error}; nothing is changed") from None
     except OSError as error:
         raise Unavailable(f"{plan.name}: cannot be read: {error.strerror}") from None
-
-
-def _compare(session: Session, applying: Applying, *, prune: bool, percent: float | None) -> None:
-    """Also where the plan has errors: there may be more, of users who are not there."""
-    try:
-        with session.progress("comparing", lambda: _compared(applying.tally)):
-            applying.compare(prune=prune, allow_percent=10.0 if percent is None else percent)
-    except Unavailable as error:
-        if not applying.tally.failed:
-            raise
-        session.note(f"note: whether there are more errors cannot be told now: {error}")
-
-
-def _compared(tally: Tally) -> int:
-    return tally.changed + tally.unchanged + tally.removed
-
-
-def _apply(session: Session, plan: Plan, applying: Applying, *, keep_going: bool) -> bool:
-    """Make the changes; they leave one line in the log.  False: it was interrupted when they were made already."""
-    tally = applying.tally
-    facts: dict[str, object] = {"plan": plan.name, "changed": tally.changed, "removed": tally.removed}
-    facts["store"] = session.store_config.name
-    level, reason, result = ERROR, {"reason": "interrupted, or an internal fault"}, "dead"
-    try:
-        with session.progress("changing"):
-            applying.apply(one_by_one=keep_going)
-    except (KeyboardInterrupt, Unavailable) as error:
-        made = applying.was_made()
-        if not made:
-            reason = {"reason": str(error) or "interrupted"}
-            raise _broken_off(session, error, made=made) from None
-        session.note(f"note: {error or 'interrupted'}, and all was changed already")
-        level, reason, result = INFO, {}, "ok"
-        return not isinstance(error, KeyboardInterrupt)
-    except NwauthError as error:
-        level, result, reason = INFO, "no", {"reason": str(error)}
-        raise
-    else:
-        level, reason, result = INFO, {}, "ok"
-        return True
-    finally:
-        session.log.event(level, "apply", {**facts, **reason, "result": result})
-
-
-def _broken_off(
-    session: Session, error: KeyboardInterrupt | Unavailable, *, made: bool | None
-) -> KeyboardInterrupt | Unavailable:
-    """The same error, with what stands in the store now."""
-    stands = NOT_TOLD if made is None else NOTHING
-    if isinstance(error, KeyboardInterrupt):
-        session.note(stands)
-        return error
-    text = str(error)
-    return error if NOTHING in text else Unavailable(f"{text}; {stands}")
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """A million users make no cycles, and looking for some takes a fifth of the time."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 # --- telling ---------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from nwauth.errors import Refused
 from nwauth.names import ENCODING, ERRORS
 
 if TYPE_CHECKING:
-    from typing import BinaryIO, Final
+    from typing import IO, Final
 
 STDIN = "-"
 
@@ -19,7 +19,7 @@ STDIN = "-"
 class Given:
     """A file, open, and what it is called."""
 
-    def __init__(self, name: str, file: BinaryIO) -> None:
+    def __init__(self, name: str, file: IO[bytes]) -> None:
         self.name: Final = name
         self.file: Final = file
 
@@ -51,7 +51,7 @@ def given(word: str) -> Given:
     return Given(shown_path(path), _open(path, shown_path(path)))
 
 
-def _open(place: str | int, name: str) -> BinaryIO:
+def _open(place: str | int, name: str) -> IO[bytes]:
     try:
         if isinstance(place, int):
             return open(place, "rb", closefd=False)

@@ -145,6 +145,7 @@ root = LazyGroup(
         "policy": "policy:policy",
         "apply": "apply:apply",
         "import": "importing:import_",
+        "export": "export:export",
         "copy": "copy:copy",
         "undo": "undo:undo",
         "merge": "merge:merge",

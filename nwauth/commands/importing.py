@@ -1,74 +1,234 @@
-"""``nwauth import``: take over what another program has left."""
+"""``nwauth import``: users from files of other programs; and nwauth.toml from a multiauth.ini."""
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import click
 
+from nwauth.commands.applying import (
+    EXIT_CHANGES,
+    EXIT_INTERRUPTED,
+    applying_to,
+    broken_off,
+    change,
+    compare,
+    without_collector,
+)
 from nwauth.commands.command import FILES, command, dry_run_option
-from nwauth.commands.given import given
-from nwauth.commands.init import write_new
-from nwauth.commands.next_steps import note_next_steps
-from nwauth.commands.session import as_text, shown_path, take_ids
-from nwauth.commands.table import visible
-from nwauth.config import FILE_NAME
-from nwauth.config.example import commented_example
-from nwauth.dmail import multiauth
-from nwauth.errors import Refused
+from nwauth.commands.given import Given, given
+from nwauth.commands.import_multiauth import import_settings
+from nwauth.commands.import_told import tell
+from nwauth.errors import Refused, Unavailable
+from nwauth.names import matcher
+from nwauth.provisioning import BadPlan
+from nwauth.provisioning.exchange.columns import Columns
+from nwauth.provisioning.exchange.detecting import FORMS, MULTIAUTH, Form, detect
+from nwauth.provisioning.exchange.encodings import in_utf8, must_be_encoding
+from nwauth.provisioning.exchange.taking import Taking, read_users, shadow_fields
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nwauth.commands.session import Session
-
-MAX_BYTES = 1 << 20
-
-
-class MultiAuth:
-    """A multiauth.ini that the command line names: what it is called, and its content."""
-
-    def __init__(self, name: str, content: bytes) -> None:
-        self.name = name
-        self.content = content
+    from nwauth.provisioning import Applying
+    from nwauth.provisioning.exchange.colons import Colons
+    from nwauth.provisioning.exchange.encodings import Opened
 
 
-def _read(_context: click.Context, _parameter: click.Parameter, word: str) -> MultiAuth:
-    file = given(word)
-    return MultiAuth(file.name, file.content(most=MAX_BYTES, wanted="a multiauth.ini"))
+class Found:
+    """A file that the command line names, and what it was found to be."""
+
+    def __init__(self, given_file: Given, opened: Opened, form: Form) -> None:
+        self.given = given_file
+        self.opened = opened
+        self.form = form
+
+
+class Wish:
+    """What is to be made of the users of a file, as the command line says."""
+
+    def __init__(self, *, columns: Columns, clear: bool | None, domain: str, match: str, there: str) -> None:
+        self.columns = columns
+        self.clear = clear
+        self.domain = domain
+        self.match = match
+        self.there = there
+
+
+def _file(_context: click.Context, _parameter: click.Parameter, word: str) -> Given:
+    return given(word)
+
+
+def _shadow(_context: click.Context, _parameter: click.Parameter, word: str | None) -> Given | None:
+    return None if word is None else given(word)
+
+
+def _map(_context: click.Context, _parameter: click.Parameter, words: tuple[str, ...]) -> dict[str, str]:
+    """Raises click.UsageError."""
+    found: dict[str, str] = {}
+    for word in words:
+        column, equals, key = word.rpartition("=")
+        if not equals or not column:
+            raise click.UsageError(f"--map: found {word!r}, wanted 'COLUMN=FIELD', or 'COLUMN=' to leave it out")
+        if column.lower() in (other.lower() for other in found):
+            raise click.UsageError(f"--map: found {column!r} twice, wanted it once")
+        found[column] = key
+    return found
 
 
 @command(
-    "import", examples=("nwauth import multiauth.ini --path /var/lib/nwauth", "nwauth import multiauth.ini --dry-run")
+    "import",
+    examples=(
+        "nwauth import staff.csv --map 'Full Name=full_name' --dry-run",
+        "nwauth import passwd --shadow shadow --domain test.com",
+        "nwauth import .htpasswd --from htpasswd --update",
+        "nwauth import multiauth.ini --dry-run",
+    ),
 )
-@click.argument("file", callback=_read, shell_complete=FILES)
+@click.argument("file", callback=_file, shell_complete=FILES)
+@click.option(
+    "--from", "wanted", type=click.Choice(FORMS), metavar="FORM",
+    help=f"What FILE is: {', '.join(FORMS)}. Default: what its content says.",
+)  # fmt: skip
+@click.option("--encoding", metavar="NAME", help="Its characters: utf-8, latin-1, utf-16 ... Default: utf-8.")
+@click.option(
+    "--map", "mapping", metavar="COLUMN=FIELD", multiple=True, callback=_map,
+    help="Take a column as a field; COLUMN= leaves it out. May be given again.",
+)  # fmt: skip
+@click.option("--passwords", type=click.Choice(("clear", "hashed")), help="What its passwords are.")
+@click.option(
+    "--shadow", callback=_shadow, shell_complete=FILES, metavar="FILE", help="The shadow file of a passwd file."
+)
+@click.option("--domain", metavar="DOMAIN", default="", help="Of names without one.")
+@click.option("--match", metavar="PATTERN", default="", help="Take only users that it fits.")
+@click.option("--update", is_flag=True, help="Change users who are there to what FILE says, passwords too.")
+@click.option("--skip-existing", is_flag=True, help="Leave users who are there as they are.")
+@click.option("--keep-going", is_flag=True, help="Take what is right of a file with errors; exit status 1.")
 @dry_run_option
-def import_(session: Session, *, file: MultiAuth, dry_run: bool) -> int:
-    """Make nwauth.toml of a multiauth.ini: the same modules, for the same names.
+def import_(
+    session: Session,
+    *,
+    file: Given,
+    wanted: str | None,
+    encoding: str | None,
+    mapping: dict[str, str],
+    passwords: str | None,
+    shadow: Given | None,
+    domain: str,
+    match: str,
+    update: bool,
+    skip_existing: bool,
+    keep_going: bool,
+    dry_run: bool,
+) -> int:
+    """Add the users of a FILE of another program, all or nothing; - is stdin.
 
-    NetWin's nwauth is served by this program from then on, in the folder of its -path; every other module is kept, and
-    asked by this one. With --dry-run the settings are printed and nothing is written; a nwauth.toml that is there is
-    never replaced.
+    FILE is CSV, TSV, NDJSON, JSON, TOML, a passwd or shadow file, an htpasswd file, a Dovecot passwd-file, or
+    nwauth.txt. What it was taken for, and what each column becomes, is said on stderr. Passwords in clear text are
+    hashed; hashes are taken as they are.
+
+    An error in FILE stops everything before the first change; every one is told, with its line. A user who is there
+    already, and differs, is such an error, but with --update or --skip-existing. With --dry-run the first ten users
+    are shown as they would be stored; exit status 3: there are changes.
+
+    Of a multiauth.ini it makes nwauth.toml: the same modules, for the same names.
     """
-    found = multiauth.read(file.content, file=file.name)
-    plan = multiauth.plan(found)
-    text = commented_example(stores=plan.stores, log_level=plan.log_level)
-    session.place = folder = os.path.abspath(session.folder)
-    take_ids(folder)
-    path = os.path.join(folder, FILE_NAME)
-    if os.path.lexists(path):
-        raise Refused(f"{shown_path(path)} is there: move it away first, or take another --path")
-    if not dry_run:
-        if not os.path.isdir(folder):
-            raise Refused(f"{shown_path(folder)}: found no folder, wanted one to write nwauth.toml in")
-        write_new(path, text.encode())
-    stores = [f"module{module.number}" for module in found.modules]
-    record: dict[str, object] = {"path": as_text(path), "dry_run": dry_run, "stores": stores, "text": text}
-    if dry_run:
-        session.results.record(record, text.rstrip("\n"))
-    elif not session.choices.quiet:
-        session.results.record(record, f"{shown_path(path)}: {len(stores)} stores, made")
-    for note in plan.notes:
-        session.note(f"note: {visible(note)}")
-    if not dry_run:
-        note_next_steps(session, folder)
-    return 0
+    if update and skip_existing:
+        raise click.UsageError("found --update and --skip-existing, wanted one of them")
+    clear = None if passwords is None else passwords == "clear"
+    with file.file, without_collector():
+        found = _found(file, wanted, encoding)
+        if found.form.name == MULTIAUTH:
+            session.note(f"{file.name}: taken for {found.form.words}: {found.form.why}")
+            return import_settings(session, Given(file.name, found.opened.file), dry_run=dry_run)
+        if shadow is not None and found.form.name != "passwd":
+            raise click.UsageError(f"--shadow is for a passwd file, and {file.name} is taken for {found.form.words}")
+        there = "change" if update else "skip" if skip_existing else "refuse"
+        columns = Columns(found.form.name, mapping, clear=clear)
+        wish = Wish(columns=columns, clear=clear, domain=domain, match=match, there=there)
+        return _import(session, found, wish, _fields_of(shadow), keep_going=keep_going, dry_run=dry_run)
+
+
+def _found(file: Given, wanted: str | None, encoding: str | None) -> Found:
+    """Raises Refused where nothing can be made of it, Unavailable where it cannot be read."""
+    try:
+        opened = in_utf8(file.file, None if encoding is None else must_be_encoding(encoding))
+        return Found(file, opened, Form(wanted, "as --from says") if wanted else detect(opened.head))
+    except BadPlan as error:
+        raise Refused(f"{file.name}: {error}") from None
+    except OSError as error:
+        raise Unavailable(f"{file.name}: cannot be read: {error.strerror}") from None
+
+
+def _fields_of(shadow: Given | None) -> dict[str, str] | None:
+    """Raises Refused, Unavailable."""
+    if shadow is None:
+        return None
+    try:
+        with shadow.file:
+            return shadow_fields(shadow.file)
+    except BadPlan as error:
+        raise Refused(f"{shadow.name}: {error}") from None
+    except OSError as error:
+        raise Unavailable(f"{shadow.name}: cannot be read: {error.strerror}") from None
+
+
+def _import(
+    session: Session, found: Found, wish: Wish, shadow: dict[str, str] | None, *, keep_going: bool, dry_run: bool
+) -> int:
+    whole = _whole(session, wish.domain)
+    applying, reader = applying_to(session, scope="", dry_run=dry_run, whole=whole, there=wish.there)
+    reader.always = True
+    taking = Taking(
+        form=found.form.name,
+        columns=wish.columns,
+        encoding=found.opened.encoding,
+        star_is_clear=session.store_config.star_is_clear,
+        clear=wish.clear,
+        whole=whole,
+        matches=matcher(wish.match) if wish.match else None,
+        shadow=shadow,
+    )
+    try:
+        session.note(f"{found.given.name}: taken for {found.form.words}: {found.form.why}")
+        if found.opened.encoding != "utf-8":
+            session.note(f"{found.given.name}: read as {found.opened.encoding}: {found.opened.why}")
+        try:
+            colons = _read(session, found, applying, taking)
+            compare(session, applying, prune=False, percent=None)
+        except (KeyboardInterrupt, Unavailable) as error:
+            raise broken_off(session, error, made=False) from None
+        can_go_on, was_in_time = keep_going or not applying.tally.failed, True
+        if can_go_on and applying.tally.differs and not dry_run:
+            was_in_time = change(session, applying, "import", file=("file", found.given.name), keep_going=keep_going)
+        tell(session, found, wish, (applying, reader, taking, colons), dry_run=dry_run, done=can_go_on)
+        if not was_in_time:
+            return EXIT_INTERRUPTED
+        if applying.tally.failed:
+            return 1
+        return EXIT_CHANGES if dry_run and applying.tally.differs else 0
+    finally:
+        applying.close()
+
+
+def _whole(session: Session, domain: str) -> Callable[[str], str]:
+    """Completes a name: by the domain that was given, then as the settings do."""
+    of_settings = session.service.whole
+    if not domain:
+        return of_settings
+    suffix = f"@{domain.removeprefix('@')}"
+    return lambda name: of_settings(name if "@" in name else f"{name}{suffix}")
+
+
+def _read(session: Session, found: Found, applying: Applying, taking: Taking) -> Colons | None:
+    """Raises Refused where it is no such file, Unavailable where it cannot be read."""
+    try:
+        users, colons = read_users(found.opened.file, found.form.name)
+        with session.progress("reading", lambda: applying.tally.read):
+            applying.read(taking.users(users))
+    except BadPlan as error:
+        raise Refused(f"{found.given.name}: {error}; nothing is changed") from None
+    except OSError as error:
+        raise Unavailable(f"{found.given.name}: cannot be read: {error.strerror}") from None
+    return colons

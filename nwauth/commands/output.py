@@ -19,7 +19,7 @@ from nwauth.names import ENCODING, ERRORS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from typing import Final
+    from typing import IO, Final
 
     Row = Mapping[str, object]
 
@@ -76,6 +76,11 @@ class Results:
     def line(self, text: str) -> None:
         """A line for a program, whatever the form; it may be kept back until the next `flush`."""
         self._write(encode(text + "\n"))
+
+    def give(self, write: Callable[[IO[bytes]], object]) -> None:
+        """What `write` writes, whatever the form: a file for a program, byte for byte."""
+        write(self._out)
+        self.flush()
 
     def text(self, text: str) -> None:
         """Lines as they are."""

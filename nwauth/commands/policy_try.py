@@ -20,7 +20,7 @@ from nwauth.service.rulefile import MAX_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import BinaryIO
+    from typing import IO
 
     from nwauth.commands.session import Session
     from nwauth.logs.finding import Found
@@ -121,7 +121,7 @@ def _answer(session: Session, service: Service, requests: Given) -> int:
     return EXIT_NO if tryout.refused else EXIT_SAME
 
 
-def _lines(file: BinaryIO) -> Iterator[bytes]:
+def _lines(file: IO[bytes]) -> Iterator[bytes]:
     """The lines, each cut where it is endless."""
     while line := file.readline(MAX_LINE_BYTES):
         yield line

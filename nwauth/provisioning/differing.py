@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from nwauth.service import StoreRules
     from nwauth.stores.base import Held
 
+THERE = ("change", "refuse", "skip")
 NO_PASSWORD = "is not there, and a new user needs password_hash, password or generate"  # noqa: S105, a reason
 
 
@@ -113,7 +114,8 @@ def in_order(keys: list[str]) -> bool:
 class Keeping:
     """How the store keeps users: what its passwords become, and whether it has a place for what a user has.
 
-    `make_password` makes one up.  `rehearses`: no hash is made but one, that stands for all.
+    `make_password` makes one up.  `rehearses`: no hash is made but one, that stands for all.  `there` says what becomes
+    of users who are there and differ: one of `THERE`.
     """
 
     def __init__(
@@ -125,6 +127,7 @@ class Keeping:
         fitting: Fitting,
         make_password: Callable[[], str],
         rehearses: bool,
+        there: str = "change",
     ) -> None:
         self._store: Final = store
         self._passwords: Final = passwords
@@ -132,6 +135,7 @@ class Keeping:
         self._fitting: Final = fitting
         self._make_password: Final = make_password
         self._rehearses: Final = rehearses
+        self._there: Final = there
         self._sample = ""
         self.takes_plain: Final = fitting.takes_plain
 
@@ -143,6 +147,8 @@ class Keeping:
         """
         if entry.state == "absent":
             return None, ""
+        if old is not None and self._there == "skip":
+            return old, ""
         stored, generated = self._stored(entry, old)
         before = Info() if old is None else old.info
         changes = {field: value for field, value in entry.fields.items() if value != (before.get(field) or "")}
@@ -162,6 +168,8 @@ class Keeping:
         )
         if old is not None and new.held() == old.held():
             return old, ""
+        if old is not None and self._there == "refuse":
+            raise Refused(f"is there, {_differing(old, new)}: --update changes it, --skip-existing leaves it as it is")
         if old is None:
             new = self._fitting.fitted(new)
         self._fitting.must_fit(new, old)
@@ -204,3 +212,14 @@ class Keeping:
 
     def _is_right(self, password: bytes, stored: str) -> bool:
         return self._passwords.verify(stored, password, star_is_clear=self._rules.star_is_clear).ok
+
+
+def _differing(old: User, new: User) -> str:
+    """In what two users differ, for people; no value is shown."""
+    parts = ["drop_path", "uid", "ip_mask"]
+    found = [part for part in parts if getattr(old, part) != getattr(new, part)]
+    before, after = ({name.lower(): value for name, value in user.info.fields().items()} for user in (old, new))
+    found += [field for field in after if before.get(field) != after[field]]
+    if old.stored_password != new.stored_password:
+        found.insert(0, "password")
+    return f"and differs in {', '.join(found)}" if found else "and differs"

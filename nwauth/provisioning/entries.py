@@ -278,15 +278,20 @@ class Reader:
             if ":" in field or (not field.isprintable() and any(c < " " or c == "\x7f" for c in field)):
                 yield Fault(raw.at("password_hash"), "password_hash: found a colon or control character in it")
             elif self._passwords.identify(field, star_is_clear=self._star_is_clear).name == "unknown":
-                yield Fault(
-                    raw.at("password_hash"),
-                    "password_hash: found no known form (nwauth hash list names them); clear text is for password",
-                )
+                yield Fault(raw.at("password_hash"), f"password_hash: found {_unknown(field)}")
         if password:
             try:
                 self._passwords.must_be_makeable(password.encode(ENCODING, ERRORS), self._scheme)
             except Refused as error:
                 yield Fault(raw.at("password"), f"password: {error}")
+
+
+def _unknown(field: str) -> str:
+    """What a field of no known form is, in words; of it the name of its scheme alone is told."""
+    tag = field[: field.find("}") + 1] if field.startswith("{") else ""
+    if 2 < len(tag) < 26 and tag[1:-1].replace("-", "").replace(".", "").isalnum():
+        return f"{tag}, which nothing here verifies (nwauth hash list names what is known)"
+    return "no known form (nwauth hash list names them); clear text is for password, or import --passwords clear"
 
 
 def _faults_of_fields(raw: Raw, values: dict[str, str], *, suspended: bool) -> Iterator[Fault]:

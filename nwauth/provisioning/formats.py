@@ -92,6 +92,10 @@ class Rows:
     def _at_of(self, which: list[int], number: int, key: str) -> Place:
         return self._at(which[number], key)
 
+    def place(self, number: int, key: str) -> Place:
+        """Where a key of one of them stands, by its number here."""
+        return self._at(number, key)
+
     def each(self) -> Iterator[Raw]:
         """The same, one by one."""
         for number, (line, *values) in enumerate(zip(self.lines, *self.columns.values(), strict=True)):
@@ -126,7 +130,7 @@ def read(file: IO[bytes], form: str) -> Iterator[Raw | Rows | Fault]:
         case "ndjson":
             return _ndjson(file)
         case "csv" | "tsv":
-            return _separated(file, "," if form == "csv" else "\t")
+            return separated(file, "," if form == "csv" else "\t")
         case "json":
             return _json(_whole(file, form))
         case _:
@@ -138,7 +142,7 @@ def read(file: IO[bytes], form: str) -> Iterator[Raw | Rows | Fault]:
 
 def _ndjson(file: IO[bytes]) -> Iterator[Raw | Rows | Fault]:
     is_first = True
-    for start, text in _blocks(file):
+    for start, text in blocks(file):
         line, rest = start, text
         while is_first and rest:  # the head may stand there
             row, _, behind = rest.partition("\n")
@@ -153,7 +157,7 @@ def _ndjson(file: IO[bytes]) -> Iterator[Raw | Rows | Fault]:
             yield from _objects(rest, line)
 
 
-def _blocks(file: IO[bytes]) -> Iterator[tuple[int, str]]:
+def blocks(file: IO[bytes]) -> Iterator[tuple[int, str]]:
     """Whole lines, without the end of the last, and the number of the first.  Raises BadPlan."""
     number, left = 1, BOM[:0]
     while data := file.read(BLOCK_BYTES):
@@ -242,7 +246,7 @@ def _in_text(text: str, line: int, key: str) -> Place:
     return Place(line, 1 if found is None else found.start() + 1)
 
 
-def _separated(file: IO[bytes], separator: str) -> Iterator[Raw | Rows | Fault]:
+def separated(file: IO[bytes], separator: str, *, needs_name: bool = True) -> Iterator[Raw | Rows | Fault]:
     text = io.TextIOWrapper(file, encoding="utf-8-sig", errors=ERRORS, newline="")
     rows = csv.reader(text, delimiter=separator, strict=True)
     columns: list[str] = []
@@ -253,7 +257,7 @@ def _separated(file: IO[bytes], separator: str) -> Iterator[Raw | Rows | Fault]:
         if head is None:
             return
         columns = [name.strip() for name in head]
-        _must_be_columns(columns)
+        _must_be_columns(columns, needs_name=needs_name)
         start = rows.line_num + 1
         for cells in rows:
             if cells:
@@ -286,13 +290,13 @@ def _cells(columns: list[str], rows: list[list[str]], lines: list[int]) -> Itera
         yield Rows(dict(zip(columns, zip(*rows, strict=True), strict=True)), lines, at=at)
 
 
-def _must_be_columns(columns: list[str]) -> None:
+def _must_be_columns(columns: list[str], *, needs_name: bool) -> None:
     for number, name in enumerate(columns, 1):
         if not name:
             raise BadPlan(f"line 1, column {number}: found no name, wanted that of a field")
         if name in columns[: number - 1]:
             raise BadPlan(f"line 1, column {number}: found {name!a} twice, wanted it once")
-    if "name" not in columns:
+    if needs_name and "name" not in columns:
         raise BadPlan(f"line 1: found the columns {', '.join(map(ascii, columns))}, wanted one of them to be name")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from heapq import nsmallest
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -277,6 +278,18 @@ class Applying:
 
     def _new(self, rows: list[str]) -> list[Held | None]:
         return self._reader.plain.new_users(rows, self._reader.defaults, mixed=self._mixed or self._mixed_changes)
+
+    def first(self, count: int) -> list[Outcome]:
+        """The changes that the first lines of the plan make, in that order."""
+        rows = nsmallest(count, self._changes, key=line_of)
+        found = []
+        for row, new in zip(rows, self._new(rows), strict=True):
+            old, wanted, generated = None, new, ""
+            if new is None:
+                old, wanted, _, generated, _ = _said(row)
+            user, was = _user(wanted, self._store.name), _user(old, self._store.name)
+            found.append(Outcome(old=was, new=user, line=line_of(row), generated=generated))
+        return found
 
     def held_changes(self) -> Iterator[list[HeldChange]]:
         """What is held of each user before and after the changes, by name, many at a time."""

@@ -1,4 +1,4 @@
-"""``nwauth import multiauth.ini``: the settings are made, and serve."""
+"""``nwauth import``: users of files, whatever is wrong with them; and the settings of a multiauth.ini."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.commands.common import COMMAND, run
+from tests.commands.common import COMMAND, Run, base, contents, run
 from tests.serving import Child, make_folder
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ def place(tmp_path: Path) -> Path:
         f"do_del false\nmodule 0\nbinary nwauth -path {tmp_path}/one\nmatch *one.com\nmodule 1\n"
         f"binary /usr/bin/env {module}\nmatch *two.com\nstrip_suffix @two.com\ndo_set true\n"
     )
+    (tmp_path / "odd.ini").write_text("binary nwauth\nmatch all\n")
     (tmp_path / "mail").mkdir()
     return tmp_path
 
@@ -69,7 +70,7 @@ def test_settings_that_are_there_are_never_replaced(place: Path) -> None:
     [
         ("absent.ini", "absent.ini: cannot be read: No such file or directory"),
         ("mail", "mail: cannot be read: it is no regular file"),
-        ("one/nwauth.txt", 'found no block that begins with "module N", wanted a multiauth.ini'),
+        ("odd.ini", "odd.ini: found no form that all its lines have: say what it is with --from csv|semicolons|"),
     ],
 )
 def test_what_is_no_multiauth_ini_is_told_so(place: Path, name: str, error: str) -> None:
@@ -83,3 +84,139 @@ def test_a_folder_that_is_not_there_is_told(place: Path) -> None:
     done = run(str(place / "absent"), "import", str(place / "multiauth.ini"))
     assert done.status == 1
     assert "found no folder" in done.err
+
+
+# --- users -----------------------------------------------------------------------------------------------------------
+
+SSHA = "{ssha}EAzXAXBVz5BjxQcv2+AC12kT02SICcXf"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> str:
+    """A user base with bob."""
+    (tmp_path / "mail").mkdir()
+    return base(str(tmp_path / "mail"), users=f'bob@test.com:{SSHA}:quota="5"\n'.encode())
+
+
+def imported(folder: str, text: str | bytes, *options: str) -> Run:
+    return run(folder, "import", "-", *options, stdin=text if isinstance(text, bytes) else text.encode())
+
+
+def shown(folder: str, name: str) -> dict[str, object]:
+    found = json.loads(run(folder, "user", "show", name, "--show-hash").out)
+    assert isinstance(found, dict)
+    return found
+
+
+def test_users_of_a_table_are_added_and_columns_are_taken_by_name(folder: str) -> None:
+    text = "Full Name,E-Mail,Password,phone,Room\r\nEve E.,eve@test.com,secret,12,7\r\n"
+    words = ("--map", "full name=full_name", "--map", "Room=")
+    done = imported(folder, text, *words)
+    assert done.status == 0
+    assert "stdin: taken for CSV: its first line has names between commas" in done.err
+    assert (
+        "Full Name is full_name; E-Mail is name; Password is password; info fields: phone; left out: Room" in done.err
+    )
+    assert "passwords in clear text: 1; hashed" in done.err
+    assert "secret" not in done.err + done.out
+    user = shown(folder, "eve@test.com")
+    assert user["info"] == {"full_name": "Eve E.", "phone": "12"}
+    assert str(user["stored_password"]).startswith("$argon2id$")
+    again = imported(folder, text, *words)
+    assert (again.status, json.loads(again.out)["unchanged"]) == (0, 1)
+
+
+def test_a_dry_run_shows_the_first_ten_as_they_would_be_stored_and_writes_nothing(folder: str) -> None:
+    before = contents(folder)
+    rows = "".join(f"user{number:02}@test.com,{SSHA},{number}\n" for number in range(20, 0, -1))
+    done = imported(folder, f"name,password_hash,quota\n{rows}", "--dry-run")
+    record = json.loads(done.out)
+    assert (done.status, record["created"], [one["line"] for one in record["first"]]) == (3, 20, list(range(2, 12)))
+    assert record["first"][0]["user"] == "user20@test.com"
+    assert (record["first"][0]["scheme"], record["first"][0]["info"]) == ("ssha", {"quota": "20"})
+    assert contents(folder) == before
+    assert imported(folder, f"bob@test.com:{SSHA}\n", "--from", "htpasswd", "--dry-run").status == 0
+
+
+def test_every_error_is_told_with_its_place_and_nothing_is_written(folder: str) -> None:
+    before = contents(folder)
+    text = (
+        f"name,password_hash,quota\nnew@test.com,{SSHA},1\nx:y@test.com,{SSHA},1\nc@test.com,hunter2,1\n"
+        f"d@test.com,{SSHA}\n,{SSHA},1\nNEW@test.com,{SSHA},1\nbob@test.com,{SSHA},6\ne@test.com,,1\n"
+    )
+    done = imported(folder, text)
+    problems = [(one["line"], one["column"]) for one in json.loads(done.out)["problems"]]
+    assert (done.status, problems) == (1, [(3, 1), (4, 2), (5, 1), (6, 1), (7, 1), (8, 1), (9, 1)])
+    assert done.err.count("nwauth: stdin, line ") == 7
+    assert "hunter2" not in done.err + done.out
+    assert contents(folder) == before
+
+
+def test_who_is_there_and_differs_is_an_error_or_changed_or_skipped_as_it_is_said(folder: str) -> None:
+    other = "{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ="
+    text = f'bob@test.com:{other}:quota="6"\neve@test.com:{other}:\n'
+    before = contents(folder)
+    done = imported(folder, text)
+    assert done.status == 1
+    assert "line 1, column 1: 'bob@test.com': is there, and differs in password, quota: --update changes it" in done.err
+    assert contents(folder) == before
+    assert imported(folder, text, "--skip-existing").status == 0
+    assert shown(folder, "bob@test.com")["stored_password"] == SSHA
+    assert imported(folder, text, "--update").status == 0
+    assert (shown(folder, "bob@test.com")["stored_password"], shown(folder, "bob@test.com")["info"]) == (
+        other,
+        {"quota": "6"},
+    )
+    assert imported(folder, text, "--update", "--skip-existing").status == 2
+
+
+def test_what_looks_like_a_hash_in_clear_text_or_the_reverse_is_asked_for(folder: str) -> None:
+    text = f"name,password\neve@test.com,{SSHA}\n"
+    done = imported(folder, text)
+    assert (done.status, "line 2, column 2: password: found what looks like a hash (ssha)" in done.err) == (1, True)
+    assert imported(folder, text, "--passwords", "hashed").status == 0
+    assert shown(folder, "eve@test.com")["stored_password"] == SSHA
+    assert imported(folder, "ada@test.com:letmein\n", "--from", "htpasswd", "--passwords", "clear").status == 0
+    assert run(folder, "test", "ada@test.com", "--password-stdin", stdin=b"letmein").status == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("name,Passwort\neve,x\n", "'Passwort': is it a password? give --map 'Passwort=password'"),
+        ("name,Full Name\neve,x\n", "'Full Name' cannot be the name of an info field"),
+        ("user,login\neve,x\n", "nothing that is the user's name: give --map 'COLUMN=name'"),
+        ("name,generate\neve,true\n", "'generate' is a word of plans"),
+        ("name,quota,Quota\neve,1,2\n", "'Quota' would become Quota, as 'quota' does"),
+        (f"name,password_hash,state\neve,{SSHA},absent\n", "import removes nobody: nwauth apply does"),
+        (f"eve:{SSHA}:::::: nologin=1\n", "'nologin' decides for Dovecot who logs in"),
+        (f'eve:{SSHA}:uid="5"\n', "'uid' is no name for an info field here: give --map 'uid=FIELD'"),
+        (f"eve:{SSHA}:\n#del bob@test.com\n", "line 2, column 1: found a deletion: this is a journal"),
+        ('{"scope": {"match": "*"}}\n{"name": "eve"}\n', "found the head of a plan (scope, defaults)"),
+    ],
+)
+def test_what_cannot_be_told_is_asked_for(folder: str, text: str, words: str) -> None:
+    before = contents(folder)
+    done = imported(folder, text)
+    assert (done.status, words in done.err) == (1, True), done.err
+    assert contents(folder) == before
+
+
+def test_characters_are_never_guessed(folder: str) -> None:
+    latin = f"name,password_hash,full_name\neve@test.com,{SSHA},B\xe4b\n".encode("latin-1")
+    done = imported(folder, latin)
+    assert (done.status, "line 2, column 3: full_name: found a byte that is no UTF-8" in done.err) == (1, True)
+    assert imported(folder, latin, "--encoding", "latin-1").status == 0
+    assert shown(folder, "eve@test.com")["info"] == {"full_name": "B\xe4b"}
+    wide = latin.decode("latin-1")
+    assert imported(folder, wide.encode("utf-16")).status == 0
+    assert "found NUL bytes" in imported(folder, wide.encode("utf-16-le")).err
+    assert imported(folder, latin, "--encoding", "klingon").err.count("wanted an encoding, as latin-1") == 1
+
+
+def test_only_users_that_match_are_taken_and_names_get_their_domain(folder: str) -> None:
+    text = f"eve:{SSHA}\nada@other.com:{SSHA}\n"
+    done = imported(folder, text, "--from", "htpasswd", "--domain", "test.com", "--match", "*@test.com")
+    record = json.loads(done.out)
+    assert (done.status, record["created"], record["left_out"]) == (0, 1, 1)
+    assert shown(folder, "eve@test.com")["stored_password"] == SSHA

@@ -1,0 +1,138 @@
+"""What the commands share that change many users as one: apply and import."""
+
+from __future__ import annotations
+
+import gc
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from nwauth.audit import ERROR, INFO
+from nwauth.build import rules
+from nwauth.commands.secrets_in import made_up
+from nwauth.copying import fitting
+from nwauth.errors import NwauthError, Refused, Unavailable
+from nwauth.names import NameRules
+from nwauth.provisioning import Applying, Keeping, Reader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from nwauth.commands.session import Session
+    from nwauth.provisioning import Tally
+
+NOTHING = "nothing is changed"
+NOT_TOLD = "what is changed cannot be told: --dry-run shows what is not"
+EXIT_INTERRUPTED = 130
+EXIT_CHANGES = 3  # a dry run has found something to do
+
+
+def applying_to(
+    session: Session,
+    *,
+    scope: str,
+    dry_run: bool,
+    whole: Callable[[str], str] | None = None,
+    there: str = "change",
+    tells_all: bool = False,
+) -> tuple[Applying, Reader]:
+    """What does the work, on the one store that the command works on.
+
+    `whole` completes a name before the settings do; `there`: see `Keeping`.
+    """
+    config, settings = session.config, session.store_config
+    store = session.store
+    if settings.read_only:
+        raise Refused(f"store {settings.name} takes no changes (read_only = true in nwauth.toml)")
+    names = config.names
+    store_rules = rules(config, settings)
+    reader = Reader(
+        names=NameRules(
+            badchar=names.badchar,
+            badchar_localpart=names.badchar_localpart,
+            allow_ats=names.allow_ats,
+            allow_high_ascii=names.allow_high_ascii,
+        ),
+        whole=session.service.whole if whole is None else whole,
+        passwords=session.passwords,
+        scheme=store_rules.scheme,
+        star_is_clear=store_rules.star_is_clear,
+        is_there=lambda name: store.lookup(name) is not None,
+        scope=scope,
+    )
+    keeping = Keeping(
+        store=settings.name,
+        passwords=session.passwords,
+        rules=store_rules,
+        fitting=fitting(settings, settings),
+        make_password=made_up,
+        rehearses=dry_run,
+        there=there,
+    )
+    return Applying(store, reader, keeping, tells_unchanged=tells_all), reader
+
+
+def compare(session: Session, applying: Applying, *, prune: bool, percent: float | None) -> None:
+    """Also where the plan has errors: there may be more, of users who are not there."""
+    try:
+        with session.progress("comparing", lambda: _compared(applying.tally)):
+            applying.compare(prune=prune, allow_percent=10.0 if percent is None else percent)
+    except Unavailable as error:
+        if not applying.tally.failed:
+            raise
+        session.note(f"note: whether there are more errors cannot be told now: {error}")
+
+
+def _compared(tally: Tally) -> int:
+    return tally.changed + tally.unchanged + tally.removed
+
+
+def change(session: Session, applying: Applying, word: str, *, file: tuple[str, str], keep_going: bool) -> bool:
+    """Make the changes; they leave one line in the log, with `word` and `file`.
+
+    False: it was interrupted when they were made already.
+    """
+    tally = applying.tally
+    facts: dict[str, object] = {file[0]: file[1], "changed": tally.changed, "removed": tally.removed}
+    facts["store"] = session.store_config.name
+    level, reason, result = ERROR, {"reason": "interrupted, or an internal fault"}, "dead"
+    try:
+        with session.progress("changing"):
+            applying.apply(one_by_one=keep_going)
+    except (KeyboardInterrupt, Unavailable) as error:
+        made = applying.was_made()
+        if not made:
+            reason = {"reason": str(error) or "interrupted"}
+            raise broken_off(session, error, made=made) from None
+        session.note(f"note: {error or 'interrupted'}, and all was changed already")
+        level, reason, result = INFO, {}, "ok"
+        return not isinstance(error, KeyboardInterrupt)
+    except NwauthError as error:
+        level, result, reason = INFO, "no", {"reason": str(error)}
+        raise
+    else:
+        level, reason, result = INFO, {}, "ok"
+        return True
+    finally:
+        session.log.event(level, word, {**facts, **reason, "result": result})
+
+
+def broken_off(
+    session: Session, error: KeyboardInterrupt | Unavailable, *, made: bool | None
+) -> KeyboardInterrupt | Unavailable:
+    """The same error, with what stands in the store now."""
+    stands = NOT_TOLD if made is None else NOTHING
+    if isinstance(error, KeyboardInterrupt):
+        session.note(stands)
+        return error
+    text = str(error)
+    return error if NOTHING in text else Unavailable(f"{text}; {stands}")
+
+
+@contextmanager
+def without_collector() -> Iterator[None]:
+    """A million users make no cycles, and looking for some takes a fifth of the time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()

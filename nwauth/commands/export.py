@@ -1,0 +1,172 @@
+"""``nwauth export``: users to a file that apply, import or another program reads."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+import click
+
+from nwauth.commands.applying import without_collector
+from nwauth.commands.command import FILES, command
+from nwauth.commands.session import shown_path
+from nwauth.commands.terminal import complain
+from nwauth.errors import Refused, Unavailable
+from nwauth.names import ENCODING, ERRORS, fold, matcher
+from nwauth.provisioning.exchange.giving import LINES, PLANS, Giving, Lost
+from nwauth.provisioning.exchange.writing import Writing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import IO
+
+    from nwauth.commands.session import Session
+
+FLAGS = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+@command(
+    "export",
+    examples=(
+        "nwauth export > users.ndjson",
+        "nwauth export --to csv --match '*@test.com' -o users.csv",
+        "nwauth export --to dovecot -o /etc/dovecot/users",
+    ),
+)
+@click.option(
+    "--to", "kind", type=click.Choice((*PLANS, *LINES)), metavar="FORM", default="ndjson",
+    help=f"{', '.join((*PLANS, *LINES))}. Default: ndjson.",
+)  # fmt: skip
+@click.option(
+    "-o", "--output", metavar="FILE", shell_complete=FILES, help="Write it there, for its owner alone. Default: stdout."
+)
+@click.option("--match", metavar="PATTERN", default="", help="Only users that it fits.")
+@click.option("--all", "with_all", is_flag=True, help="With last_login and created.")
+@click.option("--without-passwords", is_flag=True, help="Without password hashes.")
+@click.option("--keep-going", is_flag=True, help="Leave out users whom the form cannot hold; exit status 1.")
+def export(
+    session: Session,
+    *,
+    kind: str,
+    output: str | None,
+    match: str,
+    with_all: bool,
+    without_passwords: bool,
+    keep_going: bool,
+) -> int:
+    """Write the users of the store in a form that apply, import or another program reads.
+
+    NDJSON, CSV, TSV, JSON and TOML are plans: applied to the same store, there is nothing to do. What a form cannot
+    hold is said on stderr: parts of users are noted; a user who has no place at all is an error, and nothing is
+    written.
+
+    It has the hashes of passwords, by which these can be tried out: keep it where nobody reads it.
+    """
+    out = None if output is None else Output(output)
+    try:
+        return _export(
+            session, out, Wish(kind, match, with_all=with_all, secret=not without_passwords), keep_going=keep_going
+        )
+    finally:
+        if out is not None:
+            out.close()
+
+
+class Wish:
+    """What is to be written, as the command line says."""
+
+    def __init__(self, kind: str, match: str, *, with_all: bool, secret: bool) -> None:
+        self.kind = kind
+        self.match = match
+        self.with_all = with_all
+        self.secret = secret
+
+
+def _export(session: Session, out: Output | None, wish: Wish, *, keep_going: bool) -> int:
+    settings = session.store_config
+    if settings.verifies:
+        raise Refused(f"store {settings.name} verifies passwords by itself and gives none out: it cannot be exported")
+    lost = Lost()
+    giving = Giving(
+        wish.kind,
+        star_is_clear=settings.star_is_clear,
+        with_passwords=wish.secret,
+        with_all=wish.with_all,
+        lost=lost,
+    )
+    writing = Writing(wish.kind, giving, store=settings.name)
+    try:
+        with without_collector():
+            fits = matcher(wish.match) if wish.match else None
+            with session.progress("reading", lambda: writing.users):
+                writing.take(session.store.held(wish.match), lambda name: fits is None or fits(fold(name)))
+            done = keep_going or not lost.faults
+            if done and out is not None:
+                out.write(writing.give, secret=wish.secret)
+            elif done:
+                session.results.give(writing.give)
+    finally:
+        writing.close()
+    return _tell(session, writing, lost, out, done=done)
+
+
+class Output:
+    """The file to write, opened with the ids of whoever typed it; what is in it stays until there is all to write.
+
+    Raises:
+        Refused: it cannot be opened.
+    """
+
+    def __init__(self, word: str) -> None:
+        self.path = os.path.abspath(os.fsdecode(word.encode(ENCODING, ERRORS)))
+        self._is_new = not os.path.lexists(self.path)
+        try:
+            self._file = open(os.open(self.path, FLAGS, 0o600), "wb")  # noqa: SIM115, closed by `close`
+        except OSError as error:
+            raise Refused(f"{shown_path(self.path)}: cannot be written: {error.strerror}") from None
+
+    def write(self, give: Callable[[IO[bytes]], object], *, secret: bool) -> None:
+        """Write it, in the place of what is in it.  Raises Unavailable."""
+        try:
+            is_file = stat.S_ISREG(os.fstat(self._file.fileno()).st_mode)
+            if is_file and secret:
+                os.fchmod(self._file.fileno(), 0o600)
+            if is_file:
+                self._file.truncate(0)
+            give(self._file)
+            self._file.flush()
+            if is_file:
+                os.fsync(self._file.fileno())
+        except OSError as error:
+            self._is_new = False  # a part of it is there to be looked at
+            raise Unavailable(
+                f"{shown_path(self.path)}: cannot be written, and is not whole: {error.strerror}"
+            ) from None
+        self._is_new = False
+
+    def close(self) -> None:
+        """Close it; if nothing was written, it is not left behind."""
+        try:
+            self._file.close()
+            if self._is_new:
+                os.unlink(self.path)
+        except OSError:
+            pass
+
+
+def _tell(session: Session, writing: Writing, lost: Lost, out: Output | None, *, done: bool) -> int:
+    for name, reason in lost.faults:
+        complain(f"{name!a}: {reason}", color=session.choices.color)
+    for part, (count, first) in lost.parts.items():
+        users = f"{count:,} user{'s' * (count != 1)}"
+        session.note(f"note: not in it: {part}, of {users}, the first of them {first!a}")
+    if not done:
+        complain(
+            f"{len(lost.faults):,} users have no place there: nothing is written; --keep-going leaves them out",
+            color=session.choices.color,
+        )
+        return 1
+    if out is not None:
+        session.note(f"{shown_path(out.path)}: {writing.users:,} user{'s' * (writing.users != 1)}")
+    return 1 if lost.faults else 0

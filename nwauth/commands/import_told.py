@@ -1,0 +1,130 @@
+"""What ``nwauth import`` tells: errors by their lines, what columns became, the first users, numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nwauth.commands.output import terminal_width
+from nwauth.commands.table import layout, visible
+from nwauth.commands.terminal import complain
+from nwauth.model import Info
+from nwauth.policy.apps import told_fields
+from nwauth.provisioning.formats import OWN_KEYS
+
+if TYPE_CHECKING:
+    from nwauth.commands.importing import Found, Wish
+    from nwauth.commands.output import Row
+    from nwauth.commands.session import Session
+    from nwauth.provisioning import Applying, Outcome, Reader
+    from nwauth.provisioning.exchange.colons import Colons
+    from nwauth.provisioning.exchange.taking import Taking
+
+    Work = tuple[Applying, Reader, Taking, Colons | None]
+
+FIRST_USERS = 10
+FIRST_PROBLEMS = 100
+
+
+def tell(session: Session, found: Found, wish: Wish, work: Work, *, dry_run: bool, done: bool) -> None:
+    """All that there is to say when it is done, or not done because of errors."""
+    applying, reader, taking, colons = work
+    name, tally = found.given.name, applying.tally
+    problems: list[dict[str, object]] = []
+    for place, user, text in applying.faults():
+        where = f", line {place.line}, column {place.column}" if place.line else ""
+        complain(f"{name}{where}: {text}", color=session.choices.color)
+        if len(problems) < FIRST_PROBLEMS:
+            problems.append({"user": user or None, "line": place.line, "column": place.column, "reason": text})
+    _tell_columns(session, wish)
+    if reader.clear_text:
+        scheme = "hashed" if not dry_run else "would be hashed"
+        session.note(
+            f"note: passwords in clear text: {reader.clear_text:,}; {scheme}. Keep {name} where nobody reads it"
+        )
+    if taking.locked:
+        session.note(
+            f"note: users without a password, or with a locked one: {taking.locked:,}; none of them can log in"
+        )
+    if colons is not None and colons.odd:
+        session.note(
+            f"note: users with info text that is no field, which is not taken: {colons.odd:,}, the first on line"
+            f" {colons.first_odd}; nwauth copy takes all of a user base"
+        )
+    record: dict[str, object] = {
+        "file": name,
+        "form": found.form.name,
+        "encoding": found.opened.encoding,
+        "dry_run": dry_run,
+        "created": tally.created if done else 0,
+        "changed": tally.changed - tally.created if done else 0,
+        "unchanged": tally.unchanged if done else 0,
+        "left_out": taking.left_out,
+        "failed": tally.failed,
+        "columns": dict(wish.columns.told),
+        "first": [_shown(session, one) for one in applying.first(FIRST_USERS)] if dry_run and done else [],
+        "problems": problems,
+    }
+    if dry_run or not session.choices.quiet or tally.failed:
+        session.results.record(record, _text(record, done=done))
+
+
+def _tell_columns(session: Session, wish: Wish) -> None:
+    """What became of columns that are not called as what they became."""
+    told = wish.columns.told
+    taken = [f"{column} is {key}" for column, key in told.items() if key and key != column]
+    fields = [column for column, key in told.items() if key == column and key not in KNOWN]
+    left = [column for column, key in told.items() if not key]
+    words = [*taken, *([f"info fields: {', '.join(fields)}"] if fields else [])]
+    words += [f"left out: {', '.join(left)}"] if left else []
+    if words:
+        session.note(visible(f"columns: {'; '.join(words)}"))
+    for column in wish.columns.unmet():
+        session.note(f"note: --map names {column!r}, and there is no such column")
+
+
+KNOWN = ("name", "password", "password_hash", "state", *OWN_KEYS)
+
+
+def _shown(session: Session, outcome: Outcome) -> dict[str, object]:
+    """A user as it would be stored; of the password its scheme alone."""
+    user = outcome.new
+    assert user is not None  # noqa: S101
+    return {
+        "line": outcome.line,
+        "user": user.name,
+        "result": "created" if outcome.old is None else "changed",
+        "scheme": session.identify(user.stored_password, store=user.store).name,
+        "drop_path": user.drop_path,
+        "uid": user.uid,
+        "ip_mask": user.ip_mask,
+        "info": told_fields(user.info),
+    }
+
+
+def _text(record: Row, *, done: bool) -> str:
+    would = "would be " if record["dry_run"] else ""
+    counts = (
+        f"{record['created']:,} {would}added, {record['changed']:,} {would}changed, {record['unchanged']:,} as they"
+        f" were, {record['failed']:,} failed"
+    )
+    if record["left_out"]:
+        counts += f"; {record['left_out']:,} do not match"
+    if not done:
+        counts += ": nothing is changed"
+    first = record["first"]
+    assert isinstance(first, list)  # noqa: S101
+    if not first:
+        return counts
+    cells = [[visible(_cell(one[key])) for key in _columns(first)] for one in first]
+    lines = layout([key.upper() for key in _columns(first)], cells, width=terminal_width())
+    return "\n".join([*lines, counts])
+
+
+def _columns(first: list[dict[str, object]]) -> list[str]:
+    """Those that say something."""
+    plain = {"drop_path": "config", "uid": "0", "ip_mask": "", "info": {}}
+    return [key for key in first[0] if key not in plain or any(one[key] != plain[key] for one in first)]
+
+
+def _cell(value: object) -> str:
+    return Info().updated(value).text if isinstance(value, dict) else str(value)

@@ -1,0 +1,229 @@
+"""The users of a file as `nwauth.provisioning` reads plans: columns under their keys, passwords told from hashes."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from nwauth.names import fold
+from nwauth.passwords.table import CLEAR, LOCKED, NO_LOGIN, UNKNOWN, split
+from nwauth.provisioning.exchange.colons import COLUMNS, Colons
+from nwauth.provisioning.exchange.columns import BadColumn, Columns
+from nwauth.provisioning.exchange.detecting import SEPARATORS
+from nwauth.provisioning.exchange.encodings import BYTES
+from nwauth.provisioning.formats import BadPlan, Fault, Place, Raw, Rows, read, separated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
+    from typing import IO, Final
+
+NO_UTF8 = re.compile("[\udc80-\udcff]")
+SPECIAL = ("*", "!", "x", "{p", "{P", "{c", "{C")  # what begins otherwise is a hash, or nothing known
+LOCK = "!"
+HASH, PASSWORD = "password_hash", "password"
+
+
+def read_users(file: IO[bytes], form: str) -> tuple[Iterator[Raw | Rows | Fault], Colons | None]:
+    """The users of a file, under its own names for columns; and what reads them, if it is one of lines with colons."""
+    if form in COLUMNS:
+        colons = Colons(form)
+        return colons.read(file), colons
+    if form in SEPARATORS:
+        return separated(file, SEPARATORS[form], needs_name=False), None
+    return read(file, form), None
+
+
+class Taking:
+    """Makes what a plan would say of what a file says.
+
+    `clear`: whether the passwords of the file are in clear text; None: as its form has it.  `whole` completes a name
+    and `matches`, on a folded one, says whether it is wanted.  `shadow` has the fields of names with an x.
+    """
+
+    def __init__(
+        self,
+        *,
+        form: str,
+        columns: Columns,
+        encoding: str,
+        star_is_clear: bool,
+        clear: bool | None,
+        whole: Callable[[str], str],
+        matches: Callable[[str], bool] | None,
+        shadow: dict[str, str] | None = None,
+    ) -> None:
+        self.locked = self.left_out = 0
+        self._columns: Final = columns
+        self._form: Final = form
+        self._is_strict: Final = encoding != BYTES
+        self._is_lines: Final = form in COLUMNS
+        self._star_was_clear: Final = form == "nwauth" or (not self._is_lines and star_is_clear)
+        self._star_is_clear: Final = star_is_clear
+        self._clear: Final = clear
+        self._whole: Final = whole
+        self._matches: Final = matches
+        self._shadow: Final = shadow
+        self._shapes: Final[dict[tuple[str, ...], list[str] | None]] = {}
+
+    def users(self, found: Iterator[Raw | Rows | Fault]) -> Iterator[Raw | Rows | Fault]:
+        """The same users as a plan would have them.  Raises BadPlan."""
+        for one in found:
+            if isinstance(one, Fault):
+                yield one
+            elif isinstance(one, Rows):
+                yield from self._rows(one)
+            elif one.is_head:
+                raise BadPlan("found the head of a plan (scope, defaults), which nwauth apply takes")
+            else:
+                yield from self._raw(one)
+
+    # --- many -------------------------------------------------------------------------------------------------------
+
+    def _rows(self, rows: Rows) -> Iterator[Raw | Rows | Fault]:
+        columns, lines = tuple(rows.columns), rows.lines
+        targets = yield from self._targets(columns, lines[0], partial(rows.place, 0))
+        if targets is None:
+            return
+        back = {key: column for column, key in zip(columns, targets, strict=True) if key}
+        said = {key: rows.columns[column] for key, column in back.items()}
+        places = partial(_place, rows, back)
+        numbers: list[int] | range = range(len(lines))
+        if self._matches is not None:
+            numbers = [number for number in numbers if self._is_wanted(said["name"][number])]
+            self.left_out += len(lines) - len(numbers)
+        apart = self._odd(said)
+        odd = [number for number in numbers if number in apart] if apart else []
+        if odd or len(numbers) < len(lines):
+            for number in odd:
+                values = {key: column[number] for key, column in said.items() if column[number]}
+                yield from self._looked_at(Raw(values, lines[number], at=partial(places, number)), said)
+            numbers = [number for number in numbers if number not in apart]
+            said = {key: [column[number] for number in numbers] for key, column in said.items()}
+            lines = [lines[number] for number in numbers]
+            places = partial(_place_of, places, numbers)
+        if lines:
+            yield Rows(said, lines, at=places)
+
+    def _odd(self, said: dict[str, Any]) -> set[int]:
+        """The numbers of users who have to be looked at one by one."""
+        odd: set[int] = set()
+        if self._is_strict:
+            for values in said.values():
+                if not "".join(values).isascii():
+                    odd.update(number for number, value in enumerate(values) if NO_UTF8.search(value))
+        if HASH in said:
+            fields = said[HASH]
+            odd.update([number for number, field in enumerate(fields) if not field or field.startswith(SPECIAL)])
+        if PASSWORD in said and self._clear is None:
+            odd.update([number for number, value in enumerate(said[PASSWORD]) if value[:1] in ("$", "{")])
+        if "state" in said:
+            odd.update(number for number, value in enumerate(said["state"]) if value == "absent")
+        return odd
+
+    def _targets(
+        self, columns: tuple[str, ...], line: int, at: Callable[[str], Place]
+    ) -> Generator[Fault, None, list[str] | None]:
+        """The keys of columns, None where they are not known, which is told once."""
+        if columns not in self._shapes:
+            try:
+                self._shapes[columns] = self._columns.targets(columns)
+            except BadColumn as error:
+                self._shapes[columns] = None
+                place = Place(1, columns.index(error.column) + 1 if error.column else 1)
+                if self._form not in SEPARATORS:
+                    place = at(error.column) if error.column else Place(line)
+                yield Fault(place, str(error))
+        return self._shapes[columns]
+
+    # --- one --------------------------------------------------------------------------------------------------------
+
+    def _raw(self, raw: Raw) -> Iterator[Raw | Fault]:
+        columns = tuple(raw.values)
+        targets = yield from self._targets(columns, raw.line, raw.at)
+        if targets is None:
+            return
+        back = {key: column for column, key in zip(columns, targets, strict=True) if key}
+        values = {key: raw.values[column] for key, column in back.items()}
+        name = values.get("name")
+        if self._matches is not None and isinstance(name, str) and not self._is_wanted(name):
+            self.left_out += 1
+            return
+        yield from self._looked_at(Raw(values, raw.line, at=lambda key: raw.at(back.get(key, key))), {HASH: None})
+
+    def _is_wanted(self, name: str) -> bool:
+        return self._matches is None or self._matches(fold(self._whole(name)))
+
+    def _looked_at(self, raw: Raw, said: dict[str, Any]) -> Iterator[Raw | Fault]:
+        values = dict(raw.values)
+        faults = [
+            Fault(raw.at(key), f"{key}: found a byte that is no UTF-8: give --encoding, as latin-1 or windows-1252")
+            for key, value in values.items()
+            if self._is_strict and isinstance(value, str) and NO_UTF8.search(value)
+        ]
+        if values.get("state") == "absent":
+            faults.append(Fault(raw.at("state"), "state: found absent, and import removes nobody: nwauth apply does"))
+        name = values.get("name")
+        if values.get(HASH) or (self._is_lines and HASH in said):
+            fault = self._settle_field(values, raw)
+            faults += [fault] if fault else []
+        password = values.get(PASSWORD)
+        if self._clear is None and isinstance(password, str) and PASSWORD in raw.values and _is_hash(password):
+            faults.append(
+                Fault(
+                    raw.at(PASSWORD),
+                    f"password: found what looks like a hash ({split(password, False)[0].name}): say --passwords"
+                    " hashed, or --passwords clear",
+                )
+            )
+        if faults:
+            yield from (Fault(one.place, one.text, name=name if isinstance(name, str) else "") for one in faults)
+        else:
+            yield Raw(values, raw.line, at=raw.at)
+
+    def _settle_field(self, values: dict[str, Any], raw: Raw) -> Fault | None:
+        """A stored field in the words of the store: clear text under its own key, what lets nobody in as a lock."""
+        field = values.pop(HASH, "")
+        if not isinstance(field, str):
+            values[HASH] = field
+            return None
+        if field == "x" and self._form == "passwd":
+            found = None if self._shadow is None else self._shadow.get(values.get("name", ""))
+            if found is None:
+                what = "give --shadow FILE" if self._shadow is None else "and --shadow has none for it"
+                return Fault(raw.at(HASH), f"password: found x, which means that it stands in the shadow file: {what}")
+            field = found
+        scheme, text = split(field, self._star_was_clear)
+        if scheme is CLEAR:
+            if not text:
+                return Fault(raw.at(HASH), "password: found clear text that is empty")
+            values[PASSWORD] = text
+        elif scheme is NO_LOGIN and (not field or self._is_lines or field in LOCKED):
+            values[HASH] = field if field.startswith(LOCK) or (field[:1] == "*" and not self._star_is_clear) else LOCK
+            self.locked += 1
+        else:
+            values[HASH] = field
+        return None
+
+
+def _is_hash(text: str) -> bool:
+    scheme = split(text, False)[0] if text[:1] in ("$", "{") else UNKNOWN
+    return scheme not in (UNKNOWN, NO_LOGIN, CLEAR)
+
+
+def _place(rows: Rows, back: dict[str, str], number: int, key: str) -> Place:
+    return rows.place(number, back.get(key, key))
+
+
+def _place_of(places: Callable[[int, str], Place], numbers: list[int], number: int, key: str) -> Place:
+    return places(numbers[number], key)
+
+
+def shadow_fields(file: IO[bytes], form: str = "shadow") -> dict[str, str]:
+    """The password fields of a shadow file, by name.  Raises BadPlan where it is none."""
+    found: dict[str, str] = {}
+    for one in Colons(form).read(file):
+        if isinstance(one, Fault):
+            raise BadPlan(f"line {one.place.line}: {one.text}")
+        found.update(zip(one.columns["name"], one.columns["password"], strict=True))
+    return found

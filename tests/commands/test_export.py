@@ -1,0 +1,94 @@
+"""``nwauth export``: every form, what is lost told, and back again."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nwauth.provisioning.exchange.giving import LINES, PLANS
+from tests.commands.common import base, contents, run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SSHA = "{ssha}EAzXAXBVz5BjxQcv2+AC12kT02SICcXf"
+ARGON = "$argon2id$v=19$m=8,t=1,p=1$gBnS3aVS+VbEBv3dJcP1dg$L25EopF4hLLZ9M5t2yWmUDOQa1AinASNdPukx4uJkJU"
+USERS = f"""ann@test.com:{SSHA}:quota="7" last_login="2026-01-01"
+bob@test.com:*secret:full_name="Bob Bee"
+out@other.com:!:odd text
+zoe@test.com:{ARGON}:
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> str:
+    """A user base with four users."""
+    (tmp_path / "mail").mkdir()
+    return base(str(tmp_path / "mail"), users=USERS.encode())
+
+
+@pytest.mark.parametrize("kind", PLANS)
+def test_a_plan_of_what_is_there_finds_nothing_to_do(folder: str, kind: str) -> None:
+    path = f"{folder}-users"
+    done = run(folder, "export", "--to", kind, "-o", path)
+    assert done.status == 0
+    assert "note: not in it: info text that is no field, of 1 user, the first of them 'out@other.com'" in done.err
+    with open(path, encoding="utf-8") as file:
+        assert "last_login" not in file.read()
+    before = contents(folder)
+    if kind != "semicolons":
+        again = run(folder, "apply", path, "--input", kind)
+        assert again == (0, "", "0 changed, 0 removed, 4 as they were, 0 failed\n")
+    imported = run(folder, "import", path)
+    assert (imported.status, json.loads(imported.out)["unchanged"]) == (0, 4), imported.err
+    assert contents(folder) == before
+
+
+@pytest.mark.parametrize("kind", [*PLANS, *LINES])
+def test_what_was_written_makes_the_same_users_elsewhere(folder: str, tmp_path: Path, kind: str) -> None:
+    (tmp_path / "other").mkdir()
+    other = base(str(tmp_path / "other"), users=b"")
+    done = run(folder, "export", "--to", kind, "--match", "bob@*")
+    if kind == "htpasswd":
+        assert (done.status, done.out) == (1, "")
+        assert "'bob@test.com': its password is in clear text, which no reader of htpasswd files verifies" in done.err
+        return
+    assert run(other, "import", "-", "--from", kind, stdin=done.out.encode()).status == 0
+    assert run(other, "test", "bob@test.com", "--password-stdin", stdin=b"secret").status == 0
+    assert json.loads(run(other, "user", "show", "bob@test.com").out)["info"] == {"full_name": "Bob Bee"}
+
+
+def test_who_has_no_place_stops_it_or_is_left_out_as_it_is_said(folder: str) -> None:
+    path = f"{folder}-users"
+    done = run(folder, "export", "--to", "htpasswd", "-o", path)
+    assert (done.status, done.out, os.path.exists(path)) == (1, "", False)
+    assert "'zoe@test.com': its password is argon2id, which no reader of htpasswd files verifies" in done.err
+    assert "3 users have no place there: nothing is written" in done.err
+    done = run(folder, "export", "--to", "htpasswd", "--keep-going")
+    assert (done.status, done.out) == (1, "out@other.com:!\n")
+
+
+def test_the_file_is_for_its_owner_alone_and_what_was_in_it_is_gone(folder: str) -> None:
+    path = f"{folder}-users"
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("x" * 9000)
+    os.chmod(path, 0o644)
+    assert run(folder, "export", "-o", path).status == 0
+    assert os.stat(path).st_mode & 0o777 == 0o600
+    with open(path, encoding="utf-8") as file:
+        assert [json.loads(line)["name"] for line in file] == [line.partition(":")[0] for line in USERS.splitlines()]
+    os.symlink(path, f"{path}-link")
+    assert run(folder, "export", "-o", f"{path}-link").status == 1
+
+
+def test_without_passwords_there_is_no_hash_in_it(folder: str) -> None:
+    for kind in (*PLANS, *LINES):
+        done = run(folder, "export", "--to", kind, "--without-passwords")
+        assert (done.status, SSHA in done.out, "argon2" in done.out, "secret" in done.out) == (0, False, False, False)
+
+
+def test_with_all_it_has_the_last_login(folder: str) -> None:
+    assert json.loads(run(folder, "export", "--all").out.splitlines()[0])["last_login"] == "2026-01-01"
