@@ -82,6 +82,7 @@ def test_a_login_is_told_with_its_reasons(folder: str) -> None:
         "from": "2001:db8::7",
         "service": None,
         "at": None,
+        "app": None,
     }
 
 
@@ -133,7 +134,7 @@ def test_the_address_given_decides_where_the_user_has_a_mask(
         return run_command(["--path", str(tmp_path), "test", "bob", "--password-stdin", "--format", "json", *words])
 
     with monkeypatch.context() as patch:
-        patch.setattr("nwauth.build.build", lambda _config: service)
+        patch.setattr("nwauth.build.build", lambda _config, **_: service)
         patch.setattr("nwauth.commands.login.get_known_password", lambda **_: b"pw")
         assert [login("--from", "10.1.2.3"), login("--from", "192.0.2.7"), login()] == [0, 1, 1]
     assert capfd.readouterr().out.count('"rule": "ip_mask"') == 2
