@@ -181,6 +181,20 @@ def test_what_looks_like_a_hash_in_clear_text_or_the_reverse_is_asked_for(folder
 
 
 @pytest.mark.parametrize(
+    "word", ["*", "!", "!!", "x", "*LK*", " ", "$9$salt$digest", "{FOO}bar", "5f4dcc3b5aa765d61d8327deb882cf99"]
+)
+def test_a_lock_or_an_unknown_hash_never_becomes_a_password_that_lets_in_unasked(folder: str, word: str) -> None:
+    before = contents(folder)
+    for text in (f"name,password\neve@test.com,{word}\n", f'{{"name": "eve@test.com", "password": "{word}"}}\n'):
+        done = imported(folder, text)
+        assert (done.status, "say --passwords hashed, or --passwords clear" in done.err) == (1, True)
+        assert word == " " or f" {word} " not in done.err
+        assert contents(folder) == before
+    assert imported(folder, text, "--passwords", "clear").status == 0
+    assert run(folder, "test", "eve@test.com", "--password-stdin", stdin=word.encode()).status == 0
+
+
+@pytest.mark.parametrize(
     ("text", "words"),
     [
         ("name,Passwort\neve,x\n", "'Passwort': is it a password? give --map 'Passwort=password'"),

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 NO_UTF8 = re.compile("[\udc80-\udcff]")
 SPECIAL = ("*", "!", "x", "{p", "{P", "{c", "{C")  # what begins otherwise is a hash, or nothing known
 LOCK = "!"
+# What stands for "locked" in the files of other programs, and would be everybody's first guess as a password.
+LOCK_WORDS = LOCKED | {"!", "!!", "!*", "*!", "**", "LK", "*LOCKED*"}
+# A hash by its looks, of a scheme that nothing here knows, too: $7$..., {WORD}..., 32 hex digits and more.
+HASH_LIKE = re.compile(r"\$[0-9A-Za-z-]+\$.+|\{[0-9A-Za-z._-]+\}.+|\*?[0-9A-Fa-f]{32,}")
 HASH, PASSWORD = "password_hash", "password"
 
 
@@ -116,7 +120,7 @@ class Taking:
             fields = said[HASH]
             odd.update([number for number, field in enumerate(fields) if not field or field.startswith(SPECIAL)])
         if PASSWORD in said and self._clear is None:
-            odd.update([number for number, value in enumerate(said[PASSWORD]) if value[:1] in ("$", "{")])
+            odd.update([number for number, value in enumerate(said[PASSWORD]) if _is_doubtful(value)])
         if "state" in said:
             odd.update(number for number, value in enumerate(said["state"]) if value == "absent")
         return odd
@@ -167,15 +171,9 @@ class Taking:
         if values.get(HASH) or (self._is_lines and HASH in said):
             fault = self._settle_field(values, raw)
             faults += [fault] if fault else []
-        password = values.get(PASSWORD)
-        if self._clear is None and isinstance(password, str) and PASSWORD in raw.values and _is_hash(password):
-            faults.append(
-                Fault(
-                    raw.at(PASSWORD),
-                    f"password: found what looks like a hash ({split(password, False)[0].name}): say --passwords"
-                    " hashed, or --passwords clear",
-                )
-            )
+        if self._clear is None and PASSWORD in raw.values:
+            fault = _doubt(values.get(PASSWORD), raw)
+            faults += [fault] if fault else []
         if faults:
             yield from (Fault(one.place, one.text, name=name if isinstance(name, str) else "") for one in faults)
         else:
@@ -206,9 +204,25 @@ class Taking:
         return None
 
 
-def _is_hash(text: str) -> bool:
-    scheme = split(text, False)[0] if text[:1] in ("$", "{") else UNKNOWN
-    return scheme not in (UNKNOWN, NO_LOGIN, CLEAR)
+def _is_doubtful(text: str) -> bool:
+    """Whether it has to be asked what a password in clear text is: a lock, or a hash, by its looks."""
+    return bool(text) and (text.strip() in LOCK_WORDS or HASH_LIKE.fullmatch(text) is not None)
+
+
+def _doubt(password: object, raw: Raw) -> Fault | None:
+    """What is wrong with a password that was not said to be clear text; it is not told itself."""
+    if not isinstance(password, str) or not _is_doubtful(password):
+        return None
+    if password.strip() in LOCK_WORDS:
+        found = "what locks a user in files of other programs, or blanks alone"
+    else:
+        scheme = split(password, False)[0]
+        found = (
+            f"what looks like a hash ({scheme.name})"
+            if scheme not in (UNKNOWN, NO_LOGIN, CLEAR)
+            else ("what looks like a hash")
+        )
+    return Fault(raw.at(PASSWORD), f"password: found {found}: say --passwords hashed, or --passwords clear")
 
 
 def _place(rows: Rows, back: dict[str, str], number: int, key: str) -> Place:
