@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 MOST = 10  # of one user: so many digests a wrong password may cost
 MOST_LABEL = 32
+TAG = "{ssha256}"
+SHA256_BYTES = 32  # the salt comes behind them
 UNNAMED = "?"  # what an entry is called that begins with no name: what stands there may be a digest
 LIMITS = {"made": "made", "until": "until", "class": "classes", "hosts": "hosts"}  # as written, and as kept
 _LABEL = frozenset("abcdefghijklmnopqrstuvwxyz0123456789._-")
@@ -113,8 +115,8 @@ def _entry(text: str) -> AppPassword:
     label, *parts = (part.strip() for part in text.split(";"))
     if fault_of_label(label):
         return _faulty(text, UNNAMED, f"a name is {WANTED_LABEL}")
-    if not parts or not parts[0].startswith("{ssha256}"):
-        return _faulty(text, label, "it has no {ssha256} digest")
+    if not parts or not _is_digest(parts[0]):
+        return _faulty(text, label, "it has no whole {ssha256} digest")
     limits: dict[str, str] = {}
     for part in parts[1:]:
         word, _, value = part.partition("=")
@@ -125,6 +127,16 @@ def _entry(text: str) -> AppPassword:
             )
         limits[kept] = value
     return AppPassword(label, parts[0], text=text, **limits)
+
+
+def _is_digest(field: str) -> bool:
+    """Whether this is a salted SHA-256, whole: one that was cut fits nothing, which its owner is to be told."""
+    from binascii import a2b_base64
+
+    try:
+        return field.startswith(TAG) and len(a2b_base64(field[len(TAG) :], strict_mode=True)) > SHA256_BYTES
+    except ValueError:
+        return False
 
 
 def _faulty(text: str, label: str, fault: str) -> AppPassword:

@@ -216,9 +216,10 @@ def test_apply_carries_them_as_they_stand_and_shows_no_digest(folder: str) -> No
     assert held.split(";")[1][9:] not in done.out + done.err
     assert tries(folder, phone)["reason"] == "app password phone: until 2020-01-31 is over"
     assert run(folder, "apply", str(plan), "--dry-run").status == 0
-    plan.write_text(json.dumps({"name": "bob@test.com", "app_passwords": "what;is;this"}) + "\n")
-    done = run(folder, "apply", str(plan))
-    assert (done.status, "app_passwords: entry 1: it has no {ssha256} digest" in done.err) == (1, True)
+    for damaged in ("what;is;this", "phone;{ssha256}AA", "phone;" + DIGEST[:-1]):
+        plan.write_text(json.dumps({"name": "bob@test.com", "app_passwords": damaged}) + "\n")
+        done = run(folder, "apply", str(plan))
+        assert (done.status, "app_passwords: entry 1: it has no whole {ssha256} digest" in done.err) == (1, True)
 
 
 def test_a_replay_takes_the_class_of_the_app_password_that_was_typed(folder: str) -> None:
