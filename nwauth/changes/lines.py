@@ -113,7 +113,7 @@ class Journal:
         if user.info:
             fields = user.info.fields()
             found |= {f"info.{field}": self._shown(field, value) for field, value in fields.items()}
-            if user.info.text.split() != Info().updated(fields).text.split():  # there is more than fields in it
+            if not _is_only(fields, user.info.text):
                 found["info"] = self._fingerprint(user.info.text)
         return found
 
@@ -150,6 +150,13 @@ def rest_of(head: Values, step: Writing, *, told: int) -> list[Values]:
     """The line for those of a step who got none of their own, if there are any: how many, and the numbers of all."""
     rest = step.numbers.all - told
     return [{**about(head), "users_not_told": rest, **step.numbers.record()}] if rest else []
+
+
+def _is_only(fields: dict[str, str], text: str) -> bool:
+    """Whether there is no more than fields in an info text; nearly all are as this program writes them."""
+    if "" not in fields.values() and text == " ".join(f'{field}="{value}"' for field, value in fields.items()):
+        return True
+    return text.split() == Info().updated(fields).text.split()
 
 
 def _differing(mine: Values, other: Values) -> Values:

@@ -7,7 +7,7 @@ from nwauth.model import Record
 from nwauth.passwords.checking import Passwords
 from nwauth.passwords.costs import afford
 from nwauth.passwords.families import NO_LOGIN_REASONS
-from nwauth.passwords.table import BY_PREFIX, UNKNOWN, WRAPPERS, split
+from nwauth.passwords.table import BY_PREFIX, CRYPT64, DES, UNKNOWN, WRAPPERS, split
 from nwauth.passwords.values import NoLogin
 from nwauth.passwords.whole import is_whole
 
@@ -55,6 +55,8 @@ def all_known(fields: Sequence[str], *, star_is_clear: bool) -> bool:
             tags += (tag,)
         else:
             odd = [field for field in fields if field and not (tags and field.startswith(tags))]
+            if {*map(len, odd)} == {DES.size} and not "".join(odd).strip(CRYPT64):
+                return True
             return not any(split(field, star_is_clear)[0] is UNKNOWN for field in odd)
 
 

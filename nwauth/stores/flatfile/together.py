@@ -85,7 +85,7 @@ class Together:
             keys = _keys(block)
             assert keys[0] > last  # noqa: S101, what would be lost otherwise is somebody
             last = keys[-1]
-            if (row_key is None or row_key > last) and not any(old for old, _ in block):
+            if (row_key is None or row_key > last) and [old for old, _ in block].count(None) == len(block):
                 leavings.users += len(block)
                 yield serialize_all([new for _, new in block if new is not None])
                 continue

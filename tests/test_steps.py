@@ -1,0 +1,69 @@
+"""The file of a step: whatever is held of users comes back from it as it was."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nwauth.changes.step import Reading, Writing
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nwauth.stores.base import Held
+    from nwauth.stores.changes import HeldChange
+
+
+def user(name: str, info: str = 'quota="1"') -> Held:
+    return name, "ab1234567890c", "config", "0", "", info
+
+
+ANNA, BOB = user("Anna@test.com"), user("bob@test.com")
+
+
+def written(path: Path, changes: list[HeldChange]) -> bytes:
+    fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    step = Writing(fd, str(path), 1)
+    step.head({"nwauth_undo": 1})
+    step.group(store="flatfile", place="here", whole=True)
+    step.add(changes)
+    step.ready()
+    step.close()
+    return path.read_bytes()
+
+
+def read(path: Path) -> list[HeldChange]:
+    reading = Reading(os.open(path, os.O_RDONLY), str(path))
+    reading.scan()
+    found = list(reading.planned(reading.groups[0]))
+    reading.close()
+    return found
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [(None, ANNA)],
+        [(None, ANNA), (None, BOB)],
+        [(None, user("Zoë@test.com")), (None, user("a\udcffb", 'full_name="\\"'))],
+        [(None, ANNA), (BOB, None)],
+        [(ANNA, BOB), (None, ANNA)],
+        [(None, user("tab", "a\tb")), (None, BOB)],
+        [(None, user("line", "a\nb")), (None, BOB)],
+        [(None, user("both", "a\t\t\t\t\t\n\t\t\t\t\tb"))],
+        [(None, user("", ""))],
+    ],
+)
+def test_changes_are_read_as_they_were_written(tmp_path: Path, changes: list[HeldChange]) -> None:
+    written(tmp_path / "step", changes)
+    assert read(tmp_path / "step") == changes
+
+
+def test_new_users_are_one_text(tmp_path: Path) -> None:
+    assert b'\n["Anna@test.com\\tab1234567890c\\t' in written(tmp_path / "step", [(None, ANNA), (None, BOB)])
+
+
+def test_users_of_whom_one_was_there_are_pairs(tmp_path: Path) -> None:
+    assert b'\n[[null,["Anna@test.com",' in written(tmp_path / "step", [(None, ANNA), (BOB, None)])
