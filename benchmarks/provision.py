@@ -1,4 +1,4 @@
-"""Rows about `nwauth apply`: a plan of all users into an empty store, and the same once more; time and memory."""
+"""Rows about `nwauth apply` and `import`: all users into an empty store, and the same once more; time and memory."""
 
 from __future__ import annotations
 
@@ -43,6 +43,8 @@ def provision(bench: Bench) -> None:
             folder = os.path.join(bench.work, f"provision-{size}-{form}")
             cases[f"{size} {form}"] = partial(_apply, bench, folder, plan, users, _emptied)
             cases[f"{size} {form} again"] = partial(_again, bench, folder, plan, users)
+        folder = os.path.join(bench.work, f"provision-{size}-import")
+        cases[f"{size} import"] = partial(_import, bench, folder, plans["ndjson"], users)
         for engine in sql.of(bench).engines:
             cases[f"{size} {engine.name} raw"] = partial(_load, bench, engine, users)
             cases[f"{size} {engine.name}"] = partial(_apply_sql, bench, engine, users, plans["ndjson"])
@@ -53,6 +55,12 @@ def provision(bench: Bench) -> None:
     for size in sizes:
         for form, title in FORMS.items():
             _rows(bench, found, (size, form, f"{title} into flat files"), ("sort and write", "sort"), FLAT_BOUND)
+        bench.table.add(
+            ("provision", f"import, NDJSON into flat files, {label(size)}", "s"),
+            found.figures(f"{size} import", _seconds),
+            ("sort and write", found.figures(f"{size} sort", _seconds)),
+            FLAT_BOUND if size == MILLION else None,
+        )
         for engine in sql.of(bench).engines:
             peer = (f"bare {COPIED[engine.driver]}", f"{engine.name} raw")
             _rows(bench, found, (size, engine.name, f"NDJSON into {engine.name}"), peer, SQL_BOUND)
@@ -122,8 +130,16 @@ def _apply(
     bench: Bench, folder: str, plan: str, users: data.Base, prepare: Callable[[str], None], *, result: str = "created"
 ) -> Process:
     prepare(folder)
+    return _told(bench, [*bench.nwauth, "--path", folder, "apply", plan, "--summary"], users, result)
+
+
+def _import(bench: Bench, folder: str, plan: str, users: data.Base) -> Process:
+    _emptied(folder)
+    return _told(bench, [*bench.nwauth, "--path", folder, "import", plan, "--format", "json"], users, "created")
+
+
+def _told(bench: Bench, words: list[str], users: data.Base, result: str) -> Process:
     told = os.path.join(bench.work, "applied.json")
-    words = [*bench.nwauth, "--path", folder, "apply", plan, "--summary"]
     process = bench.driver.process(["sh", "-c", 'exec "$@" >"$0"', told, *words], timeout=SECONDS)
     wanted = users.size + len(data.SLOW)
     with open(told, encoding="utf-8") as file:
