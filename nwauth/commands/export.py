@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -121,17 +123,20 @@ class Output:
     def __init__(self, word: str) -> None:
         self.path = os.path.abspath(os.fsdecode(word.encode(ENCODING, ERRORS)))
         self._is_new = not os.path.lexists(self.path)
+        self._is_half = False
         try:
             self._file = open(os.open(self.path, FLAGS, 0o600), "wb")  # noqa: SIM115, closed by `close`
         except OSError as error:
-            raise Refused(f"{shown_path(self.path)}: cannot be written: {error.strerror}") from None
+            reason = "it is a symbolic link" if error.errno == errno.ELOOP else error.strerror
+            raise Refused(f"{shown_path(self.path)}: cannot be written: {reason}") from None
 
     def write(self, give: Callable[[IO[bytes]], object], *, secret: bool) -> None:
-        """Write it, in the place of what is in it.  Raises Unavailable."""
+        """Write it, in the place of what is in it; broken off, nothing is left in a file.  Raises Unavailable."""
+        is_file = stat.S_ISREG(os.fstat(self._file.fileno()).st_mode)
         try:
-            is_file = stat.S_ISREG(os.fstat(self._file.fileno()).st_mode)
             if is_file and secret:
                 os.fchmod(self._file.fileno(), 0o600)
+            self._is_half = is_file
             if is_file:
                 self._file.truncate(0)
             give(self._file)
@@ -139,20 +144,22 @@ class Output:
             if is_file:
                 os.fsync(self._file.fileno())
         except OSError as error:
-            self._is_new = False  # a part of it is there to be looked at
-            raise Unavailable(
-                f"{shown_path(self.path)}: cannot be written, and is not whole: {error.strerror}"
-            ) from None
-        self._is_new = False
+            left = "nothing is left in it" if self._is_half else "is as it was" if is_file else "is not whole"
+            raise Unavailable(f"{shown_path(self.path)}: cannot be written, and {left}: {error.strerror}") from None
+        self._is_new = self._is_half = False
 
     def close(self) -> None:
-        """Close it; if nothing was written, it is not left behind."""
-        try:
-            self._file.close()
-            if self._is_new:
+        """Close it; a half of it is not left in it, and if nothing was written, nor is the file."""
+        if self._is_new:
+            with suppress(OSError):
                 os.unlink(self.path)
-        except OSError:
-            pass
+        again = os.dup(self._file.fileno()) if self._is_half else None
+        with suppress(OSError):  # it writes what is left in its buffer
+            self._file.close()
+        if again is not None:
+            with suppress(OSError):
+                os.ftruncate(again, 0)
+            os.close(again)
 
 
 def _tell(session: Session, writing: Writing, lost: Lost, out: Output | None, *, done: bool) -> int:

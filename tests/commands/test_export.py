@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from nwauth.provisioning.exchange.giving import LINES, PLANS
 from tests.commands.common import base, contents, run
+from tests.faults.test_kill import needs_strace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,3 +95,32 @@ def test_without_passwords_there_is_no_hash_in_it(folder: str) -> None:
 
 def test_with_all_it_has_the_last_login(folder: str) -> None:
     assert json.loads(run(folder, "export", "--all").out.splitlines()[0])["last_login"] == "2026-01-01"
+
+
+@needs_strace
+@pytest.mark.parametrize("is_there", [True, False])
+def test_where_the_disk_is_full_no_half_of_a_file_is_left(folder: str, is_there: bool) -> None:  # noqa: FBT001
+    with open(f"{folder}/nwauth.txt", "a", encoding="utf-8") as users:
+        users.writelines(f"u{number:05}@test.com:{SSHA}:\n" for number in range(20_000))
+    path = f"{folder}-users"
+    if is_there:
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("what was there\n")
+    fault = ["-f", "-qq", "-o", "/dev/null", "-P", path, "-e", "inject=write:error=ENOSPC:when=2+"]
+    done = subprocess.run(
+        ["strace", *fault, sys.executable, "-m", "nwauth", "export", "--path", folder, "-o", path],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, "cannot be written, and nothing is left in it" in done.stderr) == (75, True)
+    assert os.path.exists(path) == is_there
+    assert not is_there or os.path.getsize(path) == 0
+
+
+def test_a_link_is_not_written_through(folder: str) -> None:
+    os.symlink(f"{folder}/nwauth.txt", f"{folder}-users")
+    before = contents(folder)
+    done = run(folder, "export", "-o", f"{folder}-users")
+    assert (done.status, "cannot be written: it is a symbolic link" in done.err) == (1, True)
+    assert contents(folder) == before
