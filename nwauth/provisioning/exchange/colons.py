@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from nwauth.model import Info
+from nwauth.provisioning.exchange.columns import POWERS
 from nwauth.provisioning.formats import Fault, Place, Rows, blocks
 from nwauth.stores.passwd.extras import info_text
 
@@ -120,10 +121,14 @@ class Colons:
         left, at = "", 0
         for _, _, start, end in Info(text).pieces():
             left, at = left + text[at:start], end
-        if (left + text[at:]).strip():
+        words = (left + text[at:]).split()
+        fields = {name: [value] for name, value in Info(text).fields().items()}
+        if self._form == "dovecot":  # whose bare nologin is a yes: lost, it would let its user in
+            fields |= {word: ["yes"] for word in words if word.lower() in POWERS}
+            words = [word for word in words if word not in fields]
+        if words:
             self.odd += 1
             self.first_odd = self.first_odd or line
-        fields = {name: [value] for name, value in Info(text).fields().items()}
         some = {column: [values[number]] for column, values in columns.items()}
         return Rows(
             some | {name: value for name, value in fields.items() if name not in some},
