@@ -150,6 +150,16 @@ class Child:
             time.sleep(0.001)
         raise AssertionError("the child never took the signals")
 
+    def wait_until_it_sleeps(self) -> None:
+        """Wait until the child has taken all requests out of the pipe, and does nothing: it delays a reply."""
+        self.wait_until_all_is_read()
+        until = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < until:
+            if Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "S":
+                return
+            time.sleep(0.001)
+        raise AssertionError("the child never slept")
+
     def wait_until_all_is_read(self) -> None:
         """Wait until the child has taken all requests out of the pipe."""
         assert self.process.stdin is not None

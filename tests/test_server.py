@@ -111,7 +111,7 @@ def test_a_signal_waits_for_the_reply_in_hand_and_no_further_request_is_begun(fo
         child.wait_until_it_serves()
         child.send(b"lookup bob\nlookup eve\n")
     for child, number in zip(children, SIGNALS, strict=True):
-        child.wait_until_all_is_read()  # now it sleeps before its first reply
+        child.wait_until_it_sleeps()  # before its first reply
         child.process.send_signal(number)
         child.process.send_signal(number)
     for child in children:
