@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # where one of them interrupts, and does not end, the command
+
 
 class Patience:
     """Keeps an interruption back."""
@@ -19,15 +21,18 @@ class Patience:
     @contextmanager
     def at_work(self) -> Iterator[None]:
         """Ctrl-C waits for the end, and then for `now`."""
+        before = {number: handler for number in SIGNALS if callable(handler := signal.getsignal(number))}
         try:
-            before = signal.signal(signal.SIGINT, self._note)
+            for number in before:
+                signal.signal(number, self._note)
         except ValueError:  # not the main thread, which is the one that is interrupted
             yield
             return
         try:
             yield
         finally:
-            signal.signal(signal.SIGINT, before or signal.SIG_DFL)
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     def now(self) -> None:
         """Raises KeyboardInterrupt where one was kept back."""

@@ -14,6 +14,7 @@ from nwauth.commands.applying import (
     broken_off,
     change,
     compare,
+    told_when_ended,
     without_collector,
 )
 from nwauth.commands.command import FILES, command, dry_run_option
@@ -111,7 +112,7 @@ def apply(
         )
     if percent is not None and not prune:
         raise click.UsageError("--allow-prune is for --prune, which was not given")
-    with plan.file, without_collector():
+    with plan.file, without_collector(), told_when_ended():
         applying, reader = applying_to(session, scope=scope, dry_run=dry_run, tells_all=tells_all)
         try:
             try:

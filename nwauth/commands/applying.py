@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -126,6 +127,20 @@ def broken_off(
         return error
     text = str(error)
     return error if NOTHING in text else Unavailable(f"{text}; {stands}")
+
+
+@contextmanager
+def told_when_ended() -> Iterator[None]:
+    """SIGTERM, and SIGHUP where it is not ignored, interrupt as Ctrl-C does: what stands in the store is said."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    taken = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
+    for number in taken:
+        signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, before[number])
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from nwauth.commands.applying import (
     broken_off,
     change,
     compare,
+    told_when_ended,
     without_collector,
 )
 from nwauth.commands.command import FILES, command, dry_run_option
@@ -137,7 +138,7 @@ def import_(
     if update and skip_existing:
         raise click.UsageError("found --update and --skip-existing, wanted one of them")
     clear = None if passwords is None else passwords == "clear"
-    with file.file, without_collector():
+    with file.file, without_collector(), told_when_ended():
         found = _found(file, wanted, encoding)
         if found.form.name == MULTIAUTH:
             session.note(f"{file.name}: taken for {found.form.words}: {found.form.why}")

@@ -95,7 +95,7 @@ def test_a_kill_at_any_write_leaves_all_of_the_plan_or_nothing(tmp_path: Path, k
 
 @needs_strace
 @pytest.mark.parametrize("kind", ["ours", "shared", "sqlite"])
-@pytest.mark.parametrize("fault", ["signal=INT", "error=ENOSPC"])
+@pytest.mark.parametrize("fault", ["signal=INT", "signal=TERM", "error=ENOSPC"])
 def test_an_interruption_or_a_full_disk_at_any_write_leaves_all_or_nothing_and_says_which(
     tmp_path: Path, kind: str, fault: str
 ) -> None:

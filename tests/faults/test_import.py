@@ -34,7 +34,7 @@ def imported(folder: str, call: str, nth: int, signal: str) -> subprocess.Comple
 
 @needs_strace
 @pytest.mark.parametrize("kind", ["ours", "sqlite"])
-@pytest.mark.parametrize("signal", ["INT", "KILL"])
+@pytest.mark.parametrize("signal", ["INT", "TERM", "HUP", "KILL"])
 def test_an_import_that_is_interrupted_is_done_as_a_whole_or_not_at_all_and_says_which(
     tmp_path: Path, kind: str, signal: str
 ) -> None:
