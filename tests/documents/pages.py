@@ -45,7 +45,8 @@ def names() -> tuple[str, ...]:
     """Every page of the project, from its root."""
     folders = ("", "docs", "benchmarks", "examples", "nwauth")
     found = {path for folder in folders for path in (ROOT / folder).glob("**/*.md" if folder else "*.md")}
-    return tuple(sorted(str(path.relative_to(ROOT)) for path in found))
+    pages = (str(path.relative_to(ROOT)) for path in found)
+    return tuple(sorted(page for page in pages if not page.startswith("benchmarks/work/")))  # what they have unpacked
 
 
 @cache
