@@ -203,6 +203,7 @@ def test_a_lock_or_an_unknown_hash_never_becomes_a_password_that_lets_in_unasked
         ("name,generate\neve,true\n", "'generate' is a word of plans"),
         ("name,quota,Quota\neve,1,2\n", "'Quota' would become Quota, as 'quota' does"),
         (f"name,password_hash,state\neve,{SSHA},absent\n", "import removes nobody: nwauth apply does"),
+        ("Name;E-Mail;Password\nEve;eve@test.com;x1\n", "either 'Name' or 'E-Mail' may be the user's name"),
         (f"eve:{SSHA}:::::: nologin=1\n", "'nologin' decides for Dovecot who logs in"),
         (f"eve:{SSHA}::::::nodelay nologin\n", "'nologin' decides for Dovecot who logs in"),
         (f'eve:{SSHA}:uid="5"\n', "'uid' is no name for an info field here: give --map 'uid=FIELD'"),

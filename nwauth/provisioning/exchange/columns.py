@@ -61,6 +61,8 @@ class Columns:
 
     def targets(self, columns: Sequence[str]) -> list[str]:
         """A key for each column, "" for one that is left out.  Raises BadColumn."""
+        if self._is_table:
+            self._must_have_one_name(columns)
         named = any(self._target(column, columns, named=True) == "name" for column in columns)
         found: list[str] = []
         for column in columns:
@@ -78,6 +80,20 @@ class Columns:
         self._met.update(column.lower() for column in columns)
         self.told.update(zip(columns, found, strict=True))
         return found
+
+    def _must_have_one_name(self, columns: Sequence[str]) -> None:
+        """A spreadsheet's "Name" beside an "E-Mail" is what a person is called; `name` as we write it is the login."""
+        if "name" in self._given.values():
+            return
+        there = [column for column in columns if column.lower() not in self._given]
+        people = next((column for column in there if column != "name" and column.strip().lower() == "name"), None)
+        login = next((column for column in there if column.strip().lower() in NAME_WORDS), None)
+        if people is not None and login is not None:
+            raise BadColumn(
+                people,
+                f"either {people!a} or {login!a} may be the user's name: give --map '{login}=name' --map"
+                f" '{people}=full_name', or --map '{people}=name'",
+            )
 
     def unmet(self) -> list[str]:
         """The columns that were given and are nowhere."""
