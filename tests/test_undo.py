@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -18,9 +19,6 @@ from tests.commands.common import COMMAND, SETTINGS, Run, base, environment, run
 from tests.serving import IN_CI
 from tests.stores.folders import ssha
 from tests.test_changes import content, journal
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 FIELD, OTHER = ssha("secret"), ssha("other")
 ODD = 'quota="5" free text, QUOTA="7"  two  blanks '
@@ -295,3 +293,23 @@ def test_as_many_undos_as_changes_give_the_first_users_back(
         assert state == "done"
         assert run_command(["--path", folder, "--quiet", "undo", str(step)]) == 0
     assert stored(folder) == states[-1]
+
+
+def test_a_store_with_another_name_since_is_still_the_one_that_a_step_is_taken_back_in(tmp_path: Path) -> None:
+    folder = fresh(tmp_path)
+    first = stored(folder)
+    assert run(folder, "user", "set", "carl", "quota=6").status == 0
+    settings = Path(folder, "nwauth.toml")
+    settings.write_text(settings.read_text().replace("[[stores]]", '[[stores]]\nname = "mail"'))
+    done = run(folder, "undo")
+    assert (done.status, done.err.count("changed back")) == (0, 1), done
+    assert stored(folder) == first
+
+
+def test_a_step_that_says_that_it_takes_itself_back_holds_nobody_up(tmp_path: Path) -> None:
+    folder = fresh(tmp_path)
+    assert run(folder, "user", "set", "carl", "quota=6").status == 0
+    step = Path(folder, "nwauth.undo", "00000001")
+    head, _, rest = step.read_text().partition("\n")
+    step.write_text(json.dumps(json.loads(head) | {"undoes": 1}) + "\n" + rest)
+    assert len(undo_list(folder)) == 1

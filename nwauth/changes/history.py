@@ -66,4 +66,4 @@ class History:
 def undoes_of(step: Summary) -> int | None:
     """The number of the step that this one takes back."""
     number = step.head.get("undoes")
-    return number if isinstance(number, int) else None
+    return number if isinstance(number, int) and number < step.number else None  # an older one: no rings

@@ -61,7 +61,7 @@ class Undoing:
                 store = self._store_of(*where)
                 if store is None:
                     raise Refused(f"it was made in {group.place}, which is no store of nwauth.toml")
-                parts[where] = _Part(store, group.store)
+                parts[where] = _Part(store, store.name)  # what it is called now: users are compared with theirs
                 self._parts.append(parts[where])
             for old, new in self._reading.held(group):
                 parts[where].add(old, new)

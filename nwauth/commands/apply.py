@@ -110,6 +110,8 @@ def apply(
         raise click.UsageError(
             f"found a plan {plan.name!r}, whose name tells no form: give --input {'|'.join(FORMATS)}"
         )
+    if percent is not None and not 0 <= percent <= 100:  # nan passes any range
+        raise click.UsageError("--allow-prune: found no number, wanted 0 to 100")
     if percent is not None and not prune:
         raise click.UsageError("--allow-prune is for --prune, which was not given")
     with plan.file, without_collector(), told_when_ended():

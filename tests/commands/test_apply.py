@@ -393,6 +393,7 @@ def test_prune_removes_no_more_than_a_tenth_unless_it_is_allowed(folder: str) ->
     assert records(done)[0]["removed"] == 3
     assert apply(folder, "", "--prune", name="plan.ndjson").status == 1
     assert apply(folder, "", "--allow-prune", "15", name="plan.ndjson").status == 2
+    assert apply(folder, plan, "--prune", "--allow-prune", "nan", name="plan.ndjson").status == 2
 
 
 def test_names_that_are_no_plain_text_are_met_and_pruned(folder: str) -> None:
