@@ -19,7 +19,6 @@ import pytest
 from tests.commands.common import COMMAND, environment, run
 from tests.faults.test_folder_and_disk import ROOT, small_disk, write_on
 from tests.faults.test_kill import needs_strace
-from tests.serving import IN_CI
 from tests.test_changes import content, journal, steps
 from tests.test_undo import FIELD, fresh, stored, undo_list
 
@@ -115,10 +114,10 @@ def must_be_whole(site: Site, folder: str, expected: list[State]) -> str:
 
 
 def swept(site: Site, fault: Callable[[str, int], str | None]) -> Counter[str]:
-    """Each call with its fault; a sample of them, in CI more."""
+    """Each call with its fault; a sample of them."""
     expected, calls = states(site)
     seen = Counter[str]()
-    for call, nth in calls[:: 3 if IN_CI else 8]:
+    for call, nth in calls[::4]:
         option = fault(call, nth)
         if option is None:
             continue
