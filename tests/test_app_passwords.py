@@ -167,9 +167,32 @@ def test_its_own_limits_keep_one_out_and_no_other(limits: dict[str, str], reason
     door = Door(person(held(app(**limits), app("tablet", TABLET))))
     assert not door.opens(PHONE)
     assert (door.told["rule"], door.told["reason"], door.told["app"]) == (APP_PASSWORDS, reason, "phone")
-    assert door.passwords.burned == [PHONE.encode()]
+    assert door.passwords.compared == [PHONE.encode()]
     assert door.opens(TABLET)
     assert door.opens("secret")
+
+
+class OneVerifies(MemoryStore):
+    """A store that compares Ann's password by itself, as of several one may do, and no other's."""
+
+    def verify(self, user: User, password: bytes, *, address: str | None = None) -> bool | None:
+        del password, address
+        return False if user.name == "ann" else None
+
+
+def test_one_that_is_refused_takes_the_time_of_a_wrong_one_whatever_another_store_took(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def never(_seconds: float) -> None:
+        raise AssertionError("took the time of another store")
+
+    monkeypatch.setattr("nwauth.service.login.sleep", never)
+    ann = User(name="ann", stored_password="", info=Info(), store="memory")
+    door = Door(store=OneVerifies([ann, person(held(app(until="2026-06-14")))]))
+    for password in (PHONE, TABLET):
+        assert door.service.check("ann", b"wrong") is None
+        assert not door.opens(password)
+        assert door.passwords.compared == [password.encode()]
 
 
 def test_limits_that_hold_let_in() -> None:
@@ -196,7 +219,7 @@ def test_rules_take_the_class_of_the_app_password_and_else_the_users() -> None:
     assert door.opens(PHONE, service="pop3")
     assert not door.opens(PHONE, service="imap")
     assert door.told.get("rule") == "pop alone"
-    assert door.passwords.burned == [PHONE.encode()]
+    assert door.passwords.compared == [PHONE.encode()]
     for password in (TABLET, "secret"):
         assert not door.opens(password, service="pop3")
         assert door.told.get("rule") == "no students"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from time import monotonic, sleep
 
-from nwauth.errors import NwauthError, Refused
+from nwauth.errors import NwauthError, Refused, Unavailable
 from nwauth.model import APP_PASSWORDS
 from nwauth.names import fold
 from nwauth.service.gate import THROTTLE, Question
-from nwauth.service.values import NO_SUCH_USER, WRONG_PASSWORD, Refusal
+from nwauth.service.values import NO_SUCH_USER, WRONG_PASSWORD, Refusal, silent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -190,8 +190,15 @@ class Door:
         else:
             refusal = LOCKED
         if refusal is not None and not refusal.text:
-            self._burn(password)
+            self._spend_as_wrong(user, password)
         return refusal
+
+    def _spend_as_wrong(self, user: User, password: bytes) -> None:
+        """Take the time that a password which is none of the user's takes, whatever field the user has."""
+        try:
+            self._wrong(user, password, silent)
+        except Unavailable:  # nothing hangs on it: the answer is known
+            pass
 
     def _renew(self, user: User, password: bytes, report: Report) -> None:
         """Store a right password again in a better scheme, where that is due; the login succeeds whatever comes of it.
