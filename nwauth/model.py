@@ -133,12 +133,15 @@ class Info:
         return kept if at < 0 else Info(kept.text[:at].rstrip(" \t"))
 
     def damaged_secret(self) -> int:
-        """Where a secret begins that is no whole field; -1: nowhere."""
+        """Where a secret begins that is no whole field; -1: nowhere.
+
+        Between fields its mere name is enough: a blank before the ``=`` makes odd text of what a hand wrote.
+        """
         text = "".join(c.lower() if c.isascii() else c for c in self.text)
         at = 0
         for _, _, start, end in [*self.pieces(), ("", "", len(text), len(text))]:
             for field in SECRET_FIELDS:
-                found = text.find(f"{field}=", at, start)
+                found = text.find(field, at, start)
                 if found < 0 and text.endswith(f'{field}="', start, end):  # the quote before it was not ended
                     found = text.rfind(field, start, end)
                 if found >= 0:

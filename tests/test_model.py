@@ -187,6 +187,9 @@ SECRET = "phone;{ssha256}ZGlnZXN0"
         (f'fwd="a app_passwords="{SECRET}"', 'fwd="a'),
         ('note="of app_passwords=none" my_app_passwords="x"', 'note="of app_passwords=none" my_app_passwords="x"'),
         ('note="app_passwords"', 'note="app_passwords"'),
+        (f'quota="5" app_passwords = "{SECRET}"', 'quota="5"'),
+        (f'quota="5" APP_PASSWORDS ="{SECRET}" fwd="a@b"', 'quota="5"'),
+        (f'app_passwords: "{SECRET}"', ""),
     ],
 )
 def test_what_is_shown_has_no_secret_in_it(text: str, shown: str) -> None:

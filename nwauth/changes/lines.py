@@ -11,9 +11,9 @@ import os
 from typing import TYPE_CHECKING
 
 from nwauth.errors import Unavailable
-from nwauth.model import APP_PASSWORDS, SECRET_FIELDS, Info
+from nwauth.model import SECRET_FIELDS, Info
 from nwauth.names import fold
-from nwauth.policy.apps import shown as shown_apps
+from nwauth.policy.apps import told_fields
 from nwauth.stores.textfile import files
 
 if TYPE_CHECKING:
@@ -111,17 +111,17 @@ class Journal:
         own = {"drop_path": user.drop_path, "uid": user.uid, "ip_mask": user.ip_mask}
         found |= {key: value for key, value in own.items() if value != PLAIN[key]}
         if user.info:
-            fields = user.info.fields()
-            found |= {f"info.{field}": self._shown(field, value) for field, value in fields.items()}
-            if not _is_only(fields, user.info.text):
+            told = told_fields(user.info)
+            found |= {f"info.{field}": self._shown(field, value) for field, value in told.items()}
+            if not _is_only(user.info.fields(), user.info.text):
                 found["info"] = self._fingerprint(user.info.text)
         return found
 
     def _shown(self, field: str, value: str) -> str:
         name = field.lower()
-        if name == APP_PASSWORDS:
-            return shown_apps(value)
-        is_secret = name in SECRET_FIELDS or value[:1] in ("$", "{") or any(word in name for word in SECRET_WORDS)
+        if name in SECRET_FIELDS:  # told without what is secret in it
+            return value
+        is_secret = value[:1] in ("$", "{") or any(word in name for word in SECRET_WORDS)
         return self._fingerprint(value) if is_secret else value
 
     def _fingerprint(self, text: str) -> str:

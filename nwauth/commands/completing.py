@@ -110,7 +110,7 @@ def _fields(session: Session, incomplete: str, user: str | None) -> Iterator[str
     elif not equals:
         yield from (f"{name}=" for name in (*FIELDS, known))
     there = session.service.lookup(user) if user else None
-    for name, value in ({} if there is None else there.info.fields()).items():
+    for name, value in ({} if there is None else there.info.public().fields()).items():
         if not equals and name not in (*FIELDS, known):
             yield f"{name}="
         elif equals and name == field and value.isprintable() and value and " " not in value:

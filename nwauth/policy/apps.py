@@ -121,7 +121,7 @@ def _entry(text: str) -> AppPassword:
     for part in parts[1:]:
         word, _, value = part.partition("=")
         kept = LIMITS.get(word.lower())
-        if kept is None or kept in limits or not value:
+        if kept is None or kept in limits or not value.strip(","):
             return _faulty(
                 text, label, f"it has a limit that is not understood, wanted one each of {', '.join(LIMITS)}"
             )
@@ -199,6 +199,10 @@ def shown(value: str) -> str:
 
 
 def told_fields(info: Info) -> dict[str, str]:
-    """The fields of a user as a change is told: a secret is not."""
-    fields = info.fields()
-    return {field: shown(value) if field.lower() == APP_PASSWORDS else value for field, value in fields.items()}
+    """The fields of a user as a change is told: a secret is not, nor what a damaged one makes look like a field."""
+    fields, public = info.fields(), info.public().fields()
+    return {
+        field: shown(value) if field.lower() == APP_PASSWORDS else value
+        for field, value in fields.items()
+        if field in public or field.lower() == APP_PASSWORDS
+    }

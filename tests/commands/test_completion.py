@@ -123,6 +123,14 @@ def test_fields_and_their_values_are_completed(folder: str) -> None:
     assert answers(folder, "nwauth policy show s") == plain("student")
 
 
+def test_a_secret_is_not_completed(folder: str) -> None:
+    base(folder, users=b'bob@test.com:*secret:app_passwords="phone;{ssha256}ZGlnZXN0" phone="42"\n')
+    line = "nwauth user set bob@test.com"
+    assert answers(folder, f"{line} phone=") == plain("phone=42")
+    assert answers(folder, f"{line} app_passwords=") == []
+    assert "plain\tapp_passwords=" not in answers(folder, f"{line} ")
+
+
 def test_stores_and_files_are_completed(folder: str) -> None:
     base(folder, settings=SETTINGS + '\n[[stores]]\nkind = "passwd"\npath = "{domain}/passwd"\nname = "fleet"\n')
     assert answers(folder, "nwauth --store f") == plain("flatfile", "fleet")

@@ -93,6 +93,25 @@ def test_without_passwords_there_is_no_hash_in_it(folder: str) -> None:
         assert (done.status, SSHA in done.out, "argon2" in done.out, "secret" in done.out) == (0, False, False, False)
 
 
+@pytest.mark.parametrize(
+    "info",
+    [
+        'app_passwords="phone;{}"',
+        'app_passwords="phone;{}" APP_PASSWORDS=""',
+        'app_passwords="phone;{}',
+        'app_passwords = "phone;{}"',
+        'app_passwords=phone;{}=" note="x"',
+    ],
+)
+def test_without_passwords_there_is_no_app_password_in_it_however_damaged(folder: str, info: str) -> None:
+    with open(f"{folder}/nwauth.txt", "a", encoding="utf-8") as users:
+        users.write(f"zoe@test.com:{SSHA}:{info.format('{ssha256}ZGlnZXN0')}\n")
+    for kind in (*PLANS, *LINES):
+        done = run(folder, "export", "--to", kind, "--without-passwords")
+        assert (done.status, "zoe" in done.out, "ZGlnZXN0" in done.out + done.err) == (0, True, False)
+        assert "the app passwords" in done.err
+
+
 def test_with_all_it_has_the_last_login(folder: str) -> None:
     assert json.loads(run(folder, "export", "--all").out.splitlines()[0])["last_login"] == "2026-01-01"
 

@@ -52,6 +52,7 @@ def test_neither_digest_nor_entry_stands_in_a_repr() -> None:
     "text",
     [
         "phone",
+        f"phone;{DIGEST};class=,",
         f";{DIGEST}",
         f"{DIGEST}",
         "phone;*secret",
@@ -136,6 +137,12 @@ def test_a_change_is_told_by_names_and_fingerprints_and_without_the_digests() ->
     assert DIGEST[9:] not in told
     assert shown(PHONE) != shown(PHONE.replace("2027", "2028"))
     assert apps.told_fields(Info(f'quota="5" App_Passwords="{PHONE}"')) == {"quota": "5", "App_Passwords": shown(PHONE)}
+
+
+def test_what_a_damaged_field_makes_look_like_the_name_of_another_is_not_told() -> None:
+    info = Info(f'quota="5" app_passwords=phone;{DIGEST}=" note="x"')
+    assert any(DIGEST[9:] in field for field in info.fields())
+    assert apps.told_fields(info) == {"quota": "5"}
 
 
 labels = st.text("abcXYZ019._-", min_size=1, max_size=32).filter(lambda text: text[0] != "-")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nwauth.copying import Fitting
 from nwauth.errors import Refused
-from nwauth.model import APP_PASSWORDS, Info, User
+from nwauth.model import Info, User
 from nwauth.passwords.digests import decode
 from nwauth.passwords.table import BY_NAME, CLEAR, NO_LOGIN, UNKNOWN, split
 from nwauth.passwords.values import NoLogin
@@ -99,16 +99,11 @@ class Giving:
 
     def _fields(self, user: User, *, reserved: frozenset[str] = frozenset()) -> Iterator[tuple[str, str]]:
         """The info fields that go along."""
-        text = user.info.text
-        if not text:
-            return
-        if _odd(user.info):
+        info = self._given(user)
+        if _odd(info):
             self.lost.part("info text that is no field", user.name)
-        for name, value in user.info.fields().items():
+        for name, value in info.fields().items():
             if not value or (name.lower() in COME_AND_GO and not self._with_all):
-                continue
-            if name.lower() == APP_PASSWORDS and (self._form in FOR_OTHERS or not self._with_passwords):
-                self.lost.part("the app passwords", user.name)
                 continue
             if name.lower() in reserved:
                 self.lost.part(f"the info field {name}, a word with another meaning there", user.name)
@@ -120,6 +115,15 @@ class Giving:
                 continue
             yield name, value
 
+    def _given(self, user: User) -> Info:
+        """The info that may go along: app passwords stay here where nobody asked for them, or can read them."""
+        if self._with_passwords and self._form not in FOR_OTHERS:
+            return user.info
+        public = user.info.public()
+        if public != user.info:
+            self.lost.part("the app passwords", user.name)
+        return public
+
     # --- lines ------------------------------------------------------------------------------------------------------
 
     def _nwauth(self, user: User) -> str:
@@ -128,10 +132,8 @@ class Giving:
             user = User(name=user.name, stored_password=user.stored_password, info=user.info)
         without = () if self._with_all else COME_AND_GO
         gone = {name: "" for name in user.info.fields() if name.lower() in without}
-        if not self._with_passwords and user.info.get(APP_PASSWORDS):
-            self.lost.part("the app passwords", user.name)
-            gone[APP_PASSWORDS] = ""
         user = user.changed(info=user.info.updated(gone)) if gone else user
+        user = user.changed(info=self._given(user))
         return serialize(user).decode("utf-8", "surrogateescape")
 
     def _lose_own(self, user: User) -> None:
