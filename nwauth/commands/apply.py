@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import click
 
 from nwauth.commands.applying import (
-    EXIT_CHANGES,
-    EXIT_INTERRUPTED,
     applying_to,
-    broken_off,
-    change,
-    compare,
+    carry_out,
     told_when_ended,
     without_collector,
 )
 from nwauth.commands.command import FILES, command, dry_run_option
-from nwauth.commands.session import as_text, shown_path
+from nwauth.commands.given import Given, given
 from nwauth.commands.table import visible
 from nwauth.commands.terminal import complain
-from nwauth.config import without_waiting
 from nwauth.errors import Refused, Unavailable
-from nwauth.names import ENCODING, ERRORS
 from nwauth.policy.apps import told_fields
 from nwauth.provisioning import FORMATS, BadPlan, format_of
 from nwauth.provisioning.formats import read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import IO
 
     from nwauth.commands.output import Row
     from nwauth.commands.session import Session
@@ -38,26 +30,10 @@ if TYPE_CHECKING:
     from nwauth.provisioning import Applying, Outcome
 
 COLUMNS = ("user", "result", "dry_run", "line", "column", "created", "scheme", "fields", "password", "reason")
-STDIN = "-"
 
 
-class Plan:
-    """The plan that the command line names, opened with the ids of whoever typed it."""
-
-    def __init__(self, name: str, file: IO[bytes]) -> None:
-        self.name = name
-        self.file = file
-
-
-def _open(_context: click.Context, _parameter: click.Parameter, word: str) -> Plan:
-    if word == STDIN:
-        return Plan("stdin", open(0, "rb", closefd=False))
-    path = os.fsdecode(word.encode(ENCODING, ERRORS))
-    try:
-        file = open(path, "rb", opener=without_waiting)  # noqa: SIM115, closed by the command
-    except OSError as error:
-        raise Refused(f"{shown_path(path)}: cannot be read: {error.strerror}") from None
-    return Plan(visible(as_text(path)), file)
+def _plan(_context: click.Context, _parameter: click.Parameter, word: str) -> Given:
+    return given(word, as_typed=True)
 
 
 @command(
@@ -68,7 +44,7 @@ def _open(_context: click.Context, _parameter: click.Parameter, word: str) -> Pl
         "nwauth apply - --input ndjson --summary < users.ndjson",
     ),
 )
-@click.argument("plan", callback=_open, shell_complete=FILES)
+@click.argument("plan", callback=_plan, shell_complete=FILES)
 @click.option("--input", "wanted", type=click.Choice(FORMATS), help="Form of PLAN. Default: what its name ends with.")
 @click.option("--match", "scope", metavar="PATTERN", default="", help="Touch only users that it fits.")
 @click.option("--prune", is_flag=True, help="Remove users in the scope whom the plan lacks.")
@@ -86,7 +62,7 @@ def _open(_context: click.Context, _parameter: click.Parameter, word: str) -> Pl
 def apply(
     session: Session,
     *,
-    plan: Plan,
+    plan: Given,
     wanted: str | None,
     scope: str,
     prune: bool,
@@ -116,33 +92,29 @@ def apply(
         raise click.UsageError("--allow-prune is for --prune, which was not given")
     with plan.file, without_collector(), told_when_ended():
         applying, reader = applying_to(session, scope=scope, dry_run=dry_run, tells_all=tells_all)
-        try:
-            try:
-                _read(session, plan, form, applying)
-                compare(session, applying, prune=prune, percent=percent)
-            except (KeyboardInterrupt, Unavailable) as error:
-                raise broken_off(session, error, made=False) from None
-            can_go_on = keep_going or not applying.tally.failed
-            if prune and keep_going and applying.tally.failed:
-                session.note("note: nobody is pruned by a plan with errors: whom those lines mean is not known")
-            was_in_time = True
-            if can_go_on and applying.tally.differs and not dry_run:
-                was_in_time = change(session, applying, "apply", file=("plan", plan.name), keep_going=keep_going)
+
+        def tell(done: bool) -> None:  # noqa: FBT001, a callback
             if reader.clear_text:
                 session.note(
                     f"note: passwords in clear text in the plan: {reader.clear_text:,}; keep it where nobody reads it"
                 )
-            _tell(session, plan, applying, summary=summary, dry_run=dry_run, done=can_go_on)
-            if not was_in_time:
-                return EXIT_INTERRUPTED
-            if applying.tally.failed:
-                return 1
-            return EXIT_CHANGES if dry_run and applying.tally.differs else 0
-        finally:
-            applying.close()
+            _tell(session, plan, applying, summary=summary, dry_run=dry_run, done=done)
+
+        return carry_out(
+            session,
+            applying,
+            "apply",
+            file=("plan", plan.name),
+            read=lambda: _read(session, plan, form, applying),
+            tell=tell,
+            dry_run=dry_run,
+            keep_going=keep_going,
+            prune=prune,
+            percent=percent,
+        )
 
 
-def _read(session: Session, plan: Plan, form: str, applying: Applying) -> None:
+def _read(session: Session, plan: Given, form: str, applying: Applying) -> None:
     """Raises Refused where it is no plan, Unavailable where it cannot be read."""
     try:
         with session.progress("reading", lambda: applying.tally.read):
@@ -157,7 +129,7 @@ def _read(session: Session, plan: Plan, form: str, applying: Applying) -> None:
 # --- telling ---------------------------------------------------------------------------------------------------------
 
 
-def _tell(session: Session, plan: Plan, applying: Applying, *, summary: bool, dry_run: bool, done: bool) -> None:
+def _tell(session: Session, plan: Given, applying: Applying, *, summary: bool, dry_run: bool, done: bool) -> None:
     tally = applying.tally
     _tell_faults(session, plan, applying)
     counts: dict[str, object] = {
@@ -181,7 +153,7 @@ def _tell(session: Session, plan: Plan, applying: Applying, *, summary: bool, dr
     session.note(words if done else f"{words}: nothing is changed")
 
 
-def _tell_faults(session: Session, plan: Plan, applying: Applying) -> None:
+def _tell_faults(session: Session, plan: Given, applying: Applying) -> None:
     for place, _, text in applying.faults():
         where = f", line {place.line}, column {place.column}" if place.line else ""
         complain(f"{plan.name}{where}: {text}", color=session.choices.color)

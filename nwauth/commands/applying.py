@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 NOTHING = "nothing is changed"
 NOT_TOLD = "what is changed cannot be told: --dry-run shows what is not"
-EXIT_INTERRUPTED = 130
+EXIT_NO, EXIT_INTERRUPTED = 1, 130
 EXIT_CHANGES = 3  # a dry run has found something to do
 
 
@@ -72,7 +72,49 @@ def applying_to(
     return Applying(store, reader, keeping, tells_unchanged=tells_all), reader
 
 
-def compare(session: Session, applying: Applying, *, prune: bool, percent: float | None) -> None:
+def carry_out(
+    session: Session,
+    applying: Applying,
+    word: str,
+    *,
+    file: tuple[str, str],
+    read: Callable[[], None],
+    tell: Callable[[bool], None],
+    dry_run: bool,
+    keep_going: bool,
+    prune: bool = False,
+    percent: float | None = None,
+) -> int:
+    """Read the users, compare them, make the changes and tell of them; the exit status.
+
+    `word` and `file` are for the log; `tell` is told whether the changes are made, or would be.
+
+    Raises:
+        KeyboardInterrupt, Unavailable: it was broken off, and what stands in the store has been said.
+    """
+    tally = applying.tally
+    try:
+        try:
+            read()
+            _compare(session, applying, prune=prune, percent=percent)
+        except (KeyboardInterrupt, Unavailable) as error:
+            raise _broken_off(session, error, made=False) from None
+        can_go_on, was_in_time = keep_going or not tally.failed, True
+        if prune and keep_going and tally.failed:
+            session.note("note: nobody is pruned by a plan with errors: whom those lines mean is not known")
+        if can_go_on and tally.differs and not dry_run:
+            was_in_time = _change(session, applying, word, file=file, keep_going=keep_going)
+        tell(can_go_on)
+        if not was_in_time:
+            return EXIT_INTERRUPTED
+        if tally.failed:
+            return EXIT_NO
+        return EXIT_CHANGES if dry_run and tally.differs else 0
+    finally:
+        applying.close()
+
+
+def _compare(session: Session, applying: Applying, *, prune: bool, percent: float | None) -> None:
     """Also where the plan has errors: there may be more, of users who are not there."""
     try:
         with session.progress("comparing", lambda: _compared(applying.tally)):
@@ -87,7 +129,7 @@ def _compared(tally: Tally) -> int:
     return tally.changed + tally.unchanged + tally.removed
 
 
-def change(session: Session, applying: Applying, word: str, *, file: tuple[str, str], keep_going: bool) -> bool:
+def _change(session: Session, applying: Applying, word: str, *, file: tuple[str, str], keep_going: bool) -> bool:
     """Make the changes; they leave one line in the log, with `word` and `file`.
 
     False: it was interrupted when they were made already.
@@ -103,7 +145,7 @@ def change(session: Session, applying: Applying, word: str, *, file: tuple[str, 
         made = applying.was_made()
         if not made:
             reason = {"reason": str(error) or "interrupted"}
-            raise broken_off(session, error, made=made) from None
+            raise _broken_off(session, error, made=made) from None
         session.note(f"note: {error or 'interrupted'}, and all was changed already")
         level, reason, result = INFO, {}, "ok"
         return not isinstance(error, KeyboardInterrupt)
@@ -117,7 +159,7 @@ def change(session: Session, applying: Applying, word: str, *, file: tuple[str, 
         session.log.event(level, word, {**facts, **reason, "result": result})
 
 
-def broken_off(
+def _broken_off(
     session: Session, error: KeyboardInterrupt | Unavailable, *, made: bool | None
 ) -> KeyboardInterrupt | Unavailable:
     """The same error, with what stands in the store now."""

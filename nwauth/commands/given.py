@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from nwauth.commands.session import shown_path
+from nwauth.commands.session import as_text, shown_path
+from nwauth.commands.table import visible
 from nwauth.config import without_waiting
 from nwauth.errors import Refused
 from nwauth.names import ENCODING, ERRORS
@@ -39,8 +40,8 @@ class Given:
         return content
 
 
-def given(word: str) -> Given:
-    """The file that a word of the command line names; ``-`` is stdin.
+def given(word: str, *, as_typed: bool = False) -> Given:
+    """The file that a word of the command line names; ``-`` is stdin.  It is called by its whole path, or `as_typed`.
 
     Raises:
         Refused: it cannot be opened.
@@ -48,7 +49,8 @@ def given(word: str) -> Given:
     if word == STDIN:
         return Given("stdin", _open(0, "stdin"))
     path = os.fsdecode(word.encode(ENCODING, ERRORS))
-    return Given(shown_path(path), _open(path, shown_path(path)))
+    file = _open(path, shown_path(path))
+    return Given(visible(as_text(path)) if as_typed else shown_path(path), file)
 
 
 def _open(place: str | int, name: str) -> IO[bytes]:

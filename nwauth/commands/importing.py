@@ -7,12 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from nwauth.commands.applying import (
-    EXIT_CHANGES,
-    EXIT_INTERRUPTED,
     applying_to,
-    broken_off,
-    change,
-    compare,
+    carry_out,
     told_when_ended,
     without_collector,
 )
@@ -191,26 +187,25 @@ def _import(
         matches=matcher(wish.match) if wish.match else None,
         shadow=shadow,
     )
-    try:
-        session.note(f"{found.given.name}: taken for {found.form.words}: {found.form.why}")
-        if found.opened.encoding != "utf-8":
-            session.note(f"{found.given.name}: read as {found.opened.encoding}: {found.opened.why}")
-        try:
-            colons = _read(session, found, applying, taking)
-            compare(session, applying, prune=False, percent=None)
-        except (KeyboardInterrupt, Unavailable) as error:
-            raise broken_off(session, error, made=False) from None
-        can_go_on, was_in_time = keep_going or not applying.tally.failed, True
-        if can_go_on and applying.tally.differs and not dry_run:
-            was_in_time = change(session, applying, "import", file=("file", found.given.name), keep_going=keep_going)
-        tell(session, found, wish, (applying, reader, taking, colons), dry_run=dry_run, done=can_go_on)
-        if not was_in_time:
-            return EXIT_INTERRUPTED
-        if applying.tally.failed:
-            return 1
-        return EXIT_CHANGES if dry_run and applying.tally.differs else 0
-    finally:
-        applying.close()
+    session.note(f"{found.given.name}: taken for {found.form.words}: {found.form.why}")
+    if found.opened.encoding != "utf-8":
+        session.note(f"{found.given.name}: read as {found.opened.encoding}: {found.opened.why}")
+    colons: Colons | None = None
+
+    def read() -> None:
+        nonlocal colons
+        colons = _read(session, found, applying, taking)
+
+    return carry_out(
+        session,
+        applying,
+        "import",
+        file=("file", found.given.name),
+        read=read,
+        tell=lambda done: tell(session, found, wish, (applying, reader, taking, colons), dry_run=dry_run, done=done),
+        dry_run=dry_run,
+        keep_going=keep_going,
+    )
 
 
 def _whole(session: Session, domain: str) -> Callable[[str], str]:
