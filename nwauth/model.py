@@ -212,6 +212,10 @@ def _joined(left: str, right: str) -> str:
 UNSAYABLE = "the drop path or uid of this user cannot be said, see the log"
 
 
+# What a store says of a user where it knows nothing else: the server then uses its own.
+PLAIN = {"drop_path": "config", "uid": "0", "ip_mask": ""}
+
+
 class User(Record):
     """One user as a store knows it.  `name` is the spelling stored; `stored_password` is what the store keeps.
 
@@ -262,6 +266,10 @@ class User(Record):
             if fault:
                 return f"the {what} of {self.name!a} {fault}: {word!a}"
         return ""
+
+    def own(self) -> dict[str, str]:
+        """The drop path, uid and mask, where they are not as `PLAIN` has them."""
+        return {key: value for key, plain in PLAIN.items() if (value := getattr(self, key)) != plain}
 
     def held(self) -> tuple[str, ...]:
         """What a store keeps of the user, as text; two stores hold the same user where it is equal."""

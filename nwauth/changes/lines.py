@@ -32,7 +32,6 @@ MAX_TOLD = 10_000  # so many users of a step get a line of their own; the rest h
 WRITE_BYTES = 1 << 16
 WHO = ("uid", "account", "login", "sudo_user")
 SECRET_WORDS = ("pass", "secret", "token", "hash", "pin")
-PLAIN = {"drop_path": "config", "uid": "0", "ip_mask": ""}
 
 
 class Journal:
@@ -108,8 +107,7 @@ class Journal:
         found: Values = {"name": user.name}
         if user.stored_password:
             found["password"] = f"{self._scheme_of(user)} {self._fingerprint(user.stored_password)}"
-        own = {"drop_path": user.drop_path, "uid": user.uid, "ip_mask": user.ip_mask}
-        found |= {key: value for key, value in own.items() if value != PLAIN[key]}
+        found |= user.own()
         if user.info:
             told = told_fields(user.info)
             found |= {f"info.{field}": self._shown(field, value) for field, value in told.items()}

@@ -13,11 +13,11 @@ from nwauth.commands.applying import (
     without_collector,
 )
 from nwauth.commands.command import FILES, command, dry_run_option
+from nwauth.commands.differing import changed_of_user, in_lines, steps
 from nwauth.commands.given import Given, given
 from nwauth.commands.table import visible
 from nwauth.commands.terminal import complain
 from nwauth.errors import Refused, Unavailable
-from nwauth.policy.apps import told_fields
 from nwauth.provisioning import FORMATS, BadPlan, format_of
 from nwauth.provisioning.formats import read
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from nwauth.commands.output import Row
     from nwauth.commands.session import Session
-    from nwauth.model import User
     from nwauth.provisioning import Applying, Outcome
 
 COLUMNS = ("user", "result", "dry_run", "line", "column", "created", "scheme", "fields", "password", "reason")
@@ -193,7 +192,7 @@ def _of_outcome(session: Session, outcome: Outcome, *, dry_run: bool) -> Row:
         1 if outcome.line else None,
         created=old is None,
         scheme=scheme,
-        fields=changed_fields(old, new),
+        fields=changed_of_user(old, new),
         password=outcome.generated or None,
     )
 
@@ -215,31 +214,6 @@ def _record(
     return dict(zip(COLUMNS, values, strict=True))
 
 
-def changed_fields(old: User | None, new: User | None) -> dict[str, dict[str, str | None]]:
-    """What differs, each as it was and as it is; nothing of a user who goes, and never a password."""
-    if new is None:
-        return {}
-    after = _fields(new)
-    if old is None:
-        return {name: {"old": None, "new": value} for name, value in after.items()}
-    was = {name.lower(): value for name, value in _fields(old).items()}
-    now = {name.lower(): value for name, value in after.items()}
-    names = {name.lower(): name for name in (*_fields(old), *after)}
-    found: dict[str, dict[str, str | None]] = {}
-    for key, name in names.items():
-        if was.get(key) != now.get(key):
-            found[name] = {"old": was.get(key), "new": now.get(key)}
-    return found
-
-
-def _fields(user: User | None) -> dict[str, str]:
-    if user is None:
-        return {}
-    own = {"drop_path": user.drop_path, "uid": user.uid, "ip_mask": user.ip_mask}
-    plain = {"drop_path": "config", "uid": "0", "ip_mask": ""}
-    return {key: value for key, value in own.items() if value != plain[key]} | told_fields(user.info)
-
-
 def told(record: Row) -> str:
     """The record of a user in words: a line each for what differs."""
     if record["result"] == "unchanged":
@@ -249,11 +223,4 @@ def told(record: Row) -> str:
     rows = {"password": f"stored as {record['scheme']}"} if record["scheme"] else {}
     fields = record["fields"]
     assert isinstance(fields, dict)  # noqa: S101
-    for name, values in fields.items():
-        was, now = values["old"], values["new"]
-        rows[name] = now if was is None else f"{was} -> {'(removed)' if now is None else now}"
-    wide = max(map(len, rows), default=0)
-    lines = [f"{record['user']} {would}{verb}", *(f"  {name:{wide}}  {text}" for name, text in rows.items())]
-    if record["password"]:
-        lines.append(f"  the password is {record['password']}")
-    return "\n".join(map(visible, lines))
+    return in_lines(f"{record['user']} {would}{verb}", rows | steps(fields), password=record["password"])

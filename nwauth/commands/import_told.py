@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from nwauth.commands.output import terminal_width
 from nwauth.commands.table import layout, visible
 from nwauth.commands.terminal import complain
-from nwauth.model import Info
+from nwauth.model import PLAIN, Info
 from nwauth.policy.apps import told_fields
 from nwauth.provisioning.formats import OWN_KEYS
 
@@ -122,7 +122,7 @@ def _text(record: Row, *, done: bool) -> str:
 
 def _columns(first: list[dict[str, object]]) -> list[str]:
     """Those that say something."""
-    plain = {"drop_path": "config", "uid": "0", "ip_mask": "", "info": {}}
+    plain: dict[str, object] = {**PLAIN, "info": {}}
     return [key for key in first[0] if key not in plain or any(one[key] != plain[key] for one in first)]
 
 

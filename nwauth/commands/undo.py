@@ -10,8 +10,8 @@ from nwauth.changes.history import UNFINISHED, History, undoes_of
 from nwauth.changes.recorder import place_of
 from nwauth.changes.steps import Steps
 from nwauth.changes.undoing import Undoing
-from nwauth.commands.apply import changed_fields
 from nwauth.commands.command import command, dry_run_option
+from nwauth.commands.differing import changed_of_user, in_lines, steps
 from nwauth.commands.session import changes_folder
 from nwauth.commands.table import visible
 from nwauth.errors import Refused
@@ -191,7 +191,7 @@ def _records(session: Session, undoing: Undoing, step: Summary, *, dry_run: bool
             "dry_run": dry_run,
             "store": store,
             "scheme": _scheme(session, old, new),
-            "fields": changed_fields(old, new),
+            "fields": changed_of_user(old, new),
         }
 
 
@@ -207,9 +207,4 @@ def told(record: Row) -> str:
     rows = {"password": f"as before, {record['scheme']}"} if record["scheme"] else {}
     fields = record["fields"]
     assert isinstance(fields, dict)  # noqa: S101
-    for name, values in fields.items():
-        was, now = values["old"], values["new"]
-        rows[name] = now if was is None else f"{was} -> {'(removed)' if now is None else now}"
-    wide = max(map(len, rows), default=0)
-    head = f"{record['user']} {would}{WORDS[str(record['change'])]}"
-    return "\n".join(map(visible, [head, *(f"  {name:{wide}}  {text}" for name, text in rows.items())]))
+    return in_lines(f"{record['user']} {would}{WORDS[str(record['change'])]}", rows | steps(fields))

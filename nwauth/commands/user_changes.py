@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nwauth.commands.command import command, completed_by, dry_run_option, user_name
+from nwauth.commands.differing import changed, in_lines, steps
 from nwauth.commands.next_steps import note_first_user
 from nwauth.commands.secrets_in import Source, get_secret, password_options
 from nwauth.commands.table import visible
@@ -157,26 +158,13 @@ def change_record(
         "dry_run": work.dry_run,
         "store": work.service.store.name if user is None else user.store,
         "scheme": None if secret is None else secret.scheme,
-        "fields": _changed_fields(old, new),
+        "fields": changed(*({} if one is None else told_fields(one.info) for one in (old, new))),
     }
     if new_name is not None:
         record["new_name"] = new_name if new is None else new.name
     if secret is not None and secret.generated is not None and not work.dry_run:
         record["password"] = secret.generated
     return record
-
-
-def _changed_fields(old: User | None, new: User | None) -> dict[str, dict[str, str | None]]:
-    """The info fields that differ, each as it was and as it is."""
-    before = {} if old is None else told_fields(old.info)
-    after = {} if new is None else told_fields(new.info)
-    keys = {name.lower(): name for name in (*before, *after)}  # the spelling that holds now, if there is one
-    pairs = {name: {"old": _value(before, key), "new": _value(after, key)} for key, name in keys.items()}
-    return {name: pair for name, pair in pairs.items() if pair["old"] != pair["new"]}
-
-
-def _value(fields: dict[str, str], key: str) -> str | None:
-    return next((value for name, value in fields.items() if name.lower() == key), None)
 
 
 def told(record: Row) -> str:
@@ -189,15 +177,5 @@ def told(record: Row) -> str:
     rows = {"password": f"{how} {record['scheme']}"} if record["scheme"] else {}
     fields = record["fields"]
     if record["change"] != "deleted" and isinstance(fields, dict):
-        rows |= {name: _step(values["old"], values["new"]) for name, values in fields.items()}
-    wide = max(map(len, rows), default=0)
-    lines = [f"{record['user']} {said}", *(f"  {name:{wide}}  {text}" for name, text in rows.items())]
-    if "password" in record:
-        lines.append(f"  the password is {record['password']}")
-    return "\n".join(map(visible, lines))
-
-
-def _step(old: str | None, new: str | None) -> str:
-    if old is None:
-        return new or ""
-    return f"{old} -> {'(removed)' if new is None else new}"
+        rows |= steps(fields)
+    return in_lines(f"{record['user']} {said}", rows, password=record.get("password"))

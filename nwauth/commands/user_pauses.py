@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nwauth.model import Info
 
     Fields = Callable[[Info], dict[str, str]]
-    Note = Callable[[Info, dict[str, str]], str]
+    Note = Callable[[Info, dict[str, str]], str]  # of the fields as they are now, and those that were changed
 
 WANTED = "a date (2027-01-31) or a time such as '2027-01-31 18:00' or 'Fri 18:00'"
 NEVER = "never"
@@ -138,9 +138,6 @@ def expire(session: Session, *, names: tuple[str, ...], date: str, dry_run: bool
 
 
 # --- the work --------------------------------------------------------------------------------------------------------
-
-
-# What a note is told of a user: the fields now, and which were changed.
 
 
 def _change(
