@@ -5,10 +5,13 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nwauth import config
@@ -21,7 +24,6 @@ from tests.commands.common import COMMAND, SETTINGS, environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from nwauth.dmail.values import DmailConf
     from nwauth.doctor import Finding
@@ -33,6 +35,26 @@ LONG_AGO = 1_577_836_800
 LOCK = f"/tmp/nwauth-test-servers.{os.geteuid()}"
 OF_DMAIL = re.compile(r"in (?:line (\d+) of )?(\S+) set (\w+) (.*?); then stop and start DSMTP and DPOP")
 OF_TOML = re.compile(r'in (\S+nwauth\.toml) set, under \[(\w+)\], (\w+ = "[^"]*")')
+
+
+@contextmanager
+def folder_for_all() -> Iterator[Path]:
+    """A folder that every account can look into."""
+    path = Path(tempfile.mkdtemp(prefix="nwauth-test-"))
+    path.chmod(0o755)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path)
+
+
+@contextmanager
+def site_for_all() -> Iterator[Site]:
+    """An installation into whose folders every account can look."""
+    with folder_for_all() as path:
+        site = Site(path)
+        site.folder.chmod(0o755)
+        yield site
 
 
 class Site:

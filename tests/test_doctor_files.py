@@ -7,8 +7,6 @@ import os
 import shlex
 import shutil
 import subprocess
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,11 +15,12 @@ from nwauth.doctor import files
 from nwauth.doctor.finding import CANNOT_TELL, ERROR, WARNING
 from nwauth.stores.flatfile.chores import MIN_JOURNAL_BYTES
 from tests.commands.common import SETTINGS
-from tests.doctoring import SECRET, Site
+from tests.doctoring import SECRET, Site, site_for_all
 from tests.faults.databases import small_disk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from nwauth.doctor import Place
 
@@ -36,13 +35,8 @@ def site(tmp_path: Path) -> Site:
 
 @pytest.fixture
 def open_site() -> Iterator[Site]:
-    """One where every account can look into the folders."""
-    path = Path(tempfile.mkdtemp(prefix="nwauth-test-"))
-    path.chmod(0o755)
-    site = Site(path)
-    site.folder.chmod(0o755)
-    yield site
-    shutil.rmtree(path)
+    with site_for_all() as site:
+        yield site
 
 
 def test_a_clean_installation_has_no_findings(site: Site) -> None:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,11 +14,12 @@ from tests.commands.common import COMMAND, environment
 from tests.directories import ldif
 from tests.directories.people import directory_of, person
 from tests.directories.slapd import MAIL, PASSWORD
-from tests.doctoring import Site, servers_of_others
+from tests.doctoring import Site, folder_for_all, servers_of_others
 from tests.systemusers import UNIX, Machine, needs_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.directories.slapd import Slapd
 
@@ -201,18 +199,18 @@ def test_a_pam_service_that_lets_nobody_be_checked_is_told(machine: Machine, sta
 @needs_root
 @pytest.mark.parametrize("by", ["pam", "shadow"])
 def test_a_folder_whose_owner_may_not_read_the_shadow_file_is_told(by: str) -> None:
-    path = Path(tempfile.mkdtemp(prefix="nwauth-test-"))  # where others may look, too
-    path.chmod(0o755)
-    machine = made_in(path)
-    assert doctor(machine, f'passwords = "{by}"\n') == []
-    one = only(doctor(machine, f'passwords = "{by}"\n', owner=OTHER))
-    assert one["id"] == "cannot-check-passwords"
-    assert one["what"] == (
-        "store system: a password in /etc/shadow can be checked by root alone, and"
-        f" {path}/mail is served as uid {OTHER}"
-    )
-    assert one["mend"].startswith("start the mail server's children as root, and leave the folder to root: chown root:")
-    shutil.rmtree(path)
+    with folder_for_all() as path:  # others may look, too
+        machine = made_in(path)
+        assert doctor(machine, f'passwords = "{by}"\n') == []
+        one = only(doctor(machine, f'passwords = "{by}"\n', owner=OTHER))
+        assert one["id"] == "cannot-check-passwords"
+        assert one["what"] == (
+            "store system: a password in /etc/shadow can be checked by root alone, and"
+            f" {path}/mail is served as uid {OTHER}"
+        )
+        assert one["mend"].startswith(
+            "start the mail server's children as root, and leave the folder to root: chown root:"
+        )
 
 
 def test_accounts_that_differ_in_case_are_each_found_by_their_own_spelling(machine: Machine) -> None:

@@ -9,10 +9,8 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-import tempfile
 from contextlib import closing
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import TZPATH
 
@@ -23,11 +21,12 @@ from nwauth.doctor.finding import ERROR, WARNING
 from nwauth.doctor.versions import LAST_MENDS, versions
 from nwauth.policy.throttle.making import make
 from tests.commands.common import COMMAND, environment, run
-from tests.doctoring import Site, servers_of_others
+from tests.doctoring import Site, folder_for_all, servers_of_others
 from tests.faults.databases import small_disk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 ROOT = os.geteuid() == 0
 RULES = """\
@@ -62,11 +61,8 @@ def site(tmp_path: Path) -> Site:
 
 @pytest.fixture
 def open_path() -> Iterator[Path]:
-    """A folder that every account can look into."""
-    path = Path(tempfile.mkdtemp(prefix="nwauth-test-"))
-    path.chmod(0o755)
-    yield path
-    shutil.rmtree(path)
+    with folder_for_all() as path:
+        yield path
 
 
 def more(site: Site, text: str, *, of_store: str = "") -> None:

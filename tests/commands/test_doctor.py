@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,10 +12,11 @@ import pytest
 from nwauth import __version__
 from nwauth.doctor.dropfolders import lister
 from tests.commands.common import Terminal, contents, run
-from tests.doctoring import Site, servers_of_others, walk_all
+from tests.doctoring import Site, folder_for_all, servers_of_others, walk_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 OWNER = 12345
 NO_DMAIL = "no dmail.conf was found: what DMail is set to was not looked at (--dmail-conf FILE)\n"
@@ -136,22 +134,20 @@ def test_one_store_alone_can_be_looked_at(site: Site) -> None:
 @pytest.fixture
 def others() -> Iterator[Site]:
     """An installation that belongs to another account, but for the drop folder, which only root can look into."""
-    path = Path(tempfile.mkdtemp(prefix="nwauth-test-"))
-    path.chmod(0o755)
-    site = Site(path)
-    site.users("bob")
-    site.drops.chmod(0o700)
-    module = path / "nwauth"  # one that this account can start, wherever the interpreter is
-    module.write_text(
-        f"#!/bin/sh\nwhile read word name rest; do case $word in version) echo +OK nwauth {__version__};;"
-        ' exit) exit;; *) echo "-ERR $name does not exist";; esac; done\n'
-    )
-    module.chmod(0o755)
-    site.dmail(f"authent_process {module} -path {site.folder}\n")
-    for file in (site.folder, site.txt, site.toml):
-        os.chown(file, OWNER, OWNER)
-    yield site
-    shutil.rmtree(path)
+    with folder_for_all() as path:
+        site = Site(path)
+        site.users("bob")
+        site.drops.chmod(0o700)
+        module = path / "nwauth"  # one that this account can start, wherever the interpreter is
+        module.write_text(
+            f"#!/bin/sh\nwhile read word name rest; do case $word in version) echo +OK nwauth {__version__};;"
+            ' exit) exit;; *) echo "-ERR $name does not exist";; esac; done\n'
+        )
+        module.chmod(0o755)
+        site.dmail(f"authent_process {module} -path {site.folder}\n")
+        for file in (site.folder, site.txt, site.toml):
+            os.chown(file, OWNER, OWNER)
+        yield site
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can take the ids of others")

@@ -8,9 +8,7 @@ import os
 import shutil
 import signal
 import subprocess
-import tempfile
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,13 +19,14 @@ from nwauth.changes.recorder import Recorder
 from nwauth.model import Info, User
 from nwauth.stores.flatfile.chores import MIN_JOURNAL_BYTES
 from tests.commands.common import COMMAND, Terminal, contents, environment, run
-from tests.doctoring import SECRET, Site, servers_of_others
+from tests.doctoring import SECRET, Site, servers_of_others, site_for_all
 from tests.faults.databases import small_disk
 from tests.faults.folders import in_child
 from tests.serving import Child
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 ROOT = os.geteuid() == 0
 OWNER = 12345
@@ -49,13 +48,8 @@ def site(tmp_path: Path) -> Site:
 
 @pytest.fixture
 def open_site() -> Iterator[Site]:
-    """One where every account can look into the folders."""
-    path = Path(tempfile.mkdtemp(prefix="nwauth-test-"))
-    path.chmod(0o755)
-    site = Site(path)
-    site.folder.chmod(0o755)
-    yield site
-    shutil.rmtree(path)
+    with site_for_all() as site:
+        yield site
 
 
 def fix(site: Site, *words: str) -> tuple[int, dict[str, dict[str, Any]], str]:
