@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from nwauth.errors import NotSupported, Refused, Unavailable
@@ -56,14 +57,8 @@ class Recording(Around):
     def change_all(self, changes: Iterable[Change]) -> None:
         written = _Written(changes, self._recorder, store=self.inner.name)
         self._recorder.begin(self.inner, whole=True)
-        try:
+        with self._asking():
             self.inner.change_all(written)
-        except (Refused, NotSupported):
-            self._recorder.not_made()
-            raise
-        except BaseException:
-            self._recorder.in_doubt()
-            raise
         if written.count:
             assert written.is_ready  # noqa: S101, whatever the store has not been given it cannot have made
             self._recorder.made()
@@ -94,6 +89,18 @@ class Recording(Around):
         found = self.inner.lookup(name)
         return None if found is None else self.inner.confirm(found)
 
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        """The store is asked for a change that is written down: what it refuses it has not made, all else is open."""
+        try:
+            yield
+        except (Refused, NotSupported):
+            self._recorder.not_made()
+            raise
+        except BaseException:
+            self._recorder.in_doubt()
+            raise
+
     def _begin(self, changes: list[HeldChange]) -> None:
         self._recorder.begin(self.inner)
         self._recorder.add(changes)
@@ -101,14 +108,8 @@ class Recording(Around):
 
     def _one(self, old: User | None, new: User | None, work: Callable[[], bool | None]) -> bool | None:
         self._begin([(None if old is None else old.held(), None if new is None else new.held())])
-        try:
+        with self._asking():
             done = work()
-        except (Refused, NotSupported):
-            self._recorder.not_made()
-            raise
-        except BaseException:
-            self._recorder.in_doubt()
-            raise
         if done:
             self._recorder.made()
         else:

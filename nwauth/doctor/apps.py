@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nwauth.doctor.finding import MOST_USERS, counted, examples, finding
-from nwauth.model import APP_PASSWORDS
 from nwauth.policy.apps import of
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ class Apps:
 
     def take(self, user: User) -> None:
         """Look at a user."""
-        if not user.info.text or APP_PASSWORDS not in user.info.text.lower():
+        if not user.info.text or not user.info.names_a_secret():
             return
         found = of(user.info)
         self.ending += any(one.until for one in found)

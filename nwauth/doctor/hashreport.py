@@ -10,7 +10,6 @@ from nwauth.build import rules
 from nwauth.config.part import BY_THE_STORE
 from nwauth.doctor.listed import built
 from nwauth.errors import NotSupported, NwauthError
-from nwauth.model import APP_PASSWORDS
 from nwauth.passwords.inspecting import Inspector, Standing
 from nwauth.policy import account
 from nwauth.policy.apps import of
@@ -150,7 +149,7 @@ class HashReport:
 
     def _take(self, user: User, one: StoreConfig) -> Looked:
         self.users += 1
-        if user.info.text and APP_PASSWORDS in user.info.text.lower():
+        if user.info.text and user.info.names_a_secret():
             apps = len(of(user.info))
             self.apps += apps
             self.with_apps += apps > 0

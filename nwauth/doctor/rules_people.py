@@ -10,7 +10,6 @@ from nwauth.build import build
 from nwauth.doctor.finding import MOST_USERS, counted, examples, finding
 from nwauth.doctor.rules_file import reading_of
 from nwauth.doctor.rules_globs import is_whole_name
-from nwauth.model import APP_PASSWORDS
 from nwauth.names import fold, split_name
 from nwauth.policy.apps import of
 from nwauth.policy.patterns import PatternTable
@@ -86,7 +85,7 @@ class Crowd:
 
     def _take_apps(self, user: User) -> None:
         """Who has an app password of a class is one of those whom its rules are about."""
-        if user.info and APP_PASSWORDS in user.info.text.lower():
+        if user.info and user.info.names_a_secret():
             for word in {word for one in of(user.info) if one.classes for word in classes_of(one.classes)}:
                 self.classes[word] += word in self.named
 

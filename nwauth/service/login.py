@@ -5,7 +5,6 @@ from __future__ import annotations
 from time import monotonic, sleep
 
 from nwauth.errors import NwauthError, Refused, Unavailable
-from nwauth.model import APP_PASSWORDS
 from nwauth.names import fold
 from nwauth.service.gate import THROTTLE, Question
 from nwauth.service.values import NO_SUCH_USER, WRONG_PASSWORD, Refusal, silent
@@ -170,7 +169,7 @@ class Door:
         Asked before the main password: these digests cost microseconds and a hash milliseconds, and mail programs come
         back every minute.  Whoever types a password of another form costs nothing here.
         """
-        if len(password) not in APP_LENGTHS or APP_PASSWORDS not in user.info.text.lower():
+        if len(password) not in APP_LENGTHS or not user.info.names_a_secret():
             return None
         from nwauth.service.apps import matching
 

@@ -221,7 +221,7 @@ class Service:
         """Add a user whose stored password is made already; False when the name is taken."""
         self._must_write()
         account.check_dates(user.info.fields())
-        if APP_PASSWORDS in user.info.text.lower():
+        if user.info.names_a_secret():
             from nwauth.policy import apps
 
             apps.check_field(APP_PASSWORDS, user.info.get(APP_PASSWORDS) or "")

@@ -118,11 +118,9 @@ class Colons:
 
     def _odd_one(self, columns: dict[str, list[str]], lines: list[int], texts: list[str], number: int) -> Rows:
         text, line = texts[number], lines[number]
-        left, at = "", 0
-        for _, _, start, end in Info(text).pieces():
-            left, at = left + text[at:start], end
-        words = (left + text[at:]).split()
-        fields = {name: [value] for name, value in Info(text).fields().items()}
+        info = Info(text)
+        words = info.odd_text().split()
+        fields = {name: [value] for name, value in info.fields().items()}
         if self._form == "dovecot":  # whose bare nologin is a yes: lost, it would let its user in
             fields |= {word: ["yes"] for word in words if word.lower() in POWERS}
             words = [word for word in words if word not in fields]

@@ -100,7 +100,7 @@ class Giving:
     def _fields(self, user: User, *, reserved: frozenset[str] = frozenset()) -> Iterator[tuple[str, str]]:
         """The info fields that go along."""
         info = self._given(user)
-        if _odd(info):
+        if info.odd_text().strip():
             self.lost.part("info text that is no field", user.name)
         for name, value in info.fields().items():
             if not value or (name.lower() in COME_AND_GO and not self._with_all):
@@ -214,14 +214,6 @@ class Giving:
 
 def _is_uid(text: str) -> bool:
     return not text or (text.isascii() and text.isdigit())
-
-
-def _odd(info: Info) -> bool:
-    """Whether there is text that is no field."""
-    left, at = "", 0
-    for _, _, start, end in info.pieces():
-        left, at = left + info.text[at:start], end
-    return bool((left + info.text[at:]).strip())
 
 
 def _is_of_plan(field: str) -> bool:
