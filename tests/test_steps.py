@@ -26,7 +26,7 @@ ANNA, BOB = user("Anna@test.com"), user("bob@test.com")
 def written(path: Path, changes: list[HeldChange]) -> bytes:
     fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     step = Writing(fd, str(path), 1)
-    step.head({"nwauth_undo": 1})
+    step.head({"nwauth_undo": 1, "time": "2026-11-23T00:00:00+00:00", "command": "apply"})
     step.group(store="flatfile", place="here", whole=True)
     step.add(changes)
     step.ready()

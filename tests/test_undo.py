@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
@@ -19,6 +19,9 @@ from tests.commands.common import COMMAND, SETTINGS, Run, base, environment, run
 from tests.serving import IN_CI
 from tests.stores.folders import ssha
 from tests.test_changes import content, journal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 FIELD, OTHER = ssha("secret"), ssha("other")
 ODD = 'quota="5" free text, QUOTA="7"  two  blanks '
@@ -313,3 +316,35 @@ def test_a_step_that_says_that_it_takes_itself_back_holds_nobody_up(tmp_path: Pa
     head, _, rest = step.read_text().partition("\n")
     step.write_text(json.dumps(json.loads(head) | {"undoes": 1}) + "\n" + rest)
     assert len(undo_list(folder)) == 1
+
+
+CUTS: dict[str, Callable[[str], str]] = {
+    "end": lambda text: text[: text.index('{"end"')],
+    "the last bytes": lambda text: text[:-3],
+    "head": lambda text: text.partition("\n")[2],
+    "all": lambda _text: "",
+    "numbers": lambda text: text.replace('"changed":1', '"changed":"1"'),
+    "what was not made": lambda text: text.replace('{"made":true}', '{"made":true,"but":1}'),
+    "a user": lambda text: text.replace('[[["', '[[["x",["'),
+    "depth": lambda text: text.replace("[[[", "[" * 100_000),
+    "an unknown line": lambda text: text.replace('{"ready"', '{"else":1}\n{"ready"'),
+}
+
+
+@pytest.mark.parametrize("cut", CUTS)
+def test_a_step_of_which_something_lacks_is_damaged_and_never_empty_nor_passed_over(tmp_path: Path, cut: str) -> None:
+    folder = fresh(tmp_path)
+    done(folder, "user", "set", "carl", "quota=5")
+    done(folder, "user", "set", "bob@test.com", "quota=6")
+    path = Path(folder, "nwauth.undo", "00000002")
+    path.write_text(CUTS[cut](path.read_text()))
+    now = stored(folder)
+    found = run(folder, "undo")
+    assert (found.status, found.out) == (75, "")
+    assert found.err.startswith(f"nwauth: {path}: is damaged: ")
+    assert run(folder, "undo", "2").status == 75
+    assert stored(folder) == now
+    assert [number for number, _, _ in undo_list(folder)] == [2, 1]
+    assert run(folder, "user", "set", "carl", "quota=7").status == 0  # others are not held up
+    assert run(folder, "undo", "3").status == 0
+    assert run(folder, "undo", "1").status == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nwauth.changes.steps import OPEN
+from nwauth.changes.step import damaged
 from nwauth.errors import Refused
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from nwauth.changes.steps import Summary
 
-DONE, UNDONE, UNFINISHED = "done", "undone", "unfinished"
+DONE, UNDONE, UNFINISHED, DAMAGED = "done", "undone", "unfinished", "damaged"
 
 
 class History:
@@ -34,9 +34,11 @@ class History:
             undoes, takes = None if found is None else undoes_of(found), not takes
 
     def state(self, step: Summary) -> str:
-        """``done``, ``undone``, or ``unfinished``: its command is at work, or was killed and nobody can tell yet."""
-        if step.name.endswith(OPEN):
+        """``done``, ``undone``, ``damaged``, or ``unfinished``: its command is at work, or was killed."""
+        if step.is_open:
             return UNFINISHED
+        if step.is_damaged:
+            return DAMAGED
         return UNDONE if step.number in self._undone else DONE
 
     def step(self, number: int) -> Summary:
@@ -50,6 +52,7 @@ class History:
 
         Raises:
             Refused: there is none, or one that is not finished comes before it.
+            Unavailable: one that is damaged does: whether it stands cannot be told.
         """
         for step in reversed(self.steps.values()):
             state = self.state(step)
@@ -58,6 +61,8 @@ class History:
                     f"step {step.number} ({step.head['command']}) is at work, or was killed and its store cannot tell"
                     f" what became of it: wait for it, or give the number of another step"
                 )
+            if state == DAMAGED:
+                raise damaged(step.path, "nwauth undo NUMBER takes back another step; to forget this one, move it away")
             if state == DONE and undoes_of(step) is None:
                 return step
         raise Refused("there is nothing to take back: nwauth undo --list shows what there was")

@@ -14,7 +14,7 @@ from nwauth.changes.mending import Doubt, become_of, mend
 from nwauth.changes.patience import Patience
 from nwauth.changes.recording import Recording
 from nwauth.changes.step import Reading
-from nwauth.changes.steps import OPEN, Steps
+from nwauth.changes.steps import Steps
 from nwauth.changes.who import who
 from nwauth.errors import NwauthError, Unavailable
 from nwauth.stores.changes import users_of
@@ -202,7 +202,7 @@ class Recorder:
 
     def mend(self, steps: Steps) -> None:
         """Finish what commands that were killed have left open, if there is any.  Raises Unavailable."""
-        if not any(step.name.endswith(OPEN) for step in steps.summaries()):
+        if not any(step.is_open for step in steps.summaries()):
             return
         self._journal = self._journal_of(steps)
         self._journal.must_be_writable()

@@ -21,7 +21,7 @@ from nwauth.stores.textfile import files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any, Final
+    from typing import Any, Final, TypeGuard
 
     from nwauth.stores.base import Change
     from nwauth.stores.changes import HeldChange
@@ -30,6 +30,7 @@ WRITE_BYTES = 1 << 20
 TAIL_BYTES = 4096  # the last line is shorter
 COMPACT = json.JSONEncoder(separators=(",", ":"))
 KINDS = ("created", "changed", "removed")
+HELD = 6  # so many parts has what a store holds of a user
 
 
 class Numbers:
@@ -222,14 +223,16 @@ class Reading:
                 self.groups.append(Group(store, place, whole=whole, at=at, start=after))
             case {"ready": int(count)} if self.groups:
                 self.groups[-1].count, self.groups[-1].is_ready = count, True
-            case {"made": True} if self.groups:
-                self.groups[-1].made, self.groups[-1].but = True, frozenset(record.get("but", ()))
+            case {"made": True, **more} if self.groups and _are_numbers(more.get("but", [])):
+                self.groups[-1].made, self.groups[-1].but = True, frozenset(more.get("but", []))
             case {"told": True} if self.groups:
                 self.groups[-1].is_told = True
-            case {"end": dict(end)}:
+            case {"end": dict(end)} if is_end(end):
                 self.end = end
-            case _:
+            case _ if not at and is_head(record):
                 self.head = record
+            case _:
+                raise damaged(self.path, f"found {', '.join(map(ascii, record)) or 'nothing'} at byte {at + 1}")
 
     def changes(self, group: Group) -> Iterator[Change]:
         """The changes of a group that were made.  Raises Unavailable."""
@@ -257,11 +260,30 @@ class Reading:
 def read_ends(fd: int) -> tuple[dict[str, Any] | None, dict[str, int] | None]:
     """The head of a step, and the numbers at its end; None: not there.  Raises OSError."""
     size = os.fstat(fd).st_size
-    head = _record(os.pread(fd, TAIL_BYTES, 0).partition(b"\n")[0] + b"\n")
+    head = _record(os.pread(fd, TAIL_BYTES, 0).partition(b"\n")[0] + b"\n") or {}
     tail = os.pread(fd, TAIL_BYTES, max(0, size - TAIL_BYTES)).split(b"\n")
     last = _record(b"".join(islice(tail, max(0, len(tail) - 2), len(tail) - 1)) + b"\n") or {}
     end = last.get("end")
-    return head, end if isinstance(end, dict) else None
+    return head if is_head(head) else None, end if is_end(end) else None
+
+
+def is_head(record: dict[str, Any]) -> bool:
+    """Whether this is the first line of a step: what everybody tells of it."""
+    return all(isinstance(record.get(key), str) for key in ("command", "time"))
+
+
+def is_end(record: object) -> TypeGuard[dict[str, int]]:
+    """Whether these are the numbers of a step that has ended."""
+    return isinstance(record, dict) and record.keys() == set(KINDS) and _are_numbers(list(record.values()))
+
+
+def _are_numbers(found: object) -> bool:
+    return isinstance(found, list) and all(type(one) is int for one in found)
+
+
+def damaged(path: str, why: str) -> Unavailable:
+    """What is raised where a step cannot be read: what it was can no longer be told."""
+    return Unavailable(f"{path}: is damaged: {why}")
 
 
 def _line(record: object) -> bytes:
@@ -282,7 +304,7 @@ def _record(line: bytes) -> dict[str, Any] | None:
     """What a line says; None: it is torn."""
     try:
         found = json.loads(line) if line.endswith(b"\n") else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
 
@@ -290,10 +312,17 @@ def _record(line: bytes) -> dict[str, Any] | None:
 def _changes(line: bytes, path: str) -> list[HeldChange]:
     try:
         found = json.loads(line)
-    except ValueError:
-        found = None
-    if not isinstance(found, list) or not found:
-        raise Unavailable(f"{path}: is damaged: found no changes where some must be")
-    if isinstance(found[0], str):
-        return [(None, tuple(row.split("\t"))) for row in found[0].split("\n")]
-    return [(old and tuple(old), new and tuple(new)) for old, new in found]
+        if isinstance(found[0], str):
+            changes: list[HeldChange] = [(None, tuple(row.split("\t"))) for row in found[0].split("\n")]
+        else:
+            changes = [(old and tuple(old), new and tuple(new)) for old, new in found]
+        if all(map(_is_change, changes)):
+            return changes
+    except (LookupError, RecursionError, TypeError, ValueError):
+        pass
+    raise damaged(path, "found no changes where some must be")
+
+
+def _is_change(change: HeldChange) -> bool:
+    users = [user for user in change if user is not None]
+    return bool(users) and all(len(user) == HELD and all(type(part) is str for part in user) for user in users)

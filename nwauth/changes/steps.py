@@ -13,7 +13,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from nwauth.changes.step import Reading, Writing, read_ends
+from nwauth.changes.step import Reading, Writing, damaged, read_ends
 from nwauth.errors import Unavailable
 from nwauth.model import Record
 from nwauth.stores.textfile import files
@@ -32,15 +32,26 @@ _NAME = re.compile(r"(\d{8,})(\.open)?")
 
 
 class Summary(Record):
-    """A step, by its first and its last line: `end` None where it has not ended."""
+    """A step, by its first and its last line: `end` None where it has not ended, `head` empty where it has none."""
 
-    __slots__ = ("end", "head", "name", "number")
+    __slots__ = ("end", "head", "name", "number", "path")
 
-    def __init__(self, *, number: int, name: str, head: dict[str, Any], end: dict[str, int] | None) -> None:
+    def __init__(self, *, number: int, path: str, head: dict[str, Any], end: dict[str, int] | None) -> None:
         self.number: Final = number
-        self.name: Final = name
+        self.path: Final = path
+        self.name: Final = os.path.basename(path)
         self.head: Final = head
         self.end: Final = end
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its command is at work, or was killed."""
+        return self.name.endswith(OPEN)
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether a step that has ended lacks its beginning or its end."""
+        return not self.is_open and (not self.head or self.end is None)
 
 
 class Steps:
@@ -188,24 +199,26 @@ class Steps:
             raise files.trouble("read", self.path, error) from error
         try:
             for number, name in _names(at):
-                head, end = self._ends(name, at)
-                if head is not None:
-                    found.append(Summary(number=number, name=name, head=head, end=end))
+                step = self._summary(number, name, at)
+                if step is not None and (step.head or not step.is_open):  # the head is written this instant
+                    found.append(step)
         except OSError as error:
             raise files.trouble("read", self.path, error) from error
         finally:
             os.close(at)
         return found
 
-    def _ends(self, name: str, at: int) -> tuple[dict[str, Any] | None, dict[str, int] | None]:
+    def _summary(self, number: int, name: str, at: int) -> Summary | None:
+        path = os.path.join(self.path, name)
         try:
-            fd = files.open_own(os.path.join(self.path, name), os.O_RDONLY, at=at)
+            fd = files.open_own(path, os.O_RDONLY, at=at)
         except FileNotFoundError:  # it has just ended, or gone
-            return None, None
+            return None
         try:
-            return read_ends(fd)
+            head, end = read_ends(fd)
         finally:
             os.close(fd)
+        return Summary(number=number, path=path, head=head or {}, end=end)
 
     def read(self, name: str) -> Reading:
         """The step of this file, read.  Raises Unavailable."""
@@ -218,7 +231,13 @@ class Steps:
                 os.close(at)
         except OSError as error:
             raise files.trouble("read", path, error) from error
-        found.scan()
+        try:
+            found.scan()
+            if not name.endswith(OPEN) and (not found.head or found.end is None):
+                raise damaged(path, "it has no end, or no beginning")
+        except Unavailable:
+            found.close()
+            raise
         return found
 
     def left_open(self, at: int) -> Iterator[tuple[Writing, Reading]]:
@@ -232,7 +251,10 @@ class Steps:
                 continue
             reading = Reading(os.dup(fd), path)
             try:
-                reading.scan()
+                try:
+                    reading.scan()
+                except Unavailable:  # it stays open, as one whose store cannot tell
+                    continue
                 at_group = reading.groups[-1].at if reading.groups else reading.size
                 yield Writing(fd, path, number, size=reading.size, group_at=at_group), reading
             finally:

@@ -103,7 +103,7 @@ def _undo(
     step = history.last() if number is None else history.step(number)
     if history.state(step) == UNFINISHED:
         raise Refused(f"step {step.number} is at work, or was killed and its store cannot tell what became of it")
-    reading = steps.read(step.name)
+    reading = steps.read(step.name)  # a damaged one is told here
     undoing = Undoing(reading, lambda name, place: _store_of(stores, name, place))
     try:
         with session.progress("comparing", lambda: undoing.compared):
