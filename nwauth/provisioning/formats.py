@@ -29,6 +29,7 @@ MAX_WHOLE_BYTES = 256 << 20
 MAX_LINE_BYTES = 1 << 20
 BLOCK_BYTES = 128 << 10  # of lines that are read at a time
 BLOCK_ROWS = 1000
+LONG_NUMBER = "a number of thousands of digits"  # Python refuses to read one
 BOM = b"\xef\xbb\xbf"
 HEAD_KEYS = frozenset(("scope", "defaults", "update_password"))
 OWN_KEYS = ("drop_path", "uid", "ip_mask")  # of a user beside the info fields
@@ -226,6 +227,9 @@ def _object(row: str, number: int, *, is_first: bool) -> Iterator[Raw | Fault]:
     except RecursionError:
         yield Fault(Place(number), "found JSON that is nested too deeply, wanted one object a line")
         return
+    except ValueError:
+        yield Fault(Place(number), f"found {LONG_NUMBER}, wanted one object a line")
+        return
     if not isinstance(values, dict):
         yield Fault(Place(number), f"found {kind_of(values)}, wanted an object: {{...}}")
         return
@@ -325,6 +329,8 @@ def _json(text: str) -> Iterator[Raw | Fault]:
         raise BadPlan(f"found {error!s} twice in one object, wanted it once") from None
     except RecursionError:
         raise BadPlan("found JSON that is nested too deeply") from None
+    except ValueError:
+        raise BadPlan(f"found {LONG_NUMBER}") from None
     if isinstance(plan, list):
         plan = {"user": plan}
     yield from _placed(_users_of(plan, "json"), text, _starts(text), "json")
@@ -422,6 +428,8 @@ def _toml(text: str) -> Iterator[Raw | Fault]:
         raise BadPlan(f"{where}found no TOML: {found[1] if found else error}") from None
     except RecursionError:
         raise BadPlan("found TOML that is nested too deeply") from None
+    except ValueError:
+        raise BadPlan(f"found {LONG_NUMBER}") from None
     users = _users_of(plan, "toml")
     starts = [found.start() for found in re.finditer(r"(?m)^[ \t]*\[\[[ \t]*\"?user\"?[ \t]*\]\]", text)]
     yield from _placed(users, text, starts, "toml")

@@ -307,6 +307,9 @@ def test_keep_going_applies_what_is_right_and_prunes_nobody(folder: str) -> None
         ),
         ("plan.json", '{"user": [\n{"name" 3}]}', "line 2, column 9: found no JSON: "),
         ("plan.json", "3", "line 1: found a number, wanted an object with scope, defaults and user"),
+        ("plan.json", '[{"name": ' + "9" * 5000 + "}]", "found a number of thousands of digits"),
+        ("plan.toml", "[[user]]\nquota = " + "9" * 5000, "found a number of thousands of digits"),
+        ("plan.json", "[" * 100_000, "found JSON that is nested too deeply"),
         ("plan.csv", "user,quota\n", "line 1: found the columns 'user', 'quota', wanted one of them to be name"),
         ("plan.csv", "name,quota,quota\n", "line 1, column 3: found 'quota' twice, wanted it once"),
         ("plan.csv", 'name\n"a"b\n', "line 2: "),
@@ -329,6 +332,7 @@ def test_what_is_no_plan_is_told_in_one_line(folder: str, name: str, text: str, 
         ("plan.json", '[\n {"name": "bob@test.com"},\n {"name": "ann@test.com", "state": "x"}]', (3, 27)),
         ("plan.csv", "name,state\nbob@test.com,\n\nann@test.com,x\n", (4, 2)),
         ("plan.csv", "name,state\nbob@test.com\n", (2, 1)),
+        ("plan.ndjson", '{"name": "bob@test.com"}\n{"name": "ann", "quota": ' + "9" * 5000 + "}\n", (2, 1)),
     ],
 )
 def test_the_place_of_an_error_is_told_in_every_form(folder: str, name: str, text: str, place: tuple[int, int]) -> None:
