@@ -92,7 +92,7 @@ class NameRules:
 
     def all_right(self, names: Sequence[str]) -> bool:
         """Whether `fault` finds none in any of the names; False says only that it has to be asked about each."""
-        from operator import methodcaller
+        import re
 
         lines = "\n" + "\n".join(names)
         text = lines.replace("\n", "")
@@ -105,7 +105,7 @@ class NameRules:
             and not any(character in text for character in (" ", ":", '"', *self._bad))
             and not any(odd in lines for odd in ("\n#", "\n-", ".."))
             and max(map(len, names)) <= MAX_NAME_BYTES
-            and (self._allow_ats or max(map(methodcaller("count", "@"), names)) <= 1)
+            and (self._allow_ats or re.search("@[^\n]*@", lines) is None)
         )
 
     def _fault_of_characters(self, name: str) -> str | None:

@@ -85,8 +85,9 @@ class Journal:
 
     def lines(self, head: Values, changes: Iterable[Change], *, store: str, first: int) -> Iterator[Values]:
         """The lines of some changes in a store, of the step that has this head; `first` is the number of the first."""
+        told = about(head)
         for number, (old, new) in enumerate(changes, first):
-            yield {**about(head), "number": number, "store": store, **self._change(old, new)}
+            yield {**told, "number": number, "store": store, **self._change(old, new)}
 
     def _change(self, old: User | None, new: User | None) -> Values:
         user = new if old is None else old

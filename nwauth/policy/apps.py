@@ -200,9 +200,11 @@ def shown(value: str) -> str:
 
 def told_fields(info: Info) -> dict[str, str]:
     """The fields of a user as a change is told: a secret is not, nor what a damaged one makes look like a field."""
-    fields, public = info.fields(), info.public().fields()
+    if not info.names_a_secret():
+        return info.fields()
+    public = info.public().fields()
     return {
         field: shown(value) if field.lower() == APP_PASSWORDS else value
-        for field, value in fields.items()
+        for field, value in info.fields().items()
         if field in public or field.lower() == APP_PASSWORDS
     }

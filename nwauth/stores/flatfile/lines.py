@@ -46,15 +46,15 @@ def serialize_all(users: list[Held]) -> bytes:
     Raises:
         Refused: as `serialize` does.
     """
-    names, fields = "".join([user[0] for user in users]), "".join([user[1] for user in users])
-    text = "".join([f"{user[0]}:{user[1]}:{user[5]}\n" for user in users])
+    names, fields, *own, infos = zip(*users, strict=True)
+    text = "".join([f"{name}:{field}:{info}\n" for name, field, info in zip(names, fields, infos, strict=True)])
     if (
-        {user[2:5] for user in users} == {("config", "0", "")}
+        [*map(set, own)] == [{"config"}, {"0"}, {""}]
         and text.count("\n") == len(users)
         and text.replace("\n", "").isprintable()
-        and ":" not in names
-        and ":" not in fields
-        and all(user[0] for user in users)
+        and ":" not in "".join(names)
+        and ":" not in "".join(fields)
+        and all(names)
         and not text.startswith("#")
         and "\n#" not in text
     ):
