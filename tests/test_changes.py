@@ -61,6 +61,12 @@ def test_a_change_leaves_one_line_that_says_who_when_what_before_and_after(folde
     }
 
 
+def test_a_sudo_user_of_any_length_leaves_a_step_that_can_be_taken_back(folder: str) -> None:
+    assert run(folder, "user", "set", "bob@test.com", "quota=6", SUDO_USER="c" * 9000).status == 0
+    assert journal(folder)[0]["sudo_user"] == "c" * 256
+    assert run(folder, "undo").status == 0
+
+
 BOTH = [("bob@test.com", "changed"), ("eve@test.com", "changed")]
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nwauth.changes.step import Reading, Writing
+from nwauth.changes.steps import Steps
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,3 +68,29 @@ def test_new_users_are_one_text(tmp_path: Path) -> None:
 
 def test_users_of_whom_one_was_there_are_pairs(tmp_path: Path) -> None:
     assert b'\n[[null,["Anna@test.com",' in written(tmp_path / "step", [(None, ANNA), (BOB, None)])
+
+
+def test_a_step_gets_its_name_when_all_of_it_is_durable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a power cut a whole name would promise an end that is not there."""
+    steps, sync, rename, durable = Steps(str(tmp_path)), os.fsync, os.rename, dict[int, int]()
+
+    def synced(fd: int) -> None:
+        sync(fd)
+        durable[os.fstat(fd).st_ino] = os.fstat(fd).st_size
+
+    def renamed(old: str, new: str, *, src_dir_fd: int, dst_dir_fd: int) -> None:
+        status = os.stat(old, dir_fd=src_dir_fd)
+        assert durable[status.st_ino] == status.st_size
+        rename(old, new, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "rename", renamed)
+    step = steps.begin(lambda _steps, _at: None)
+    step.head({"nwauth_undo": 1, "time": "2026-11-23T00:00:00+00:00", "command": "apply"})
+    step.group(store="flatfile", place="here", whole=True)
+    step.add([(None, ANNA)])
+    step.ready()
+    step.made(but=[])
+    steps.finish(step)
+    step.close()
+    assert [one.name for one in steps.summaries()] == ["00000001"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -21,14 +22,13 @@ class Patience:
     @contextmanager
     def at_work(self) -> Iterator[None]:
         """Ctrl-C waits for the end, and then for `now`."""
+        if threading.current_thread() is not threading.main_thread():  # which is the one that is interrupted
+            yield
+            return
         before = {number: handler for number in SIGNALS if callable(handler := signal.getsignal(number))}
         try:
             for number in before:
                 signal.signal(number, self._note)
-        except ValueError:  # not the main thread, which is the one that is interrupted
-            yield
-            return
-        try:
             yield
         finally:
             for number, handler in before.items():

@@ -99,6 +99,7 @@ class Steps:
         name = os.path.basename(step.path)
         if keep:
             step.end()
+            os.fsync(step.fd)  # after a power cut the name must not stand before the end that it promises
             os.rename(name, name.removesuffix(OPEN), src_dir_fd=at, dst_dir_fd=at)
         else:
             os.unlink(name, dir_fd=at)

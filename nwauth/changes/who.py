@@ -7,13 +7,15 @@ from pwd import getpwuid
 
 from nwauth.owner import was_root
 
+MAX_NAME = 256  # anybody may say anything in SUDO_USER, and the head of a step is short
 NOBODY = 4_294_967_295  # of a process that no login has started
 
 
 def who() -> dict[str, object]:
     """``uid`` and ``account``; ``login``, as the system knows it; ``sudo_user``, as sudo says it; None: unknown."""
     uid = 0 if was_root() else os.getuid()
-    return {"uid": uid, "account": _name(uid), "login": _login(), "sudo_user": os.environ.get("SUDO_USER") or None}
+    sudo_user = os.environ.get("SUDO_USER", "")[:MAX_NAME] or None
+    return {"uid": uid, "account": _name(uid), "login": _login(), "sudo_user": sudo_user}
 
 
 def _login() -> str | None:
