@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import errno
-import os
-import stat
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
 
-from nwauth.commands.applying import without_collector
+from nwauth.commands.applying import told_when_ended, without_collector
 from nwauth.commands.command import FILES, command
+from nwauth.commands.outfile import output
 from nwauth.commands.session import shown_path
 from nwauth.commands.terminal import complain
-from nwauth.errors import Refused, Unavailable
-from nwauth.names import ENCODING, ERRORS, fold, matcher
+from nwauth.errors import Refused
+from nwauth.names import fold, matcher
 from nwauth.provisioning.exchange.giving import LINES, PLANS, Giving, Lost
 from nwauth.provisioning.exchange.writing import Writing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import IO
-
+    from nwauth.commands.outfile import Replacing, Straight
     from nwauth.commands.session import Session
 
-FLAGS = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    Output = Straight | Replacing
 
 
 @command(
@@ -41,7 +36,13 @@ FLAGS = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     help=f"{', '.join((*PLANS, *LINES))}. Default: ndjson.",
 )  # fmt: skip
 @click.option(
-    "-o", "--output", metavar="FILE", shell_complete=FILES, help="Write it there, for its owner alone. Default: stdout."
+    "-o",
+    "--output",
+    "place",
+    metavar="FILE",
+    shell_complete=FILES,
+    default="-",
+    help="Write it there, for its owner alone. Default: stdout.",
 )
 @click.option("--match", metavar="PATTERN", default="", help="Only users that it fits.")
 @click.option("--all", "with_all", is_flag=True, help="With last_login and created.")
@@ -51,7 +52,7 @@ def export(
     session: Session,
     *,
     kind: str,
-    output: str | None,
+    place: str,
     match: str,
     with_all: bool,
     without_passwords: bool,
@@ -65,14 +66,18 @@ def export(
 
     It has the hashes of passwords, by which these can be tried out: keep it where nobody reads it.
     """
-    out = None if output is None else Output(output)
-    try:
-        return _export(
-            session, out, Wish(kind, match, with_all=with_all, secret=not without_passwords), keep_going=keep_going
-        )
-    finally:
-        if out is not None:
-            out.close()
+    wish = Wish(kind, match, with_all=with_all, secret=not without_passwords)
+    with told_when_ended():
+        out = output(place, secret=wish.secret)
+        try:
+            return _export(session, out, wish, keep_going=keep_going)
+        except KeyboardInterrupt:
+            if out is not None and out.is_as_it_was:
+                session.note("nothing is written")
+            raise
+        finally:
+            if out is not None:
+                out.close()
 
 
 class Wish:
@@ -105,61 +110,12 @@ def _export(session: Session, out: Output | None, wish: Wish, *, keep_going: boo
                 writing.take(session.store.held(wish.match), lambda name: fits is None or fits(fold(name)))
             done = keep_going or not lost.faults
             if done and out is not None:
-                out.write(writing.give, secret=wish.secret)
+                out.write(writing.give)
             elif done:
                 session.results.give(writing.give)
     finally:
         writing.close()
     return _tell(session, writing, lost, out, done=done)
-
-
-class Output:
-    """The file to write, opened with the ids of whoever typed it; what is in it stays until there is all to write.
-
-    Raises:
-        Refused: it cannot be opened.
-    """
-
-    def __init__(self, word: str) -> None:
-        self.path = os.path.abspath(os.fsdecode(word.encode(ENCODING, ERRORS)))
-        self._is_new = not os.path.lexists(self.path)
-        self._is_half = False
-        try:
-            self._file = open(os.open(self.path, FLAGS, 0o600), "wb")  # noqa: SIM115, closed by `close`
-        except OSError as error:
-            reason = "it is a symbolic link" if error.errno == errno.ELOOP else error.strerror
-            raise Refused(f"{shown_path(self.path)}: cannot be written: {reason}") from None
-
-    def write(self, give: Callable[[IO[bytes]], object], *, secret: bool) -> None:
-        """Write it, in the place of what is in it; broken off, nothing is left in a file.  Raises Unavailable."""
-        is_file = stat.S_ISREG(os.fstat(self._file.fileno()).st_mode)
-        try:
-            if is_file and secret:
-                os.fchmod(self._file.fileno(), 0o600)
-            self._is_half = is_file
-            if is_file:
-                self._file.truncate(0)
-            give(self._file)
-            self._file.flush()
-            if is_file:
-                os.fsync(self._file.fileno())
-        except OSError as error:
-            left = "nothing is left in it" if self._is_half else "is as it was" if is_file else "is not whole"
-            raise Unavailable(f"{shown_path(self.path)}: cannot be written, and {left}: {error.strerror}") from None
-        self._is_new = self._is_half = False
-
-    def close(self) -> None:
-        """Close it; a half of it is not left in it, and if nothing was written, nor is the file."""
-        if self._is_new:
-            with suppress(OSError):
-                os.unlink(self.path)
-        again = os.dup(self._file.fileno()) if self._is_half else None
-        with suppress(OSError):  # it writes what is left in its buffer
-            self._file.close()
-        if again is not None:
-            with suppress(OSError):
-                os.ftruncate(again, 0)
-            os.close(again)
 
 
 def _tell(session: Session, writing: Writing, lost: Lost, out: Output | None, *, done: bool) -> int:

@@ -13,6 +13,7 @@ import pytest
 from nwauth.provisioning.exchange.giving import LINES, PLANS
 from tests.commands.common import base, contents, run
 from tests.faults.test_kill import needs_strace
+from tests.stores.folders import until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -116,25 +117,96 @@ def test_with_all_it_has_the_last_login(folder: str) -> None:
     assert json.loads(run(folder, "export", "--all").out.splitlines()[0])["last_login"] == "2026-01-01"
 
 
-@needs_strace
-@pytest.mark.parametrize("is_there", [True, False])
-def test_where_the_disk_is_full_no_half_of_a_file_is_left(folder: str, is_there: bool) -> None:  # noqa: FBT001
-    with open(f"{folder}/nwauth.txt", "a", encoding="utf-8") as users:
-        users.writelines(f"u{number:05}@test.com:{SSHA}:\n" for number in range(20_000))
-    path = f"{folder}-users"
-    if is_there:
-        with open(path, "w", encoding="utf-8") as file:
-            file.write("what was there\n")
-    fault = ["-f", "-qq", "-o", "/dev/null", "-P", path, "-e", "inject=write:error=ENOSPC:when=2+"]
-    done = subprocess.run(
-        ["strace", *fault, sys.executable, "-m", "nwauth", "export", "--path", folder, "-o", path],
+def broken_off(folder: str, path: str, fault: str) -> subprocess.CompletedProcess[str]:
+    """An export to which `fault` comes when all is written beside the file, and not yet in its place."""
+    words = [sys.executable, "-m", "nwauth", "export", "--path", folder, "-o", path]
+    return subprocess.run(
+        ["strace", "-qq", "-o", "/dev/null", "-e", f"inject=fsync:{fault}:when=1", *words],
         check=False,
         capture_output=True,
         text=True,
     )
-    assert (done.returncode, "cannot be written, and nothing is left in it" in done.stderr) == (75, True)
-    assert os.path.exists(path) == is_there
-    assert not is_there or os.path.getsize(path) == 0
+
+
+@needs_strace
+@pytest.mark.parametrize("is_there", [True, False])
+@pytest.mark.parametrize("fault", ["error=ENOSPC", "signal=SIGTERM", "signal=SIGINT", "signal=SIGHUP"])
+def test_broken_off_the_old_file_stands_and_nothing_is_left_over(
+    folder: str,
+    tmp_path: Path,
+    fault: str,
+    is_there: bool,  # noqa: FBT001
+) -> None:
+    path = tmp_path / "out" / "users"
+    path.parent.mkdir()
+    if is_there:
+        path.write_text("what was there\n")
+    done = broken_off(folder, str(path), fault)
+    if fault == "error=ENOSPC":
+        status, said = 75, f"{path}: cannot be written, and is as it was: No space left on device\n"
+    else:
+        status, said = 130, "nothing is written\nnwauth: interrupted\n"
+    assert (done.returncode, done.stderr.endswith(said)) == (status, True), done.stderr
+    assert os.listdir(path.parent) == ["users"] * is_there
+    assert not is_there or path.read_text() == "what was there\n"
+
+
+KILLED = """
+import os, signal, sys
+from nwauth.commands.outfile import output
+
+def give(file):
+    file.write(b"half")
+    file.flush()
+    os.write(1, " ".join(os.listdir(os.path.dirname(sys.argv[1]))).encode())
+    os.kill(os.getpid(), signal.SIGKILL)
+
+output(sys.argv[1], secret=True).write(give)
+"""
+
+
+def test_killed_outright_it_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "users").write_text("what was there\n")
+    done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "users")], check=False, capture_output=True)
+    assert (done.returncode, len(done.stdout.split())) == (-9, 2)
+    assert until(lambda: os.listdir(tmp_path) == ["users"])  # its helper sees that it has died
+    assert (tmp_path / "users").read_text() == "what was there\n"
+
+
+@pytest.mark.parametrize(("mode", "kept"), [(0o640, 0o640), (0o644, 0o600), (0o604, 0o600)])
+def test_the_new_file_has_the_mode_of_the_old_one_but_is_not_for_everybody(
+    folder: str, tmp_path: Path, mode: int, kept: int
+) -> None:
+    path = tmp_path / "users"
+    path.write_text("x" * 9000)
+    path.chmod(mode)
+    assert run(folder, "export", "--without-passwords", "-o", str(path)).status == 0
+    assert path.stat().st_mode & 0o777 == mode
+    assert run(folder, "export", "-o", str(path)).status == 0
+    assert (path.stat().st_mode & 0o777, path.read_text().count("\n")) == (kept, 4)
+
+
+def test_pipes_and_devices_are_written_straight(folder: str, tmp_path: Path) -> None:
+    wanted = run(folder, "export").out
+    for word in ("-", "/dev/stdout", "/dev/fd/1"):
+        assert run(folder, "export", "-o", word).out == wanted
+    os.mkfifo(tmp_path / "pipe")
+    with subprocess.Popen(["cat", str(tmp_path / "pipe")], stdout=subprocess.PIPE, text=True) as reader:
+        assert run(folder, "export", "-o", str(tmp_path / "pipe")).status == 0
+        assert reader.communicate()[0] == wanted
+    assert sorted(os.listdir(tmp_path)) == ["mail", "pipe"]
+    done = run(folder, "export", "-o", "/dev/full")
+    assert (done.status, "/dev/full: cannot be written, and is not whole: No space left" in done.err) == (75, True)
+
+
+@pytest.mark.parametrize("name", ["absent/users", "mail"])
+def test_where_nothing_can_be_written_it_is_told_before_anything_is_read(
+    folder: str, tmp_path: Path, name: str
+) -> None:
+    before = contents(folder)
+    done = run(folder, "export", "-o", str(tmp_path / name))
+    assert (done.status, done.err.count("\n"), f"{tmp_path / name}: cannot be written: " in done.err) == (1, 1, True)
+    assert (contents(folder), os.listdir(tmp_path)) == (before, ["mail"])
 
 
 def test_a_link_is_not_written_through(folder: str) -> None:

@@ -158,3 +158,13 @@ def test_a_plan_that_root_alone_reads_is_applied_as_the_owner_of_the_folder(
     assert (done.status, bool(done.out) and json.loads(done.out)["removed"] > 0) == (0, True), done
     owners = {os.lstat(os.path.join(mail, name)).st_uid for name in os.listdir(mail)}
     assert owners == {OWNER}
+
+
+def test_an_export_goes_where_root_alone_may_write(mail: str, hidden: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir(mode=0o700)
+    for _ in ("new", "in the place of the other"):
+        done = run(mail, hidden, "export", "-o", str(tmp_path / "out" / "users"))
+        assert (done.status, owners_and_modes(str(tmp_path / "out"))) == (0, {"users": (0, 0, 0o600)}), done
+    os.chown(tmp_path / "out" / "users", OWNER, OWNER)
+    assert run(mail, hidden, "export", "-o", str(tmp_path / "out" / "users")).status == 0
+    assert owners_and_modes(str(tmp_path / "out")) == {"users": (OWNER, OWNER, 0o600)}
