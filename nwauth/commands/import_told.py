@@ -9,7 +9,7 @@ from nwauth.commands.table import layout, visible
 from nwauth.commands.terminal import complain
 from nwauth.model import PLAIN, Info
 from nwauth.policy.apps import told_fields
-from nwauth.provisioning.formats import OWN_KEYS
+from nwauth.provisioning.parts import OWN_KEYS
 
 if TYPE_CHECKING:
     from nwauth.commands.importing import Found, Wish

@@ -2,6 +2,7 @@
 
 The rooms, in the order that a plan passes them:
 
+- `parts`: a user as a plan has it, its place, and what is wrong with it: what the readers share
 - `formats`: the users of a plan file, from NDJSON, CSV, TSV, JSON or TOML, with their places: one by one, or as columns
   many of whom the same is said (`alike` finds them)
 - `entries`: what one of them says, checked; whatever is wrong is told with its place
@@ -15,7 +16,8 @@ from __future__ import annotations
 
 from nwauth.provisioning.differing import Keeping
 from nwauth.provisioning.entries import Reader
-from nwauth.provisioning.formats import FORMATS, BadPlan, format_of
+from nwauth.provisioning.formats import FORMATS, format_of
+from nwauth.provisioning.parts import BadPlan
 from nwauth.provisioning.work import Applying, Outcome, Tally
 
 __all__ = ["FORMATS", "Applying", "BadPlan", "Keeping", "Outcome", "Reader", "Tally", "format_of"]

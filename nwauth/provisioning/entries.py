@@ -13,7 +13,7 @@ from nwauth.names import ENCODING, ERRORS, fold, matcher
 from nwauth.passwords.inspecting import all_known
 from nwauth.policy import account, apps
 from nwauth.protocol import BadRequest, check_field
-from nwauth.provisioning.formats import HEAD_KEYS, NO_INFO, OWN_KEYS, BadPlan, Fault, Place, Raw, Rows, kind_of
+from nwauth.provisioning.parts import HEAD_KEYS, NO_INFO, OWN_KEYS, BadPlan, Fault, Place, Raw, Rows, kind_of
 from nwauth.provisioning.plain import FIRST_LINE, Plain, line_of
 from nwauth.provisioning.spool import PART, place
 

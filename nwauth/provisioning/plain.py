@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from nwauth.errors import Refused
 from nwauth.model import SECRET_FIELDS
 from nwauth.policy import account
-from nwauth.provisioning.formats import NO_INFO
+from nwauth.provisioning.parts import NO_INFO
 from nwauth.provisioning.spool import PART
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Final
 
     from nwauth.names import NameRules
-    from nwauth.provisioning.formats import Rows
+    from nwauth.provisioning.parts import Rows
     from nwauth.stores.base import Held
 
 FIRST_LINE = 1_000_000_000  # is added to a line: so they have the order of numbers as text

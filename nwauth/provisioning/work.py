@@ -11,7 +11,7 @@ from nwauth.errors import NotSupported, Refused, Unavailable
 from nwauth.model import Record, User
 from nwauth.names import fold
 from nwauth.provisioning.differing import Standing, in_order
-from nwauth.provisioning.formats import Fault, Place
+from nwauth.provisioning.parts import Fault, Place
 from nwauth.provisioning.plain import FIRST_LINE, line_of
 from nwauth.provisioning.spool import PART, Spool, place
 from nwauth.stores.changes import Changes
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from nwauth.provisioning.differing import Keeping
     from nwauth.provisioning.entries import Reader
-    from nwauth.provisioning.formats import Raw, Rows
+    from nwauth.provisioning.parts import Raw, Rows
     from nwauth.stores.base import Held, Store
     from nwauth.stores.changes import HeldChange
 

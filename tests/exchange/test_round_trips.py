@@ -16,13 +16,13 @@ from nwauth.provisioning.exchange.encodings import BYTES, in_utf8
 from nwauth.provisioning.exchange.giving import LINES, PLANS, Giving
 from nwauth.provisioning.exchange.taking import Taking, read_users
 from nwauth.provisioning.exchange.writing import Writing
-from nwauth.provisioning.formats import NO_INFO, Fault, Rows
+from nwauth.provisioning.parts import NO_INFO, Fault, Rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nwauth.provisioning.exchange.giving import Lost
-    from nwauth.provisioning.formats import Raw
+    from nwauth.provisioning.parts import Raw
 
 SSHA = "{SSHA}fVtg2QtLtznn/yR4SCFOYUKYQo8x6gCd"
 FIELDS = (

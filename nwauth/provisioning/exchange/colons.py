@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from nwauth.model import Info
 from nwauth.provisioning.exchange.columns import POWERS
-from nwauth.provisioning.formats import Fault, Place, Rows, blocks
+from nwauth.provisioning.formats import blocks
+from nwauth.provisioning.parts import Fault, Place, Rows
 from nwauth.stores.passwd.extras import info_text
 
 if TYPE_CHECKING:

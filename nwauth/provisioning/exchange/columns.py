@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nwauth.errors import Refused
 from nwauth.protocol import BadRequest, check_field
-from nwauth.provisioning.formats import NO_INFO
+from nwauth.provisioning.parts import NO_INFO
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

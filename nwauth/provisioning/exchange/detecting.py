@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from nwauth.model import Record
 from nwauth.names import ENCODING, ERRORS
-from nwauth.provisioning.formats import BadPlan
+from nwauth.provisioning.parts import BadPlan
 
 if TYPE_CHECKING:
     from typing import Final

@@ -7,7 +7,7 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from nwauth.errors import Refused
-from nwauth.provisioning.formats import BadPlan
+from nwauth.provisioning.parts import BadPlan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

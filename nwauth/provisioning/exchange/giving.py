@@ -11,7 +11,7 @@ from nwauth.passwords.digests import decode
 from nwauth.passwords.table import BY_NAME, CLEAR, NO_LOGIN, UNKNOWN, split
 from nwauth.passwords.values import NoLogin
 from nwauth.protocol import BadRequest, check_field
-from nwauth.provisioning.formats import NO_INFO
+from nwauth.provisioning.parts import NO_INFO
 from nwauth.stores.flatfile.lines import serialize
 from nwauth.stores.passwd.extras import field_of
 from nwauth.stores.passwd.lines import must_be_held

@@ -12,7 +12,8 @@ from nwauth.provisioning.exchange.colons import COLUMNS, Colons
 from nwauth.provisioning.exchange.columns import BadColumn, Columns
 from nwauth.provisioning.exchange.detecting import SEPARATORS
 from nwauth.provisioning.exchange.encodings import BYTES
-from nwauth.provisioning.formats import BadPlan, Fault, Place, Raw, Rows, read, separated
+from nwauth.provisioning.formats import read, separated
+from nwauth.provisioning.parts import BadPlan, Fault, Place, Raw, Rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator

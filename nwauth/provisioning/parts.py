@@ -1,0 +1,105 @@
+"""What the readers of plans share: users as they stand there, with their places, and what is wrong with them."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from nwauth.errors import Refused
+from nwauth.model import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from typing import Final
+
+LONG_NUMBER = "a number of thousands of digits"  # Python refuses to read one
+HEAD_KEYS = frozenset(("scope", "defaults", "update_password"))
+OWN_KEYS = ("drop_path", "uid", "ip_mask")  # of a user beside the info fields
+NO_INFO = frozenset(("name", "state", "update_password", "password_hash", "password", "generate", *OWN_KEYS))
+
+
+class BadPlan(Refused):
+    """The file is no plan: nothing of it can be used."""
+
+
+class Place(Record):
+    """Where something of a plan stands: line and column, from 1; 0: it cannot be told."""
+
+    __slots__ = ("column", "line")
+
+    def __init__(self, line: int, column: int = 1) -> None:
+        self.line: Final = line
+        self.column: Final = column
+
+
+class Raw:
+    """What a plan says of one user, or (`is_head`) of all, as it stands there; `at` tells where a key does."""
+
+    def __init__(
+        self, values: dict[str, Any], line: int, *, at: Callable[[str], Place] | None = None, is_head: bool = False
+    ) -> None:
+        self.values: Final = values
+        self.line: Final = line
+        self.is_head: Final = is_head
+        self._at = at
+
+    def at(self, key: str = "") -> Place:
+        """Where `key` stands, or the whole."""
+        return Place(self.line) if self._at is None or not key else self._at(key)
+
+
+class Rows:
+    """Many users of whom a plan says the same keys, all of it text: `columns` has what it says, "" where it says none.
+
+    It is what many `Raw` are, and is judged as one where nothing in it is out of the ordinary.  `lines` has their
+    lines; `at` tells where a key of one of them stands, by its number here.
+    """
+
+    def __init__(
+        self, columns: Mapping[str, Sequence[str]], lines: Sequence[int], *, at: Callable[[int, str], Place]
+    ) -> None:
+        self.columns: Final = columns
+        self.lines: Final = lines
+        self._at: Final = at
+
+    def parted(self, key: str) -> Iterator[Rows]:
+        """The same in two: those of whom `key` is said, and those of whom it is not."""
+        for is_said in (True, False):
+            which = [number for number, value in enumerate(self.columns[key]) if bool(value) is is_said]
+            columns = {one: [values[number] for number in which] for one, values in self.columns.items()}
+            if not is_said:
+                del columns[key]
+            if which:
+                yield Rows(columns, [self.lines[number] for number in which], at=partial(self._at_of, which))
+
+    def _at_of(self, which: list[int], number: int, key: str) -> Place:
+        return self._at(which[number], key)
+
+    def place(self, number: int, key: str) -> Place:
+        """Where a key of one of them stands, by its number here."""
+        return self._at(number, key)
+
+    def each(self) -> Iterator[Raw]:
+        """The same, one by one."""
+        for number, (line, *values) in enumerate(zip(self.lines, *self.columns.values(), strict=True)):
+            said = {key: value for key, value in zip(self.columns, values, strict=True) if value}
+            yield Raw(said, line, at=partial(self._at, number))
+
+
+class Fault(Record):
+    """What is wrong at a place, in words; `name` is the user's, where it is known."""
+
+    __slots__ = ("name", "place", "text")
+
+    def __init__(self, place: Place, text: str, *, name: str = "") -> None:
+        self.name: Final = name
+        self.place: Final = place
+        self.text: Final = text
+
+
+def kind_of(value: object) -> str:
+    """What a value is, in words, without showing it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    words = {type(None): "null", int: "a number", float: "a number", str: "text", list: "a list", dict: "a table"}
+    return words.get(type(value), f"a {type(value).__name__}")
