@@ -1,4 +1,7 @@
-"""Root's commands work as the owner of the folder, so that they can never lock the server's children out of it."""
+"""Root works as the owner of the folder: its commands for good, its serving children where a library opens files.
+
+So commands can never lock the server's children out of it, and whoever owns it leads root nowhere.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,11 @@ import os
 import sys
 
 from nwauth.errors import ConfigError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Final
 
 # What speaks to databases and directories, and what it imports on use where it is there.
 DATABASES = ("nwauth.stores.ldap", "nwauth.stores.sql.drivers.", "nwauth.stores.sql.schema")
@@ -87,6 +95,53 @@ def become_owner(folder: str) -> None:
     os.setgid(gid)
     os.setuid(status.st_uid)
     _TAKEN.append(status.st_uid)
+
+
+class AsOwner:
+    """Within it a serving child that is root has the ids of the owner of a folder; to any other it is nothing.
+
+    For a library that opens, makes and removes files by name, as SQLite does, and by what stands in a file beside the
+    database too: it can do no more than the folder's owner could do alone.  `folders`: the first that is not root's.
+    Raises OSError, as entering it does.
+    """
+
+    def __init__(self, *folders: str) -> None:
+        self._ids: tuple[int, int, list[int]] | None = None
+        self._own: Final = (os.getegid(), os.getgroups())
+        for folder in folders if os.geteuid() == 0 else ():
+            status = os.stat(folder or ".")
+            if status.st_uid != 0:
+                self._ids = (status.st_uid, *_groups_of(status.st_uid, status.st_gid))
+                break
+
+    @property
+    def is_another(self) -> bool:
+        """Whether it is another account than that of this process."""
+        return self._ids is not None
+
+    def __enter__(self) -> None:
+        if self._ids is None:
+            return
+        uid, gid, groups = self._ids
+        try:
+            os.setgroups(groups)
+            os.setegid(gid)
+            os.seteuid(uid)
+        except BaseException:
+            self._end()
+            raise
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._ids is not None:
+            self._end()
+
+    def _end(self) -> None:
+        gid, groups = self._own
+        os.seteuid(0)
+        os.setegid(gid)
+        os.setgroups(groups)
 
 
 def was_root() -> bool:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import struct
 from contextlib import closing
 from typing import TYPE_CHECKING
+
+import pytest
 
 from tests.faults.databases import SHORT_SECONDS, Folder
 
@@ -12,6 +16,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MANY = 300
+ROOT = os.geteuid() == 0
+OWNER = 12345  # of a folder that is not root's
+needs_root = pytest.mark.skipif(not ROOT, reason="only root is led where others cannot go")
 
 
 def served(path: Path) -> Folder:
@@ -29,6 +36,23 @@ def users_db(folder: Folder) -> Path:
 def connected(folder: Folder) -> closing[sqlite3.Connection]:
     """Another program's connection."""
     return closing(sqlite3.connect(users_db(folder), isolation_level=None))
+
+
+def left_journal(file: Path, removes: Path) -> None:
+    """A journal as after a crash, which the folder's owner has left: played back, it removes the file at its end."""
+    name = os.fsencode(removes)
+    tail = struct.pack(">I", 1) + name + struct.pack(">II", len(name), sum(name)) + b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7"
+    file.write_bytes(b"\xff" * 512 + tail)
+    if ROOT:
+        os.chown(file, OWNER, OWNER)
+
+
+def give_away(folder: Path) -> None:
+    """A folder and what is in it is the owner's, who can come to it; root alone can do that."""
+    if ROOT:
+        folder.parent.chmod(0o755)
+        for path in (folder, *folder.iterdir()):
+            os.chown(path, OWNER, OWNER)
 
 
 def put_many(folder: Folder, password: str = "secret", count: int = MANY) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from contextlib import ExitStack, closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,11 +21,21 @@ from tests.faults.databases import (
     initialise,
     seconds_until,
 )
-from tests.faults.sqlite import MANY, assert_whole, connected, put_many, served, users_db
+from tests.faults.sqlite import (
+    MANY,
+    OWNER,
+    assert_whole,
+    connected,
+    give_away,
+    left_journal,
+    needs_root,
+    put_many,
+    served,
+    users_db,
+)
+from tests.stores.folders import fast_folder
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.serving import Child
 
 
@@ -211,3 +222,63 @@ def test_a_file_without_our_table_says_dead_until_init_has_made_it(folder: Folde
         assert seconds_until(child, b"lookup bob", b"-ERR bob does not exist") < RESUMED_SECONDS
         assert child.ask(b"set bob secret").startswith(b"+OK")
         assert_ends_well(child)
+
+
+@pytest.mark.parametrize("end", ["", "-journal", "-wal", "-shm"])
+def test_a_fifo_holds_no_child(folder: Folder, end: str) -> None:
+    file, good = users_db(folder), folder.path / "good.db"
+    obstacle = Path(f"{file}{end}")
+    put_many(folder, count=1)
+    if not end:
+        file.rename(good)
+    obstacle.unlink(missing_ok=True)
+    os.mkfifo(obstacle, 0o444)
+    with folder.child() as child:
+        assert_dead(child, *ALL)
+        obstacle.unlink()
+        if not end:
+            good.rename(file)
+        assert_resumes(child)
+        assert_ends_well(child)
+    assert "is no plain file: move it away" in folder.log()[0]["reason"]
+
+
+# --- a folder of another account, served by root ---------------------------------------------------------------------
+
+
+@needs_root
+@pytest.mark.parametrize("mode", ["WAL", "DELETE"])
+def test_root_removes_no_file_that_a_journal_of_the_folders_owner_names(mode: str) -> None:
+    """Out of write-ahead logging SQLite looks for one before each transaction."""
+    with fast_folder() as top:
+        folder = served(Path(top))
+        with connected(folder) as connection:
+            connection.execute(f"PRAGMA journal_mode = {mode}")
+        give_away(folder.path)
+        victim = Path(top) / "victim"
+        victim.write_text("of root")
+        journal = folder.path / "users.db-journal"
+        left_journal(journal, victim)
+        with folder.child() as child:
+            child.ask(b"lookup bob")
+            assert victim.exists()
+            journal.unlink(missing_ok=True)
+            assert_resumes(child)
+            for request in (b"lookup bob", b"set eve secret", b"check eve secret", b"search *"):
+                left_journal(journal, victim)
+                child.ask(request)
+                assert victim.exists()
+                journal.unlink(missing_ok=True)
+            assert_ends_well(child)
+        assert {path.stat().st_uid for path in folder.path.glob("users.db*")} == {OWNER}
+
+
+@needs_root
+def test_root_says_whose_the_file_must_be_that_the_folders_owner_cannot_open() -> None:
+    with fast_folder() as top:
+        folder = served(Path(top))
+        give_away(folder.path)
+        os.chown(users_db(folder), 0, 0)
+        with folder.child() as child:
+            assert_dead(child, b"lookup bob")
+        assert "as the owner of its folder, who must have it" in folder.log()[0]["reason"]

@@ -23,17 +23,15 @@ from nwauth.policy.throttle.settings import FILE, ThrottleSettings
 from nwauth.policy.throttle.tag import FILE as KEY_FILE
 from nwauth.policy.throttle.tag import Tags
 from tests.faults.folders import in_child, start, wait_for
+from tests.faults.sqlite import OWNER, ROOT, give_away, left_journal, needs_root
 from tests.faults.test_folder_and_disk import small_disk, write_on
 from tests.stores.folders import fast_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-ROOT = os.geteuid() == 0
-OWNER = 12345
 HOME, AWAY = "192.0.2.7", "198.51.100.9"
 MANY = 400
-needs_root = pytest.mark.skipif(not ROOT, reason="only root is led where others cannot go")
 
 
 class Copy:
@@ -376,16 +374,21 @@ def test_a_log_that_is_cut_off_under_the_copy_that_uses_it_does_not_end_it(folde
     assert_whole(copy.file)
 
 
-@pytest.mark.parametrize("what", ["a folder", "a FIFO", "a log that is a folder", "no folder"])
+@pytest.mark.parametrize(
+    "what", ["a folder", "a FIFO", "a log that is a folder", "a journal that is a FIFO", "no folder"]
+)
 def test_where_it_can_be_neither_read_nor_made_logins_go_on_which_is_told_once_and_ends_by_itself(
     copy: Copy, folder: Path, what: str
 ) -> None:
     away = folder.with_name(folder.name + ".away")
-    log = folder / (FILE + "-wal")
+    log, journal = folder / (FILE + "-wal"), folder / (FILE + "-journal")
+    if what == "a journal that is a FIFO":
+        filled(folder)
     ways: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
         "a folder": (copy.file.mkdir, copy.file.rmdir),
         "a FIFO": (lambda: os.mkfifo(copy.file), copy.file.unlink),
         "a log that is a folder": (log.mkdir, log.rmdir),
+        "a journal that is a FIFO": (lambda: os.mkfifo(journal), journal.unlink),
         "no folder": (lambda: folder.rename(away), lambda: away.rename(folder)),
     }
     obstruct, clear = ways[what]
@@ -442,6 +445,42 @@ def test_root_is_led_to_no_other_file_by_a_link(folder: Path, which: str, way: s
     assert (secret.read_bytes(), secret.stat().st_mtime_ns) == before
     assert "down" in copy.states()
     assert {path.name for path in other.iterdir()} == {FILE, KEY_FILE}
+
+
+@pytest.mark.parametrize("when", ["before the look", pytest.param("after the look", marks=needs_root)])
+def test_a_journal_that_another_leaves_has_no_file_removed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """The look finds it; and one that comes behind the look finds root at work as the folder's owner."""
+    mail = folder / "mail"
+    mail.mkdir()
+    filled(mail)
+    give_away(mail)
+    victim = folder / "victim"
+    victim.write_text("of another")
+    if when == "before the look":
+        left_journal(mail / (FILE + "-journal"), victim)
+    else:
+        look = files.look_beside
+
+        def overtaken(path: str) -> None:
+            look(path)
+            left_journal(Path(path + "-journal"), victim)
+
+        monkeypatch.setattr(files, "look_beside", overtaken)
+    copy = Copy(mail)
+    assert copy.login()
+    copy.throttle.close()
+    assert victim.exists()
+    assert (mail / (FILE + "-journal")).exists() == (when == "before the look")  # SQLite has played it back
+    assert (os.geteuid(), os.getegid()) == (os.getuid(), os.getgid())
+
+
+def test_a_new_database_has_no_journal_of_an_earlier_one_beside_it(copy: Copy, folder: Path) -> None:
+    left_journal(folder / (FILE + "-journal"), folder / "none")
+    copy.assert_counts("eve")
+    assert copy.told == []
+    assert not (folder / (FILE + "-journal")).exists()
 
 
 @needs_root

@@ -11,6 +11,7 @@ import os
 from time import monotonic
 
 from nwauth.errors import ConfigError
+from nwauth.owner import AsOwner
 from nwauth.policy.throttle import files
 
 try:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
     from nwauth.policy.throttle.files import Identity
 
-LOGS = ("-wal", "-shm")
 BUSY_SECONDS = 0.05  # for another writer; each holds the database for some 50 microseconds
 USE_SECONDS = 2.0  # for what takes some 50 microseconds; the mail server waits for 10
 STEPS = 1000  # of SQLite's machine between two looks at the clock: most of our statements take fewer
@@ -100,22 +100,25 @@ class Database:
         self._path: Final = path
         self._identity: Final = identity
         self._log: Identity | None = None
-        self._index = path + LOGS[1]
+        self._index = path + files.LOGS[1]
         self._mapped = 0  # bytes of it
         self._writes = 0
         self._seconds: Final = seconds
         self._until = monotonic() + seconds
         self._schema = 0  # grows with each change of the tables, which nobody but another program makes
-        _look_at_logs(path)
-        self._connection: Final[Connection] = sqlite.connect(
-            located(path, "mode=rw"), uri=True, isolation_level=None, timeout=BUSY_SECONDS
-        )
+        files.look_beside(path)
+        self._as_owner: Final = AsOwner(os.path.dirname(path))  # what came after the look leads root nowhere either
+        with self._as_owner:
+            self._connection: Final[Connection] = sqlite.connect(
+                located(path, "mode=rw"), uri=True, isolation_level=None, timeout=BUSY_SECONDS
+            )
         self._ask: Final = self._connection.execute
         try:
             self._connection.set_progress_handler(lambda: monotonic() > self._until, STEPS)
             self._connection.setlimit(sqlite.SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES)
-            self._set_up()
-            self._log = _identity_of(path + LOGS[0])
+            with self._as_owner:
+                self._set_up()
+            self._log = _identity_of(path + files.LOGS[0])
             self._mapped = os.stat(self._index).st_size
             self._stay()
         except BaseException:
@@ -134,7 +137,9 @@ class Database:
         found = self._ask("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
         if sorted(text for (text,) in found) != sorted(SCHEMA):
             raise Damaged(f"{self._path} has other tables than those of this version of nwauth")
-        self._ask("PRAGMA journal_mode = WAL").fetchall()  # a backup may be without
+        if self._ask("PRAGMA journal_mode").fetchall() != [("wal",)]:  # a backup may be without
+            self._ask("PRAGMA journal_mode = MEMORY").fetchall()  # so that no journal of ours ever lies beside it
+            self._ask("PRAGMA journal_mode = WAL").fetchall()
         self._ask("SELECT count(*) FROM sqlite_master").fetchall()  # opens the log, which stays while we do
 
     def _stay(self) -> None:
@@ -147,7 +152,8 @@ class Database:
             self.guard()
         except Moved:  # it is whole again
             pass
-        self._connection.close()
+        with self._as_owner:
+            self._connection.close()
 
     def guard(self) -> None:
         """Before each use: the index of the log is mapped into our memory, and must be there as long as ever it was.
@@ -166,7 +172,8 @@ class Database:
         if size >= self._mapped:
             self._mapped = size
             return
-        descriptor = os.open(self._index, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        with self._as_owner:
+            descriptor = os.open(self._index, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         try:
             os.posix_fallocate(descriptor, 0, self._mapped)
         finally:
@@ -178,7 +185,7 @@ class Database:
 
         Another program that can write the file could put a trigger into it.  Raises OSError, SQLite's errors.
         """
-        if _identity_of(self._path) != self._identity or _identity_of(self._path + LOGS[0]) != self._log:
+        if _identity_of(self._path) != self._identity or _identity_of(self._path + files.LOGS[0]) != self._log:
             return False
         return self._schema_version() == self._schema
 
@@ -282,15 +289,6 @@ def words(path: str, error: BaseException) -> str:
         return f"{path} is locked by another program"
     why = error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
     return why if path in why else f"{path}: {why}"
-
-
-def _look_at_logs(path: str) -> None:
-    """That root is not led to another file by a log of the folder's owner.  Raises OSError."""
-    for end in LOGS if files.is_root() else ():
-        try:
-            files.looked_at(path + end)
-        except FileNotFoundError:
-            continue
 
 
 def _identity_of(path: str) -> Identity | None:

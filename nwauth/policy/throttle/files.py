@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     Identity = tuple[int, int]
 
+LOGS = ("-wal", "-shm")  # of SQLite
+JOURNAL = "-journal"  # never ours: SQLite would undo what it holds, and remove the file that it names at its end
 NEW = ".new"
 TRIES = 10
 TRY_SECONDS = 0.005
@@ -48,6 +50,23 @@ def looked_at(path: str) -> os.stat_result:
     if root and status.st_uid not in (0, os.stat(os.path.dirname(path) or ".").st_uid):
         raise OSError(f"{path} belongs to neither root nor the owner of its folder: remove it")
     return status
+
+
+def look_beside(path: str) -> None:
+    """That beside the database lie logs as we make them, and no journal.
+
+    A FIFO would hold SQLite for ever.
+
+    Raises:
+        OSError: something else lies there.
+    """
+    for end in LOGS:
+        try:
+            looked_at(path + end)
+        except FileNotFoundError:
+            continue
+    if os.path.lexists(path + JOURNAL):
+        raise OSError(f"{path}{JOURNAL} is none of ours, which keep no such journal: remove it")
 
 
 class FolderLock:

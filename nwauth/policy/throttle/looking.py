@@ -6,7 +6,7 @@ import os
 import sqlite3
 
 from nwauth.policy.throttle import files
-from nwauth.policy.throttle.database import APPLICATION_ID, LOGS, SCHEMA, located
+from nwauth.policy.throttle.database import APPLICATION_ID, SCHEMA, located
 
 MOST_STEPS = 1_000_000_000  # some ten seconds
 
@@ -21,8 +21,9 @@ def fault(path: str) -> str:
         files.looked_at(path)
     except FileNotFoundError:
         return ""
+    files.look_beside(path)
     # Without a log nobody has it open, and a look must not make one; with one, what stands there counts too.
-    way = "mode=ro" if os.path.exists(path + LOGS[0]) else "mode=ro&immutable=1"
+    way = "mode=ro" if os.path.exists(path + files.LOGS[0]) else "mode=ro&immutable=1"
     connection = sqlite3.connect(located(path, way), uri=True, isolation_level=None)
     try:
         connection.set_progress_handler(lambda: 1, MOST_STEPS)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from nwauth.policy.throttle import files
-from nwauth.policy.throttle.database import LOGS, image
+from nwauth.policy.throttle.database import image
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def make_anew(path: str, damaged: Identity) -> bool:
 
 
 def _remove_logs(path: str) -> None:
-    for end in LOGS:
+    for end in (*files.LOGS, files.JOURNAL):
         try:
             os.unlink(path + end)
         except FileNotFoundError:

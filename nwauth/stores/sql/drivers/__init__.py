@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from nwauth.stores.sql.drivers.base import Driver, Limits
@@ -31,6 +33,10 @@ def open_driver(url: str, limits: Limits, *, writable: bool = False) -> Driver:
         ConfigError: the URL cannot be understood, or a library is missing; the text names what to do.
     """
     match family(url):
+        case "sqlite" if os.geteuid() == 0:
+            from nwauth.stores.sql.drivers.sqlite_root import RootsSqliteDriver
+
+            return RootsSqliteDriver(url, limits)
         case "sqlite":
             from nwauth.stores.sql.drivers.sqlite import SqliteDriver
 

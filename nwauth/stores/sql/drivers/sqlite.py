@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from errno import EINVAL
 from math import inf
+from stat import S_ISREG
 from time import monotonic, sleep
 
 from nwauth.errors import ConfigError
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from nwauth.stores.sql.drivers.base import Ask, Limits, Row
 
 REMEDIES = {"no such table": "run nwauth init, or mend [stores]", "no such column": "mend [stores.columns]"}
+BESIDE = ("-journal", "-wal", "-shm")  # another program's database may have a journal
 OPERATIONS = 10_000  # of SQLite's machine between two looks at the clock: some 100 microseconds
 
 TAKEN_CODES = frozenset((sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY))
@@ -78,14 +81,8 @@ class SqliteDriver(Driver):
 
     def connect(self, until: float) -> Any:
         identity = _identity(self._path)
-        escaped = self._path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
-        connection = sqlite3.connect(
-            f"file:{escaped}?mode=rw",
-            uri=True,
-            isolation_level=None,
-            factory=Connection,
-            timeout=self.limits.statement,
-        )
+        _look_at_files(self._path)
+        connection = self.opened()
         try:
             self._set_up(connection)
         except BaseException:
@@ -93,6 +90,13 @@ class SqliteDriver(Driver):
             raise
         connection.identity = identity
         return connection
+
+    def opened(self, factory: type[Connection] = Connection) -> Connection:
+        """A connection to the file, of that class."""
+        escaped = self._path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+        return sqlite3.connect(
+            f"file:{escaped}?mode=rw", uri=True, isolation_level=None, factory=factory, timeout=self.limits.statement
+        )
 
     def _set_up(self, connection: Connection) -> None:
         connection.create_function("nwauth_fold", 1, _folded, deterministic=True)
@@ -216,6 +220,21 @@ class SqliteDriver(Driver):
                     sleep(0.02)
         finally:
             connection.close()
+
+
+def _look_at_files(database: str) -> None:
+    """That SQLite finds plain files where it finds any: a FIFO may hold it for ever.
+
+    Raises:
+        OSError: one of them is none.
+    """
+    for path in (database, *(database + end for end in BESIDE)):
+        try:
+            status = os.stat(path)
+        except FileNotFoundError:
+            continue
+        if not S_ISREG(status.st_mode):
+            raise OSError(EINVAL, f"{'it' if path == database else path} is no plain file: move it away")
 
 
 def _folded(value: object) -> str | None:
