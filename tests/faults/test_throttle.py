@@ -207,6 +207,26 @@ def test_a_trigger_that_comes_between_the_look_and_the_count_holds_no_login(fold
     opened.close()
 
 
+QUESTIONS: dict[str, Callable[[Database], object]] = {
+    "of_client": lambda opened: opened.counts(b"192.0.2.7", b"eve", 0, (1, 1)),
+    "of_user": lambda opened: opened.counts(b"192.0.2.7", b"eve", 0, (1, 1)),
+    "trusted": lambda opened: opened.trusts(b"eve", b"192.0.2.7", 0),
+    "trusted while the clock is put back": lambda opened: opened.clamp(0),
+}
+
+
+@pytest.mark.parametrize("what", QUESTIONS)
+def test_a_view_that_comes_between_two_looks_is_found_out_before_it_is_asked(folder: Path, what: str) -> None:
+    file, table = filled(folder), what.split(maxsplit=1)[0]
+    opened = Database(str(file), files.identity(files.looked_at(str(file))), seconds=20)
+    sql(f"DROP TABLE {table}", f"CREATE VIEW {table} AS SELECT 0 AS user, 0 AS client, {ENDLESS} AS tag, 0 AS at")(file)
+    opened.guard()
+    with pytest.raises(sqlite3.OperationalError, match="no such index") as caught:
+        QUESTIONS[what](opened)
+    assert database.is_damage(caught.value)
+    opened.close()
+
+
 def test_a_database_that_was_packed_by_hand_is_used_on(folder: Path) -> None:
     """VACUUM counts as a change of the tables, which are the same as before."""
     filled(folder)
