@@ -169,7 +169,9 @@ class Conversation:
         if user.drop_path != "config" or user.uid != "0":
             _must_be_words(user)
         path = user.drop_path if self._drop_path is None else self._drop_path(user.name)
-        info = user.info.public().text if user.info.text else ""
+        info = user.info.text
+        if "_" in info:  # as in the name of each secret: quicker seen than by a call, and at each login
+            info = user.info.public().text
         return protocol.ok(f"{user.name} {path} {user.uid} {info}" if info else f"{user.name} {path} {user.uid}")
 
     @staticmethod

@@ -76,7 +76,7 @@ class Door:
             return None
         if throttle is not None:
             throttle.succeeded(key, address)
-        return self._welcomed(found, password, report)
+        return found
 
     def _decided(
         self, in_force: InForce | None, name: str, password: bytes, report: Report, *, address: str | None, service: str
@@ -129,7 +129,7 @@ class Door:
             self._own_seconds = monotonic() - began
             return WRONG_PASSWORD
         if own is None:
-            app = self._app(user, password)
+            app = self._app(user, password) if len(password) in APP_LENGTHS else None
             if app is not None:
                 return self._refusal_of_app(app, in_force, asked, password, report)
             refusal = self._wrong(user, password, report)
@@ -138,11 +138,10 @@ class Door:
         else:
             report("scheme", user.store)
         refusal = self._gate.refusal_by(in_force, asked, self._now, report)
-        if own is None:
-            if refusal is None:
-                self._renew(user, password, report)
-            elif not refusal.text:
-                self._passwords.spend_as_wrong(password)
+        if refusal is None:
+            self._keep(user, password, report, by_field=own is None)
+        elif own is None and not refusal.text:
+            self._passwords.spend_as_wrong(password)
         return refusal
 
     def _wrong(self, user: User, password: bytes, report: Report) -> Refusal | None:
@@ -164,12 +163,12 @@ class Door:
 
     @staticmethod
     def _app(user: User, password: bytes) -> AppPassword | None:
-        """The app password of the user that this password is; None: it is none.
+        """The app password of the user that this password, of one of `APP_LENGTHS`, is; None: it is none.
 
         Asked before the main password: these digests cost microseconds and a hash milliseconds, and mail programs come
-        back every minute.  Whoever types a password of another form costs nothing here.
+        back every minute.
         """
-        if len(password) not in APP_LENGTHS or not user.info.names_a_secret():
+        if not user.info.names_a_secret():
             return None
         from nwauth.service.apps import matching
 
@@ -199,17 +198,24 @@ class Door:
         except Unavailable:  # nothing hangs on it: the answer is known
             pass
 
-    def _renew(self, user: User, password: bytes, report: Report) -> None:
-        """Store a right password again in a better scheme, where that is due; the login succeeds whatever comes of it.
+    def _keep(self, user: User, password: bytes, report: Report, *, by_field: bool) -> None:
+        """Store a right password anew, in a better scheme or where the user moves; whatever comes of it, they are in.
 
-        Only of a user who comes in: the time that it takes would tell others that their password was right.
+        Only of a user who comes in: the time that it takes would tell others that their password was right.  Of one who
+        comes by an app password nothing is known of the password.
         """
         rules = self._rules.of(user)
-        if self._read_only or rules.upgrade_to is None or rules.migrate_to:  # where it moves, it is stored anew
+        if self._read_only:
             return
-        verdict = self._passwords.renewed(
-            user.stored_password, password, wanted=rules.upgrade_to, star_is_clear=rules.star_is_clear
-        )
+        if rules.migrate_to is not None:
+            self._move(user, password, report, to=rules.migrate_to)
+        elif by_field and rules.upgrade_to is not None:
+            self._renew(user, password, report, wanted=rules.upgrade_to)
+
+    def _renew(self, user: User, password: bytes, report: Report, *, wanted: str) -> None:
+        """Store the password in the scheme that is wanted, where that is due."""
+        star_is_clear = self._rules.of(user).star_is_clear
+        verdict = self._passwords.renewed(user.stored_password, password, wanted=wanted, star_is_clear=star_is_clear)
         if verdict.reason:
             report("reason", verdict.reason)
         if verdict.rehash is not None:
@@ -232,22 +238,15 @@ class Door:
         else:
             report("upgrade", "done" if done else "overtaken by a change")
 
-    def _welcomed(self, user: User, password: bytes, report: Report) -> User:
-        """The user, who has logged in; where users of its store move to another, it is copied there.
-
-        The login succeeds whatever comes of it.
-        """
-        rules = self._rules.of(user)
-        if rules.migrate_to is None or self._read_only or self._app(user, password) is not None:
-            return user
+    def _move(self, user: User, password: bytes, report: Report, *, to: str) -> None:
+        """Copy the user to the store to which those of its own move."""
         field = user.stored_password
         try:
-            identity = self._passwords.identify(field, star_is_clear=rules.star_is_clear)
+            identity = self._passwords.identify(field, star_is_clear=self._rules.of(user).star_is_clear)
             if not identity.login or identity.name == "clear":  # a store that verifies by itself has no field to give
-                field = self._passwords.hash(password, self._rules.by_name[rules.migrate_to].scheme)
-            done = self._store.migrate(user, user.changed(stored_password=field, store=rules.migrate_to))
+                field = self._passwords.hash(password, self._rules.by_name[to].scheme)
+            done = self._store.migrate(user, user.changed(stored_password=field, store=to))
         except NwauthError as error:
             report("migration", f"failed: {error}")
         else:
             report("migration", "done" if done else "there already")
-        return user
