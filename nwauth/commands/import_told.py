@@ -8,6 +8,7 @@ from nwauth.commands.output import terminal_width
 from nwauth.commands.table import layout, visible
 from nwauth.commands.terminal import complain
 from nwauth.model import PLAIN, Info
+from nwauth.policy.account import REFUSING_FIELDS
 from nwauth.policy.apps import told_fields
 from nwauth.provisioning.parts import OWN_KEYS
 
@@ -45,6 +46,8 @@ def tell(session: Session, found: Found, wish: Wish, work: Work, *, dry_run: boo
         session.note(
             f"note: users without a password, or with a locked one: {taking.locked:,}; none of them can log in"
         )
+    if taking.trimmed:
+        session.note(f"note: names with blanks around them: {taking.trimmed:,}; taken without")
     if colons is not None and colons.odd:
         session.note(
             f"note: users with info text that is no field, which is not taken: {colons.odd:,}, the first on line"
@@ -78,6 +81,10 @@ def _tell_columns(session: Session, wish: Wish) -> None:
     words += [f"left out: {', '.join(left)}"] if left else []
     if words:
         session.note(visible(f"columns: {'; '.join(words)}"))
+    deciding = {*REFUSING_FIELDS, session.config.policy.class_field.lower()}
+    decide = sorted({key for key in told.values() if key.lower() in deciding})
+    if decide:
+        session.note(visible(f"note: {', '.join(decide)}: by this it is decided here who may log in, and when"))
     for column in wish.columns.unmet():
         session.note(f"note: --map names {column!r}, and there is no such column")
 

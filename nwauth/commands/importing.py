@@ -74,6 +74,14 @@ def _map(_context: click.Context, _parameter: click.Parameter, words: tuple[str,
     return found
 
 
+def _domain(_context: click.Context, _parameter: click.Parameter, word: str) -> str:
+    """Raises click.UsageError."""
+    domain = word.removeprefix("@")
+    if word and (not domain or "@" in domain or not domain.isprintable() or " " in domain):
+        raise click.UsageError(f"--domain: found {word!r}, wanted a domain, as test.com")
+    return domain
+
+
 @command(
     "import",
     examples=(
@@ -97,7 +105,7 @@ def _map(_context: click.Context, _parameter: click.Parameter, words: tuple[str,
 @click.option(
     "--shadow", callback=_shadow, shell_complete=FILES, metavar="FILE", help="The shadow file of a passwd file."
 )
-@click.option("--domain", metavar="DOMAIN", default="", help="Of names without one.")
+@click.option("--domain", metavar="DOMAIN", default="", callback=_domain, help="Of names without one.")
 @click.option("--match", metavar="PATTERN", default="", help="Take only users that it fits.")
 @click.option("--update", is_flag=True, help="Change users who are there to what FILE says, passwords too.")
 @click.option("--skip-existing", is_flag=True, help="Leave users who are there as they are.")
@@ -213,8 +221,7 @@ def _whole(session: Session, domain: str) -> Callable[[str], str]:
     of_settings = session.service.whole
     if not domain:
         return of_settings
-    suffix = f"@{domain.removeprefix('@')}"
-    return lambda name: of_settings(name if "@" in name else f"{name}{suffix}")
+    return lambda name: of_settings(name if "@" in name else f"{name}@{domain}")
 
 
 def _read(session: Session, found: Found, applying: Applying, taking: Taking) -> Colons | None:

@@ -324,11 +324,10 @@ def _text(value: Any) -> str:
     """A value of a plan as an info field holds it: text, a whole number, a date.  Raises _NoText."""
     match value:
         case str():
-            try:
-                value.encode(ENCODING, ERRORS)
+            try:  # bytes that are escaped one by one may be UTF-8 together: no name is kept in two ways
+                return value.encode(ENCODING, ERRORS).decode(ENCODING, ERRORS)
             except UnicodeEncodeError:
                 raise _NoText("found half a character (a lone surrogate), wanted text") from None
-            return value
         case bool():
             pass
         case int():

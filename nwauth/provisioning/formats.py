@@ -168,6 +168,7 @@ def _in_text(text: str, line: int, key: str) -> Place:
 
 def separated(file: IO[bytes], separator: str, *, needs_name: bool = True) -> Iterator[Raw | Rows | Fault]:
     text = io.TextIOWrapper(file, encoding="utf-8-sig", errors=ERRORS, newline="")
+    csv.field_size_limit(MAX_LINE_BYTES)
     rows = csv.reader(text, delimiter=separator, strict=True)
     columns: list[str] = []
     found: list[list[str]] = []
@@ -178,6 +179,8 @@ def separated(file: IO[bytes], separator: str, *, needs_name: bool = True) -> It
             return
         columns = [name.strip() for name in head]
         _must_be_columns(columns, needs_name=needs_name)
+        if not needs_name:  # whoever maps columns judges them, also where nobody follows
+            yield Rows(dict.fromkeys(columns, ()), (), at=lambda _number, _key: Place(1))
         start = rows.line_num + 1
         for cells in rows:
             if cells:
@@ -190,7 +193,9 @@ def separated(file: IO[bytes], separator: str, *, needs_name: bool = True) -> It
         yield from _cells(columns, found, lines)
     except csv.Error as error:
         yield from _cells(columns, found, lines)  # what is wrong there is told too
-        raise BadPlan(f"line {rows.line_num}: {error}") from None
+        raise BadPlan(
+            f"line {rows.line_num}: {error} (a quote inside a cell is written twice); nothing behind it is read"
+        ) from None
     finally:
         text.detach()
 
@@ -200,7 +205,7 @@ def _cells(columns: list[str], rows: list[list[str]], lines: list[int]) -> Itera
     whole = [number for number, cells in enumerate(rows) if len(cells) == len(columns)]
     for line, cells in zip(lines, rows, strict=True) if len(whole) < len(rows) else ():
         if len(cells) != len(columns):
-            yield Fault(Place(line), f"found {len(cells)} cells, wanted {len(columns)}: {', '.join(columns)}")
+            yield Fault(Place(line), f"found {len(cells):,} cells, wanted {len(columns):,}, as on line 1")
     if whole:
         rows, lines = [rows[number] for number in whole], [lines[number] for number in whole]
 
@@ -211,13 +216,19 @@ def _cells(columns: list[str], rows: list[list[str]], lines: list[int]) -> Itera
 
 
 def _must_be_columns(columns: list[str], *, needs_name: bool) -> None:
+    """Of what stands there nothing is shown: where a file has no names of columns, it is a user's password."""
+    where = "line 1, column"
     for number, name in enumerate(columns, 1):
         if not name:
-            raise BadPlan(f"line 1, column {number}: found no name, wanted that of a field")
+            raise BadPlan(f"{where} {number}: found no name, wanted that of a field")
+        if "@" in name or name.startswith(("{", "$")):
+            raise BadPlan(f"{where} {number}: found what looks like a user's, wanted the names of columns on line 1")
         if name in columns[: number - 1]:
-            raise BadPlan(f"line 1, column {number}: found {name!a} twice, wanted it once")
+            raise BadPlan(f"{where} {number}: found the name of column {columns.index(name) + 1} again, wanted it once")
     if needs_name and "name" not in columns:
-        raise BadPlan(f"line 1: found the columns {', '.join(map(ascii, columns))}, wanted one of them to be name")
+        raise BadPlan(
+            f"line 1: found no name among its {len(columns):,}, wanted the names of columns, name one of them"
+        )
 
 
 # --- whole -----------------------------------------------------------------------------------------------------------

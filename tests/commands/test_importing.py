@@ -218,6 +218,79 @@ def test_what_cannot_be_told_is_asked_for(folder: str, text: str, words: str) ->
     assert contents(folder) == before
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "eve@test.com,tops3cret\nada@test.com,tops3cret\n",
+        "eve,tops3cret\nada,tops3cret\n",
+        "eve,pass tops3cret\n",
+        "eve,tops3cret\nada\n",
+        f"eve,tops3cret,{SSHA}\n",
+        "tops3cret,tops3cret,eve@test.com\n",
+        "name,quota,state\neve@test.com,7,tops3cret\n",
+        "name;password;state\neve@test.com;7;tops3cret\n",
+    ],
+)
+def test_a_password_that_stands_where_another_thing_should_is_not_shown(folder: str, text: str) -> None:
+    before = contents(folder)
+    done = imported(folder, text)
+    assert (done.status, "tops3cret" in done.out + done.err, SSHA in done.out + done.err) == (1, False, False)
+    assert ("line 1" in done.err and "wanted" in done.err) or "wanted present or suspended" in done.err
+    assert contents(folder) == before
+
+
+@pytest.mark.parametrize("key", ["password", "Password", " PASSWORD "])
+def test_a_key_of_ours_is_one_however_map_spells_it(folder: str, key: str) -> None:
+    text = "name,Kennwort,Lage\neve@test.com,secret,suspended\n"
+    done = imported(folder, text, "--map", f"kennwort={key}", "--map", "Lage=STATE")
+    assert (done.status, done.err.count("Kennwort is password; Lage is state")) == (0, 1)
+    assert shown(folder, "eve@test.com")["info"] == {"mailstatus": "suspended"}
+    assert run(folder, "export", "--without-passwords").out.count("secret") == 0
+
+
+def test_map_makes_no_info_field_of_what_is_called_as_a_password(folder: str) -> None:
+    for field in ("pwd", "Passwort", "hash"):
+        done = imported(folder, "name,Kennwort\neve@test.com,secret\n", "--map", f"Kennwort={field}")
+        assert (
+            done.status,
+            f"--map makes 'Kennwort' the info field '{field}', which servers are told" in done.err,
+        ) == (
+            1,
+            True,
+        )
+    assert "no such column" not in done.err
+
+
+def test_what_a_spreadsheet_saves_is_taken(folder: str) -> None:
+    text = '\ufeffname;full_name;password\r\n eve@test.com\u00a0;"Eve; E.";secret\r\nada@test.com;;other1\r\n'
+    done = imported(folder, text)
+    assert (done.status, json.loads(done.out)["created"]) == (0, 2)
+    assert "note: names with blanks around them: 1; taken without" in done.err
+    assert shown(folder, "eve@test.com")["info"] == {"full_name": "Eve; E."}
+
+
+def test_a_field_that_decides_about_logins_is_named(folder: str) -> None:
+    done = imported(folder, f"name,password_hash,mailaccess,valid_until\neve@test.com,{SSHA},staff,2030-01-31\n")
+    assert "note: mailaccess, valid_until: by this it is decided here who may log in, and when" in done.err
+
+
+def test_a_mark_of_locking_behind_plain_of_dovecot_locks(folder: str) -> None:
+    done = imported(folder, "eve@test.com:{PLAIN}*:1:1::/h::\nada@test.com:{PLAIN}secret:1:1::/h::\n")
+    assert (done.status, "users without a password, or with a locked one: 1" in done.err) == (0, True)
+    assert shown(folder, "eve@test.com")["stored_password"] == "!"
+
+
+@pytest.mark.parametrize("domain", ["@", "a@b", " ", "a b"])
+def test_a_domain_that_is_none_is_told(folder: str, domain: str) -> None:
+    done = imported(folder, f"eve:{SSHA}\n", "--from", "htpasswd", "--domain", domain)
+    assert (done.status, "--domain: found " in done.err) == (2, True)
+
+
+def test_a_long_cell_is_taken(folder: str) -> None:
+    done = imported(folder, f"name,password_hash,note\neve@test.com,{SSHA},{'x' * 140_000}\n")
+    assert (done.status, json.loads(done.out)["created"]) == (0, 1)
+
+
 def test_characters_are_never_guessed(folder: str) -> None:
     latin = f"name,password_hash,full_name\neve@test.com,{SSHA},B\xe4b\n".encode("latin-1")
     done = imported(folder, latin)
@@ -227,7 +300,21 @@ def test_characters_are_never_guessed(folder: str) -> None:
     wide = latin.decode("latin-1")
     assert imported(folder, wide.encode("utf-16")).status == 0
     assert "found NUL bytes" in imported(folder, wide.encode("utf-16-le")).err
-    assert imported(folder, latin, "--encoding", "klingon").err.count("wanted an encoding, as latin-1") == 1
+    assert "give --encoding utf-16-be" in imported(folder, wide.encode("utf-16-be")).err
+    for word in ("klingon", "rot13", "base64", "hex", ""):
+        assert imported(folder, latin, "--encoding", word).err.count("wanted an encoding, as latin-1") == 1
+
+
+def test_bytes_that_are_escaped_one_by_one_are_the_letter_that_they_are_together(tmp_path: Path) -> None:
+    (tmp_path / "sql").mkdir()
+    settings = '[[stores]]\nkind = "sql"\nurl = "sqlite:///users.db"\n[names]\nallow_high_ascii = true\n'
+    folder = base(str(tmp_path / "sql"), settings=settings)
+    assert run(folder, "init", "--quiet").status == 0
+    for name in ("\u00c0@test.com", "\udcc3\udc80@test.com"):
+        text = json.dumps({"name": name, "password_hash": SSHA, "full_name": name})
+        assert imported(folder, text + "\n", "--encoding", "bytes").status == 0
+    (row,) = run(folder, "export").out.splitlines()
+    assert json.loads(row)["name"] == json.loads(row)["full_name"] == "\u00c0@test.com"
 
 
 def test_only_users_that_match_are_taken_and_names_get_their_domain(folder: str) -> None:

@@ -15,18 +15,26 @@ FILES = {
         "Full Name,E-Mail\r\nBob,bob@test.com\r\n",
         "name\nbob\n",
         "name,url\nbob,http://x\n",
+        'name,note\nbob,"his\nmodule 1\n[user]\n[[user]]"\n',
+        'name,note\nbob,"a quote "" and\n[scope]\nwhose end is cut off',
     ],
     "semicolons": ["name;quota\nbob;5\n"],
     "tsv": ["name\tquota\nbob\t5\n"],
     "ndjson": ['{"name": "bob"}\n{"name": "eve"}\n', '{"name": "bob"}', '\n{"name": "bob"}\n', '{"na\n{"name": 1}\n'],
     "json": ['[\n{"name": "bob"}\n]\n', "[]", '{"user": [{"name": "bob"}]}', '{\n "user": []\n}\n'],
-    "toml": ['[[user]]\nname = "bob"\n', '# ours\nupdate_password = "always"\n\n[[ user ]]\nname = "bob"\n'],
+    "toml": [
+        'defaults = { quota = "5", x = "y" }\n[[user]]\nname = "bob"\n',
+        '[[user]]\nname = "bob"\n',
+        '# ours\nupdate_password = "always"\n\n[[ user ]]\nname = "bob"\n',
+    ],
     "passwd": ["root:x:0:0:root:/root:/bin/bash\nbob:*:1:1:::\n", "bob:x:::::\n"],
     "shadow": [f"bob:{BCRYPT}:20000:0:99999:7:::\n", "root:*:20000:0:99999:7:::\neve:!:20000::::::\n"],
     "htpasswd": [
         f"bob:{BCRYPT}\neve:$apr1$x$y\n",
         "bob:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n",
         "# x\nbob:lLKK5hkOMAbmc\n",
+        "bob:!\neve:*\nada:!!\n",
+        f"bob:!{BCRYPT}\neve:{BCRYPT}\n",
     ],
     "dovecot": [
         f"bob:{HASH}\n",
@@ -35,7 +43,10 @@ FILES = {
         "bob:{PLAIN}secret:1000:1000:Bob:/home/bob:/bin/sh\n",
     ],
     "nwauth": [f'bob@test.com:{HASH}:\neve:*secret:quota="5" url="http://x:80/"\n', "bob:*x:\n"],
-    "multiauth": ["do_del false\nmodule 0\nbinary nwauth -path /var/lib/nwauth\nmatch *one.com\n"],
+    "multiauth": [
+        "match a.com, b.com\nmodule 0\nbinary nwauth\n",
+        "do_del false\nmodule 0\nbinary nwauth -path /var/lib/nwauth\nmatch *one.com\n",
+    ],
 }
 ASKED = {
     "found nobody": ["", "\n\n", "# nobody\n"],

@@ -61,7 +61,9 @@ class Columns:
 
     def targets(self, columns: Sequence[str]) -> list[str]:
         """A key for each column, "" for one that is left out.  Raises BadColumn."""
+        self._met.update(column.lower() for column in columns)
         if self._is_table:
+            self._must_name_columns(columns)
             self._must_have_one_name(columns)
         named = any(self._target(column, columns, named=True) == "name" for column in columns)
         found: list[str] = []
@@ -77,13 +79,25 @@ class Columns:
         if "name" not in found:
             shown = ", ".join(map(ascii, columns)) or "nothing"
             raise BadColumn("", f"found {shown}, and nothing that is the user's name: give --map 'COLUMN=name'")
-        self._met.update(column.lower() for column in columns)
         self.told.update(zip(columns, found, strict=True))
         return found
 
+    def _must_name_columns(self, columns: Sequence[str]) -> None:
+        """Without one that is known, line 1 may be a user's already, whose password nobody is shown."""
+        if not any(
+            column.lower() in self._given or column.strip().lower() in NO_INFO.union(NAME_WORDS, HASH_WORDS)
+            for column in columns
+        ):
+            count = f"none of its {len(columns):,} is" if len(columns) > 1 else "what it has is not"
+            raise BadColumn(
+                "",
+                f"wanted names of columns, and {count} known: if this line is a user, put one before it, as"
+                " name,password; else give --map 'COLUMN=name'",
+            )
+
     def _must_have_one_name(self, columns: Sequence[str]) -> None:
         """A spreadsheet's "Name" beside an "E-Mail" is what a person is called; `name` as we write it is the login."""
-        if "name" in self._given.values():
+        if "name" in (key.strip().lower() for key in self._given.values()):
             return
         there = [column for column in columns if column.lower() not in self._given]
         people = next((column for column in there if column != "name" and column.strip().lower() == "name"), None)
@@ -107,7 +121,7 @@ class Columns:
     def _target(self, column: str, columns: Sequence[str], *, named: bool) -> str:
         folded = column.strip().lower()
         if column.lower() in self._given:
-            return self._given[column.lower()]
+            return self._key_of(column, self._given[column.lower()])
         if not self._is_table:
             return self._of_form[column] if column in self._of_form else self._field_of_line(column)
         if folded in NO_INFO:
@@ -123,6 +137,19 @@ class Columns:
                 f" or '{column}=' (left out)",
             )
         return self._field_of_table(column)
+
+    def _key_of(self, column: str, given: str) -> str:
+        """What the command line makes of a column; a key of ours, however it is written, is never an info field."""
+        folded = given.strip().lower()
+        if folded in NO_INFO:
+            return folded
+        if folded.startswith(SECRET_WORDS):
+            raise BadColumn(
+                column,
+                f"--map makes {column!a} the info field {given!a}, which servers are told: is it a password? give"
+                f" --map '{column}=password' (clear text), '{column}=password_hash' or another name for the field",
+            )
+        return given
 
     def _field_of_table(self, column: str) -> str:
         try:

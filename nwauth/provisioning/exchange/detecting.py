@@ -48,7 +48,8 @@ WHY = {
 }
 TABLE = re.compile(r'(?m)^[ \t]*\[\[?[ \t]*"?(?:user|scope|defaults)"?[ \t]*\]\]?[ \t]*(?:#.*)?\r?$')
 MODULE = re.compile(r"(?mi)^[ \t]*module[ \t]+\d+[ \t]*\r?$")
-APACHE = re.compile(r"[^:]+:(?:\$|\{SHA\}|[./0-9A-Za-z]{13}$|$)")
+APACHE = re.compile(r"[^:]+:(?:\$|\{SHA\}|[./0-9A-Za-z]{13}$|[!*]|$)")
+CELL = re.compile(r'"(?:[^"]|"")*(?:"|\Z)')
 
 
 class Form(Record):
@@ -81,6 +82,8 @@ def detect(head: bytes) -> Form:
         raise _asked("found nobody in it")
     if text.lstrip()[:1] == "{":
         return _of_objects(said)
+    if any(separator in said[0] for separator in SEPARATORS.values()):
+        text = CELL.sub('""', text)  # a table's cell may be of several lines, and say anything
     if TABLE.search(text):
         return Form("toml", "it has a table of TOML")
     if text.lstrip()[:1] == "[":

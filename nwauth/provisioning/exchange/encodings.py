@@ -61,8 +61,10 @@ def must_be_encoding(word: str) -> str:
         return word
     try:
         name = codecs.lookup(word).name
-        b"".decode(name)  # codecs of bytes, as base64, are none of text
-    except LookupError:
+        b" ".decode(name)  # nothing at all would not ask the codec: those of bytes, as base64, are none of text
+    except UnicodeError:  # half a character, as of UTF-16
+        return name
+    except (LookupError, ValueError):  # of punycode, too, which is none of files
         raise Refused(f"found {word!r}, wanted an encoding, as latin-1, windows-1252 or utf-16, or {BYTES}") from None
     return name
 
@@ -80,8 +82,9 @@ def in_utf8(file: IO[bytes], encoding: str | None) -> Opened:
         encoding, why = marked, "as its byte order mark says"
     elif encoding is None:
         if b"\0" in head:
+            likely = "utf-16-be" if head.startswith(b"\0") else "utf-16-le"
             raise BadPlan(
-                "found NUL bytes, wanted text: if it is UTF-16 without a byte order mark, give --encoding utf-16-le"
+                f"found NUL bytes, wanted text: if it is UTF-16 without a byte order mark, give --encoding {likely}"
             )
         encoding, why = UTF8, "nothing says otherwise"
     else:

@@ -14,6 +14,7 @@ from nwauth.model import User
 from nwauth.names import ENCODING, ERRORS
 from nwauth.provisioning.exchange.detecting import SEPARATORS
 from nwauth.provisioning.exchange.giving import LINES
+from nwauth.provisioning.exchange.taking import BLANKS
 from nwauth.provisioning.formats import MAX_WHOLE_USERS
 
 if TYPE_CHECKING:
@@ -27,14 +28,16 @@ if TYPE_CHECKING:
 
 HEADS = {"json": "[\n"}
 ENDS = {"json": "\n]\n"}
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for one: OWASP, "CSV Injection"
 COPY_BYTES = 1 << 20
 
 
 class Writing:
-    """Writes users in a form; `users` counts them."""
+    """Writes users in a form; `users` counts them, `formulas` those with a cell that a spreadsheet calculates."""
 
     def __init__(self, form: str, giving: Giving, *, store: str) -> None:
-        self.users = 0
+        self.users = self.formulas = 0
+        self.first_formula = ""
         self._form: Final = form
         self._giving: Final = giving
         self._store: Final = store
@@ -99,7 +102,14 @@ class Writing:
             case "ndjson":
                 return json.dumps(record, ensure_ascii=not _is_text(record)) + "\n"
         for key in record:
-            self._columns.setdefault(key.lower(), key)
+            column = self._columns.setdefault(key.lower(), key)
+            if column != key:
+                self._giving.lost.part(f"the spelling of {key}, a column that is called {column} there", user.name)
+        if user.name.strip(BLANKS) not in (user.name, ""):
+            self._giving.lost.part("the blanks around a name, which import takes away", user.name)
+        if any(value.startswith(FORMULA) for value in record.values()):
+            self.formulas += 1
+            self.first_formula = self.first_formula or user.name
         return json.dumps(record) + "\n"
 
     def _table(self, user: User, record: Record) -> str | None:
@@ -107,7 +117,7 @@ class Writing:
         if not _is_text(record):
             self._giving.lost.faults.append((user.name, "it holds a byte that is no UTF-8, and TOML holds none"))
             return None
-        lines = [f"{json.dumps(key, ensure_ascii=False)} = {_toml(value)}" for key, value in record.items()]
+        lines = [f"{_toml(key)} = {_toml(value)}" for key, value in record.items()]
         return "\n".join(["[[user]]", *lines, "", ""])
 
     def _must_be_few(self) -> None:
@@ -136,4 +146,4 @@ def _is_text(record: Record) -> bool:
 
 
 def _toml(value: str) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")  # which JSON has as it is, and TOML has not
