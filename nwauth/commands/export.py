@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 
     Output = Straight | Replacing
 
+NOT_GIVEN_OUT = (
+    "note: not in it: full name, gid and shell of the accounts; and the home, where drop_path in nwauth.toml does not"
+    " name it"
+)
+
 
 @command(
     "export",
@@ -124,6 +129,14 @@ def _tell(session: Session, writing: Writing, lost: Lost, out: Output | None, *,
     for part, (count, first) in lost.parts.items():
         users = f"{count:,} user{'s' * (count != 1)}"
         session.note(f"note: not in it: {part}, of {users}, the first of them {first!a}")
+    if done and writing.formulas:
+        users = f"{writing.formulas:,} user{'s' * (writing.formulas != 1)}"
+        session.note(
+            f"note: a cell that begins with =, +, - or @, of {users}, the first of them {writing.first_formula!a}: a"
+            " spreadsheet may take it for a formula: have it read all columns as text"
+        )
+    if done and session.store_config.kind in ("passwd", "system"):
+        session.note(NOT_GIVEN_OUT)
     if not done:
         complain(
             f"{len(lost.faults):,} users have no place there: nothing is written; --keep-going leaves them out",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from nwauth.changes.patience import Patience
@@ -100,7 +101,8 @@ class Replacing:
             raise Unavailable(text) from None
         with Patience().at_work():  # whoever interrupts now, comes too late
             self.is_as_it_was = False
-            os.write(self._order, PUT)
+            with suppress(OSError):  # the helper was killed, as its outcome says
+                os.write(self._order, PUT)
             why = self._ended()
         if why:
             raise Unavailable(f"{shown_path(self.path)}: whether it is the new one now, cannot be told: {why}")
@@ -165,10 +167,8 @@ def _start(folder: int, name: str, new: str) -> tuple[int, int]:
             os.rename(new, name, src_dir_fd=folder, dst_dir_fd=folder)
             os.fsync(folder)
             return
-        try:
+        with suppress(FileNotFoundError):  # it was never made
             os.unlink(new, dir_fd=folder)
-        except FileNotFoundError:  # it was never made
-            pass
 
     try:
         return order, helper.start(put, keep=(folder, reading))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nwauth.provisioning.exchange.giving import LINES, PLANS
-from tests.commands.common import base, contents, run
+from tests.commands.common import Run, base, contents, run
 from tests.faults.test_kill import needs_strace
 from tests.stores.folders import until
 
@@ -111,6 +111,42 @@ def test_without_passwords_there_is_no_app_password_in_it_however_damaged(folder
         done = run(folder, "export", "--to", kind, "--without-passwords")
         assert (done.status, "zoe" in done.out, "ZGlnZXN0" in done.out + done.err) == (0, True, False)
         assert "the app passwords" in done.err
+
+
+def told(done: Run) -> set[str]:
+    return {line.removeprefix("note: not in it: ").partition(",")[0] for line in done.err.splitlines()}
+
+
+@pytest.mark.parametrize("kind", LINES)
+def test_a_password_behind_a_lock_stays_there_or_it_is_told(folder: str, kind: str) -> None:
+    sha = "{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ="
+    base(folder, users=f"ann@test.com:!{sha}:\nbob@test.com:!:\n".encode())
+    done = run(folder, "export", "--to", kind)
+    locked, none = (line.split(":")[1] for line in done.out.splitlines())
+    keeps = kind in ("passwd", "nwauth")
+    assert (done.status, locked, none) == (0, f"!{sha}" if keeps else "!", "!")
+    assert ("the password behind a lock" in told(done)) is not keeps
+
+
+def test_of_a_passwd_store_it_is_told_what_nobody_is_given(tmp_path: Path) -> None:
+    (tmp_path / "users").write_text(
+        f"ann@test.com:*{SSHA}:1000:100:Ann:/home/ann:/bin/sh\nbob@test.com:{SSHA}:1001:100::/home/bob:/bin/sh\n"
+    )
+    (tmp_path / "nwauth.toml").write_text('[[stores]]\nkind = "passwd"\npath = "users"\nsettle_seconds = 0.0\n')
+    done = run(str(tmp_path), "export", "--to", "passwd")
+    assert done.out == f"ann@test.com:!{SSHA}:1000::::\nbob@test.com:{SSHA}:1001::::\n"
+    assert done.err.startswith("note: not in it: full name, gid and shell of the accounts; and the home, where drop_p")
+
+
+@pytest.mark.parametrize("kind", ["csv", "semicolons", "tsv"])
+def test_of_a_table_it_is_told_what_its_columns_and_a_spreadsheet_make_of_it(folder: str, kind: str) -> None:
+    text = f'ann@test.com:{SSHA}:phone="+49 1"\nbob@test.com:{SSHA}:Phone="2"\n'
+    base(folder, users=text.encode())
+    done = run(folder, "export", "--to", kind)
+    assert (done.status, "+49 1" in done.out) == (0, True)
+    assert "the spelling of Phone" in told(done)
+    assert "a cell that begins with =, +, - or @, of 1 user, the first of them 'ann@test.com'" in done.err
+    assert "a cell that begins" not in run(folder, "export", "--to", "ndjson").err
 
 
 def test_with_all_it_has_the_last_login(folder: str) -> None:

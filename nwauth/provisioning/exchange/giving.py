@@ -84,9 +84,7 @@ class Giving:
     def line(self, user: User) -> str | None:
         """The user's line; None: the file cannot hold this user, and `lost` says why."""
         try:
-            fitted = self._fitting.fitted(user)
-            if not self._with_passwords:
-                fitted = fitted.changed(stored_password=LOCK)
+            fitted = self._fitted(user)
             if self._form == "nwauth":
                 return self._nwauth(fitted)
             must_be_held(name=user.name, password=fitted.stored_password)
@@ -94,6 +92,18 @@ class Giving:
         except Refused as error:
             self.lost.faults.append((user.name, str(error)))
             return None
+
+    def _fitted(self, user: User) -> User:
+        """The user with the password field that the file will have, but for its form.  Raises Refused."""
+        field = user.stored_password
+        if not self._with_passwords:
+            return user.changed(stored_password=LOCK)
+        if not (_behind_lock(field) and split(field, self._star_is_clear)[0] is NO_LOGIN):
+            return self._fitting.fitted(user)
+        if self._form in ("passwd", "nwauth"):  # usermod -U and the like take the lock away, and there it is
+            return user if field.startswith(LOCK) else user.changed(stored_password=LOCK + field[1:])
+        self.lost.part("the password behind a lock, so that nobody can be unlocked there", user.name)
+        return user.changed(stored_password=LOCK)
 
     # --- info fields ------------------------------------------------------------------------------------------------
 
@@ -214,6 +224,12 @@ class Giving:
 
 def _is_uid(text: str) -> bool:
     return not text or (text.isascii() and text.isdigit())
+
+
+def _behind_lock(field: str) -> bool:
+    """Whether there is a password behind what locks it, as `!` before a hash."""
+    behind = field.lstrip("!*")
+    return behind != field and split(behind, False)[0] not in (NO_LOGIN, UNKNOWN)
 
 
 def _is_of_plan(field: str) -> bool:
