@@ -8,5 +8,5 @@ from tests.serving import IN_CI
 
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
 settings.register_profile("quick", max_examples=60, deadline=None, suppress_health_check=SLOW)
-settings.register_profile("ci", max_examples=600, deadline=None, suppress_health_check=SLOW, print_blob=True)
+settings.register_profile("ci", max_examples=300, deadline=None, suppress_health_check=SLOW, print_blob=True)
 settings.load_profile("ci" if IN_CI else "quick")

@@ -729,7 +729,7 @@ def faults_if_any(text: str | bytes) -> list[Fault]:
     return []
 
 
-@settings(max_examples=often(300, 1500))
+@settings(max_examples=often(300, 800))
 @given(text=st.lists(tables, max_size=6).map("".join), head=st.sampled_from(["", HEAD]))
 def test_whatever_stands_in_the_file_it_is_a_policy_or_a_bad_one_and_never_a_bug(text: str, head: str) -> None:
     for one in faults_if_any(head + text):
@@ -738,14 +738,14 @@ def test_whatever_stands_in_the_file_it_is_a_policy_or_a_bad_one_and_never_a_bug
         assert all(line.isprintable() for line in one.lines())
 
 
-@settings(max_examples=often(300, 1500))
+@settings(max_examples=often(300, 800))
 @given(content=st.binary(max_size=60), head=st.sampled_from([b"", HEAD.encode(), EXAMPLE.encode()]))
 def test_whatever_bytes_stand_in_the_file_it_is_a_policy_or_a_bad_one(content: bytes, head: bytes) -> None:
     for text in (head + content, content + head):
         assert all(one.text for one in faults_if_any(text))
 
 
-@settings(max_examples=often(100, 2000))
+@settings(max_examples=often(100, 500))
 @given(cut=st.integers(0, len(EXAMPLE)))
 def test_a_file_that_is_cut_at_any_place_is_never_read_as_a_rule_that_it_does_not_hold(cut: int) -> None:
     """A half-written file may lack its last rules; it never holds a changed one, but one whose last lines lack."""

@@ -677,7 +677,7 @@ def asked_of(rules: list[Plain]) -> Iterator[Asked]:
         yield Asked("eve", "student,Teacher", "sql", "pop", "10.1.2.3")
 
 
-@settings(max_examples=often(150, 1000))
+@settings(max_examples=often(150, 500))
 @given(rules=plain_rules(), asked=logins, default=defaults, moments=st.lists(instants, min_size=1, max_size=8))
 def test_what_is_decided_is_what_a_naive_reading_of_the_rules_says(
     rules: list[Plain], asked: Asked, default: str, moments: list[datetime]
@@ -690,7 +690,7 @@ def test_what_is_decided_is_what_a_naive_reading_of_the_rules_says(
             assert policy.decide(who.login(), functools.partial(min, instant, instant)) == decision
 
 
-@settings(max_examples=often(150, 1000))
+@settings(max_examples=often(150, 500))
 @given(rules=plain_rules(), asked=logins, default=defaults, instant=instants)
 def test_the_steps_are_what_a_naive_reading_of_the_rules_says(
     rules: list[Plain], asked: Asked, default: str, instant: datetime
@@ -703,7 +703,7 @@ def test_the_steps_are_what_a_naive_reading_of_the_rules_says(
     assert [step.rule.name for step in steps if step.decides] == [name for name in [decider] if name != DEFAULT]
 
 
-@settings(max_examples=often(60, 300))
+@settings(max_examples=often(60, 200))
 @given(rules=plain_rules(), asked=logins, default=defaults, instant=instants)
 def test_the_decision_holds_until_then_and_is_another_one_afterwards(
     rules: list[Plain], asked: Asked, default: str, instant: datetime
@@ -722,7 +722,7 @@ def test_the_decision_holds_until_then_and_is_another_one_afterwards(
         assert naively(rules, asked, until - timedelta(seconds=1), default)[0] == now
 
 
-@settings(max_examples=often(60, 300))
+@settings(max_examples=often(60, 200))
 @given(rules=plain_rules(), asked=logins, default=defaults, moments=st.lists(instants, min_size=2, max_size=6))
 def test_a_policy_that_was_asked_before_answers_as_a_new_one(
     rules: list[Plain], asked: Asked, default: str, moments: list[datetime]

@@ -184,7 +184,7 @@ def run_sequence(steps: list[tuple[int, tuple[Any, ...]]], *, shared: bool) -> N
             model.close()
 
 
-@settings(max_examples=often(60, 2000))
+@settings(max_examples=often(60, 1000))
 @given(steps=st.lists(st.tuples(st.integers(0, 1), operation), max_size=14))
 def test_two_stores_and_a_foreign_program_on_one_folder_of_ours_behave_like_a_dict(
     steps: list[tuple[int, tuple[Any, ...]]],
@@ -192,7 +192,7 @@ def test_two_stores_and_a_foreign_program_on_one_folder_of_ours_behave_like_a_di
     run_sequence(steps, shared=False)
 
 
-@settings(max_examples=often(30, 1200))
+@settings(max_examples=often(30, 600))
 @given(steps=st.lists(st.tuples(st.integers(0, 1), operation), max_size=12))
 def test_two_stores_and_a_foreign_program_on_a_shared_folder_behave_like_a_dict(
     steps: list[tuple[int, tuple[Any, ...]]],
@@ -278,7 +278,7 @@ def naive(rows: bytes, *, journal: bool) -> dict[bytes, bytes | None]:
     return found
 
 
-@settings(max_examples=often(80, 2000))
+@settings(max_examples=often(80, 1000))
 @given(
     txt=st.lists(row_bytes, max_size=12), add=st.lists(row_bytes, max_size=8), large=st.booleans(), ended=st.booleans()
 )
@@ -317,7 +317,7 @@ def fresh_rows(folder: Path) -> dict[bytes, bytes]:
 text = st.text(max_size=40) | st.binary(max_size=40).map(lambda value: value.decode("utf-8", "surrogateescape"))
 
 
-@settings(max_examples=often(200, 4000))
+@settings(max_examples=often(200, 1500))
 @given(name=text, field=text, info=text)
 def test_a_user_is_read_back_as_it_was_put_or_is_refused(name: str, field: str, info: str) -> None:
     with fast_folder() as path:
@@ -338,7 +338,7 @@ def test_a_user_is_read_back_as_it_was_put_or_is_refused(name: str, field: str, 
         store.close()
 
 
-@settings(max_examples=often(200, 4000))
+@settings(max_examples=often(200, 1500))
 @given(line=st.binary(max_size=80).map(lambda content: content.replace(b"\n", b"").rstrip(b"\r")))
 def test_parsing_and_serialising_a_line_gives_it_back(line: bytes) -> None:
     if line and lines.fits(line):

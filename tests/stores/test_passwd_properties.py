@@ -125,7 +125,7 @@ def check(store: PasswdStore, path: Path, model: Model) -> None:
     assert [fold(name).encode() for name in names(store)] == sorted(fold(name).encode() for name in fields_in(model))
 
 
-@settings(max_examples=often(150, 3000), deadline=None)
+@settings(max_examples=often(150, 1500), deadline=None)
 @given(rows=FILES, last=FULL | ODD | st.just(b""), steps=STEPS)
 def test_a_change_keeps_every_other_byte_of_the_file(
     rows: list[tuple[bytes, bytes]], last: bytes, steps: list[tuple[str, str, str, str]]
@@ -193,7 +193,7 @@ def change_info(store: PasswdStore, path: Path, model: Model, name: str, info: s
 WORDS = st.text(alphabet='ab="= \t:x1', max_size=14)
 
 
-@settings(max_examples=often(400, 20_000), deadline=None)
+@settings(max_examples=often(400, 8000), deadline=None)
 @given(field=WORDS, text=WORDS)
 def test_the_eighth_field_reads_as_the_info_that_was_written_or_refuses_it(field: str, text: str) -> None:
     assert field_of(info_text(field), field) == field, "what is not changed is not written otherwise"
@@ -204,7 +204,7 @@ def test_the_eighth_field_reads_as_the_info_that_was_written_or_refuses_it(field
     assert info_text(written) == text
 
 
-@settings(max_examples=often(200, 5000), deadline=None)
+@settings(max_examples=often(200, 2000), deadline=None)
 @given(field=WORDS, name=st.sampled_from(["a", "b", "quota"]), value=st.sampled_from(["", "1", "x=y", "u:v"]))
 def test_an_info_field_is_changed_or_taken_out_and_the_other_words_stand_as_they_were(
     field: str, name: str, value: str
@@ -221,7 +221,7 @@ def test_an_info_field_is_changed_or_taken_out_and_the_other_words_stand_as_they
         assert [word for word in written.split(" ") if word in left] == left
 
 
-@settings(max_examples=often(60, 1500), deadline=None)
+@settings(max_examples=often(60, 800), deadline=None)
 @given(rows=st.lists(FULL | ODD, max_size=30), last=FULL | ODD | st.just(b""), at=st.integers(0, 1))
 def test_a_large_file_is_read_by_its_index_as_by_a_loop(rows: list[bytes], last: bytes, at: int) -> None:
     """The same lines are found by an index, by a scan, and in the order of the file."""
