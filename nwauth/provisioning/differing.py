@@ -44,12 +44,18 @@ class Standing:
         """Whether nobody is left, here or in `odd`."""
         return not self.odd and not self._has(1)
 
-    def take(self, users: list[Held | None]) -> bool:
-        """Take just these, if they are the next."""
-        if not self._has(len(users)) or self._users[self._at : self._at + len(users)] != users:
-            return False
-        self._at += len(users)
-        return True
+    def take_alike(self, users: list[Held | None], start: int) -> int:
+        """Take the next as long as they are just these, from `start` on; how many that were."""
+        if not self._has(1) or self._users[self._at] != users[start]:
+            return 0
+        wanted = users[start:]
+        self._has(len(wanted))
+        found = self._users[self._at : self._at + len(wanted)]
+        if found != wanted:
+            differing = (at for at, (mine, other) in enumerate(zip(found, wanted, strict=False)) if mine != other)
+            found = found[: next(differing, len(found))]
+        self._at += len(found)
+        return len(found)
 
     def before(self, key: str | None) -> Iterator[Held]:
         """Take those whose place is before `key`; None: all."""

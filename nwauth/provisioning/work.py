@@ -147,9 +147,7 @@ class Applying:
         standing = Standing(self._store.held(self._reader.scope))
         asked: set[str] = set()
         for rows in self._entries.blocks():
-            if self._take_block(rows, standing):
-                continue
-            for row, new in zip(rows, self._fresh(rows), strict=True):
+            for row, new in self._not_taken(rows, standing):
                 key = row[: row.index(PART)]
                 self._pass_by(standing.before(key), prune=prune)
                 old = standing.at(key)
@@ -163,23 +161,36 @@ class Applying:
             left.pop(fold(_name_of(self._reader, row)), None)
         self._pass_by(left.values(), prune=prune)
 
-    def _take_block(self, rows: list[str], standing: Standing) -> bool:
-        """Take many of whom none is there, or all are as they should be; False: neither is so."""
+    def _not_taken(self, rows: list[str], standing: Standing) -> Iterator[tuple[str, Held | None]]:
+        """Take at once those who are as they should be, and those of whom none is there; the others come one by one.
+
+        They come in their order, each with its new user, and are to be taken before the next is asked for.
+        """
         keys = [row[: row.index(PART)] for row in rows]
-        is_plain = self._reader.plain.are_whole(rows, mixed=self._mixed)
-        if not is_plain or keys[0] <= self._last_key or not in_order(keys):
-            return False
-        if standing.is_over():
-            self.tally.created += len(rows)
-            self.tally.changed += len(rows)
-            self._changes.add(rows)
-        elif standing.take(self._fresh(rows)):
-            self._leave(rows)
-            self.tally.in_scope += len(rows)
-        else:
-            return False
-        self._last_key, self._last_row = keys[-1], rows[-1]
-        return True
+        if keys[0] <= self._last_key or not in_order(keys):
+            yield from zip(rows, self._fresh(rows), strict=True)
+            return
+        if standing.is_over() and self._reader.plain.are_whole(rows, mixed=self._mixed):
+            self._take_new(rows, keys[-1])
+            return
+        fresh = self._fresh(rows)
+        at = 0
+        while at < len(rows):
+            if alike := standing.take_alike(fresh, at):
+                self._leave(rows[at : at + alike])
+                self.tally.in_scope += alike
+                at += alike
+                self._last_key, self._last_row = keys[at - 1], rows[at - 1]
+            else:
+                yield rows[at], fresh[at]
+                at += 1
+
+    def _take_new(self, rows: list[str], last_key: str) -> None:
+        """Take users none of whom is there."""
+        self.tally.created += len(rows)
+        self.tally.changed += len(rows)
+        self._changes.add(rows)
+        self._last_key, self._last_row = last_key, rows[-1]
 
     def _pass_by(self, users: Iterable[Held], *, prune: bool) -> None:
         """Users whom the plan does not name."""

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from typing import IO, Final
 
 NO_UTF8 = re.compile("[\udc80-\udcff]")
-SPECIAL = ("*", "!", "x", "{p", "{P", "{c", "{C")  # what begins otherwise is a hash, or nothing known
+SPECIAL = ("*", "!", "{p", "{P", "{c", "{C")  # what begins otherwise is a hash, or nothing known
+ELSEWHERE = "x"  # the whole field: it stands in the shadow file
 LOCK = "!"
 # What stands for "locked" in the files of other programs, and would be everybody's first guess as a password.
 LOCK_WORDS = LOCKED | {"!", "!!", "!*", "*!", "**", "LK", "*LOCKED*"}
@@ -131,7 +132,7 @@ class Taking:
                     odd.update(number for number, value in enumerate(values) if NO_UTF8.search(value))
         if HASH in said:
             fields = said[HASH]
-            odd.update([number for number, field in enumerate(fields) if not field or field.startswith(SPECIAL)])
+            odd.update([at for at, field in enumerate(fields) if field in ("", ELSEWHERE) or field.startswith(SPECIAL)])
         if PASSWORD in said and self._clear is None:
             odd.update([number for number, value in enumerate(said[PASSWORD]) if _is_doubtful(value)])
         if "state" in said:
@@ -201,7 +202,7 @@ class Taking:
         if not isinstance(field, str):
             values[HASH] = field
             return None
-        if field == "x" and self._form == "passwd":
+        if field == ELSEWHERE and self._form == "passwd":
             found = None if self._shadow is None else self._shadow.get(values.get("name", ""))
             if found is None:
                 what = "give --shadow FILE" if self._shadow is None else "and --shadow has none for it"
