@@ -74,8 +74,8 @@ def try_(session: Session, *, new: Given | None, replay: Found | None, requests:
     """Decide about logins by the rules of a file, or by those in force, and change nothing.
 
     With --replay, those logins of a log that would have come out differently are counted, by user and rule: exit status
-    1 where there are any. With --requests, every object (user, from, service, at, info) comes back with decision, rule
-    and until, or with an error: exit status 1 where one was malformed, 75 where one could not be told.
+    1 where there are any. With --requests, every object (user, app, from, service, at, info) comes back with decision,
+    rule and until, or with an error: exit status 1 where one was malformed, 75 where one could not be told.
     """
     if (replay is None) == (requests is None):
         raise click.UsageError("wanted either --replay LOG or --requests FILE")

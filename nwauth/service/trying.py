@@ -6,19 +6,21 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from nwauth.errors import NwauthError
+from nwauth.errors import NwauthError, Refused
 from nwauth.model import Info, User
 from nwauth.names import ENCODING, ERRORS, fold
 from nwauth.policy.hosts import UNKNOWN, read_address
 from nwauth.policy.instants import BadInstant, read_instant
 from nwauth.policy.rules import DEFAULT
 from nwauth.policy.words import shown
+from nwauth.service.apps import named
 from nwauth.service.gate import Question
 from nwauth.service.values import silent
 
 if TYPE_CHECKING:
     from typing import Final
 
+    from nwauth.policy.apps import AppPassword
     from nwauth.service.operations import Service
 
 
@@ -61,7 +63,8 @@ class Tryout:
         except BadInstant as error:
             raise BadRequest(f"at: {error}") from None
         used = fold(_word(request, "service") or "")
-        asked = Question(self._user(request), address=address, service=used)
+        user = self._user(request)
+        asked = Question(user, address=address, service=used, app=_app(request, user))
         told: dict[str, object] = {}
         gate = self._service.gate
         rules = gate.in_force()
@@ -87,6 +90,15 @@ class Tryout:
         if not isinstance(info, dict) or not all(map(_is_text, (*info, *info.values()))):
             raise BadRequest('info: wanted an object of strings, such as {"mailaccess": "student"}')
         return User(name=self._service.whole(name), stored_password="", info=Info().updated(info), store="")
+
+
+def _app(request: dict[str, object], user: User) -> AppPassword | None:
+    """The app password by which the user comes; None: by its own password.  Raises BadRequest."""
+    label = _word(request, "app")
+    try:
+        return None if label is None else named(user, label)
+    except Refused as error:
+        raise BadRequest(f"app: {error}") from None
 
 
 def _object(line: bytes) -> dict[str, object]:
