@@ -91,6 +91,31 @@ def test_users_that_everybody_can_read_are_told(open_site: Site) -> None:
     assert open_site.txt.stat().st_mode & 0o777 == 0o640
 
 
+@pytest.mark.parametrize("name", [".", "nwauth.toml", "nwauth.log", "nwauth.lock", "nwauth.changes"])
+def test_a_folder_or_file_that_everybody_can_write_is_told(open_site: Site, name: str) -> None:
+    """Whoever can put a nwauth.add or a nwauth.toml there is everybody."""
+    path = open_site.folder if name == "." else open_site.folder / name
+    if name not in (".", "nwauth.toml"):
+        path.touch(mode=0o600)
+    path.chmod(path.stat().st_mode | 0o002)
+    one = open_site.found("open-to-others")
+    assert (one.file, "everybody on this machine can" in one.what) == (str(path), True)
+    open_site.mend(one)
+    assert open_site.look() == []
+
+
+def test_what_is_no_file_is_not_told_as_one_that_can_be_read(open_site: Site) -> None:
+    open_site.txt.unlink()
+    open_site.txt.mkdir(mode=0o755)
+    assert "open-to-others" not in [one.id for one in open_site.look()]
+
+
+def test_a_folder_that_is_not_there_lacks_users_and_the_log_in_it_is_not_told_too(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    shutil.rmtree(site.folder)
+    assert [one.id for one in site.look()] == ["no-users"]
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 def test_a_link_to_anothers_file_is_told_and_nothing_is_to_be_done_to_that_file(open_site: Site) -> None:
     """Root would type the mend, and do it to the file that the folder's owner chose."""

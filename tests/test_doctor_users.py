@@ -60,6 +60,18 @@ def passwd_behind(site: Site, *names: str, more: str = "") -> None:
 # --- passwords -------------------------------------------------------------------------------------------------------
 
 
+def test_a_damaged_field_is_told_wherever_it_stands_among_those_of_its_scheme(site: Site) -> None:
+    site.users("whole", field=SSHA)
+    with site.txt.open("a") as file:
+        file.write(f"cut:{SSHA[:20]}:\neve:$2b$12$cut:\n")
+    os.utime(site.txt, (LONG_AGO, LONG_AGO))
+    found = [one for one in site.look() if one.id == "damaged-passwords"]
+    assert [one.users for one in found] == [("eve",), ("cut",)]
+    for one in found:
+        site.mend(one)
+    assert "damaged-passwords" not in [one.id for one in site.look()]
+
+
 @pytest.mark.parametrize(
     ("field", "kind", "word"),
     [

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
-from nwauth.changes.lines import FILE as CHANGES
 from nwauth.doctor.files import OTHER_FILES, SECRETS, USER_FILES
 from nwauth.doctor.finding import counted, examples, finding
 from nwauth.doctor.rules_file import reading_of
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 AHEAD_SECONDS = 300.0  # clocks of a site, that of a file server among them, may differ so much
 YEARS = 2
-NAMES = (*USER_FILES, *OTHER_FILES, *SECRETS, CHANGES, "policy.toml")
+NAMES = (*USER_FILES, *OTHER_FILES, *SECRETS, "policy.toml")
 
 
 def clock(place: Place) -> Iterator[Finding]:

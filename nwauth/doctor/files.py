@@ -7,8 +7,10 @@ import re
 import shlex
 from glob import escape, glob
 from pwd import getpwuid
+from stat import S_ISREG
 from typing import TYPE_CHECKING
 
+from nwauth.changes.lines import FILE as CHANGES
 from nwauth.doctor.finding import finding
 from nwauth.owner import was_root
 from nwauth.stores.textfile.files import open_own
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from nwauth.doctor.place import Place
 
 USER_FILES = ("nwauth.txt", "nwauth.add", "nwauth.rejected")
-OTHER_FILES = ("nwauth.toml", "nwauth.lock", "nwauth.idx", "nwauth.log")
+OTHER_FILES = ("nwauth.toml", "nwauth.lock", "nwauth.idx", "nwauth.log", CHANGES)
 SECRETS = {  # of the folder, by what they hold
     "nwauth.key": "it holds the secret behind tag= in the log",
     "nwauth.throttle": "it holds who gave wrong passwords, and from where",
@@ -43,11 +45,18 @@ def open_to_others(place: Place) -> Iterator[Finding]:
     line = _password_line(place.settings)
     if line:
         yield from _not_private(place.settings, f"line {line} of it holds a password", line=line)
+    for folder in _folders(place):
+        yield from _changeable_folder(folder)
+        for path in _there(folder, OTHER_FILES):
+            if not (line and path == place.settings):
+                yield from _changeable(path)
 
 
 def _not_private(path: str, holds: str, *, line: int = 0) -> Iterator[Finding]:
     """One finding where others can read or write a file, and reach it."""
     real = os.path.realpath(path)
+    if not os.path.isfile(real):  # what it is instead is told by who cannot read it
+        return
     owner = os.stat(os.path.dirname(path)).st_uid
     if owner not in (0, os.stat(real).st_uid):
         if os.path.islink(path):  # what was typed about it would be done to another's file
@@ -68,6 +77,37 @@ def _not_private(path: str, holds: str, *, line: int = 0) -> Iterator[Finding]:
             file=path,
             line=line,
         )
+
+
+def _changeable(path: str) -> Iterator[Finding]:
+    """One finding where others can write a file that holds no secret; a link is another file's path."""
+    folder, status = os.stat(os.path.dirname(path)), os.lstat(path)
+    if S_ISREG(status.st_mode) and status.st_mode & 0o002 and folder.st_mode & 0o001:
+        yield finding(
+            "open-to-others",
+            f"everybody on this machine can write {path}",
+            mend=as_owner(folder.st_uid, ["chmod", "o-w", path]),
+            file=path,
+            why="Every account of this machine can change what nwauth goes by, or what its log says.",
+        )
+
+
+def _changeable_folder(folder: str) -> Iterator[Finding]:
+    """One finding where others can put files of their own into a folder, and reach it."""
+    status = os.stat(folder)
+    if status.st_mode & 0o003 == 0o003 and os.stat(os.path.dirname(folder)).st_mode & 0o001:
+        yield finding(
+            "open-to-others",
+            f"everybody on this machine can put files into the folder {folder}",
+            mend=as_owner(status.st_uid, ["chmod", "o-w", folder]),
+            file=folder,
+            why="Every account of this machine can put users, settings and access rules of its own there.",
+        )
+
+
+def _folders(place: Place) -> list[str]:
+    """The folder of nwauth, and those of flat files."""
+    return [path for path in sorted({one.path for one in place.flat} | {place.folder}) if os.path.isdir(path)]
 
 
 def _password_line(path: str) -> int:
@@ -113,10 +153,7 @@ def _there(folder: str, names: tuple[str, ...]) -> Iterator[str]:
 
 def owners(place: Place) -> Iterator[Finding]:
     """Every file belongs to whom the folder belongs to: it is as that account that root's commands work."""
-    folders = {one.path for one in place.flat} | {place.folder}
-    for folder in sorted(folders):
-        if not os.path.isdir(folder):
-            continue
+    for folder in _folders(place):
         owner = os.stat(folder).st_uid
         for path in _there(folder, USER_FILES + OTHER_FILES):
             found = os.stat(path).st_uid

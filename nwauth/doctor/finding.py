@@ -58,6 +58,7 @@ KINDS = {
     "no-drop-folder": (ERROR, "No mail can be delivered there, and none is found at login."),
     "drop-file-case": (ERROR, "The mail in it is not found at login: to its owner it is lost."),
     "unknown-passwords": (ERROR, "They let nobody in: these users cannot log in, whatever they type."),
+    "damaged-passwords": (ERROR, "They let nobody in: these users cannot log in, whatever they type."),
     "uncheckable-passwords": (ERROR, "A login of these users is answered -DEAD."),
     "clear-text": (WARNING, "Whoever sees the file, or a backup of it, has these passwords."),
     "weak-passwords": (WARNING, "Whoever gets a copy finds most of these passwords within hours."),

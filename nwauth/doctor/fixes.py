@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from nwauth.build import store as build_store
 from nwauth.changes.steps import FOLDER as UNDO
 from nwauth.doctor import servers
-from nwauth.doctor.files import SECRETS, USER_FILES, account
+from nwauth.doctor.files import OTHER_FILES, SECRETS, USER_FILES, account
 from nwauth.doctor.finding import counted
 from nwauth.doctor.flatfiles import in_the_making, strays
 from nwauth.errors import Unavailable
@@ -73,8 +73,8 @@ class Work:
 def _close_to_others(place: Place, one: Finding, _all: Sequence[Finding]) -> Work:
     path = one.file or ""
     if path not in _own_files(place):
-        raise Unsafe("other programs may read it by these rights")
-    mask = OTHERS_WRITE if path in _rules(place) else OTHERS
+        raise Unsafe("other programs may use it by these rights")
+    mask = OTHERS_WRITE if path in _rules(place) or _is_open_to_see(path, one) else OTHERS
     _must_be_nobodys_way(place, path, mask)
     return Work(
         key=("rights", path),
@@ -91,9 +91,14 @@ def _open_folder(path: str) -> int:
 def _own_files(place: Place) -> set[str]:
     """The files that are nwauth's alone to rule: those of its folder, and of flat files that it may write."""
     folders = {one.path for one in place.flat if not one.read_only}
-    found = {os.path.join(folder, name) for folder in folders for name in USER_FILES}
+    found = {os.path.join(folder, name) for folder in folders for name in (*USER_FILES, *OTHER_FILES)}
     found.add(os.path.join(place.changes or place.folder, UNDO))
     return found | {place.settings, *(os.path.join(place.folder, name) for name in SECRETS)} | _rules(place)
+
+
+def _is_open_to_see(path: str, one: Finding) -> bool:
+    """Whether a file holds nobody's secret: no line of it was told as one."""
+    return os.path.basename(path) in OTHER_FILES and one.line is None
 
 
 def _rules(place: Place) -> set[str]:

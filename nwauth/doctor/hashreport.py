@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from nwauth.build import rules
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 CREATED = "created"  # the info field of NWAuth, in seconds since 1970; a column or attribute mapped to it may be a date
 DIGITS = 11  # of such a number; more is none
 YEAR_DAYS = 365.25
+ONE_DAY = timedelta(days=1)  # the zone of `created` may be ahead of ours
 AGES = (("under_1_year", 1), ("1_to_2_years", 2), ("2_to_5_years", 5), ("over_5_years", 1 << 30))
 UNKNOWN_AGE = "unknown"
 MOST_NAMES = 5
@@ -173,9 +174,14 @@ class HashReport:
             hit_today=refusable and self._is_open(user, self._now),
             hit_then=refusable and self._then is not None and self._is_open(user, self._then),
             renewed_by_login=refusable and self._renewing[one.name] and standing.scheme not in NEVER_RENEWED,
-            created=_created(user),
+            created=self._made(user),
             reason=standing.reason,
         )
+
+    def _made(self, user: User) -> date | None:
+        """When the account was made; a day to come is none."""
+        created = _created(user)
+        return None if created is not None and created > self._now.date() + ONE_DAY else created
 
     def _standing(self, stored: str, one: StoreConfig) -> Standing:
         if one.keeps_from_us(stored):

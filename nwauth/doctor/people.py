@@ -14,7 +14,7 @@ from nwauth.doctor.rules_people import crowd_of
 from nwauth.errors import Refused
 from nwauth.names import fold
 from nwauth.passwords import Passwords
-from nwauth.passwords.table import split
+from nwauth.passwords.inspecting import Inspector
 from nwauth.policy import account, hosts
 
 if TYPE_CHECKING:
@@ -27,14 +27,18 @@ if TYPE_CHECKING:
 
 MOST_COSTS = 20  # so many kinds of fields are tried
 SALT_CHARACTERS = 4  # a shorter word is a cost: $2b$12$...
-UNKNOWN, CLEAR, NETWIN = "unknown", "clear", "netwin-weak"
+UNKNOWN, CLEAR, NETWIN, LOCKED = "unknown", "clear", "netwin-weak", "no-login"
 
 
 class People:
     """Counts while the users go by; of each kind the first few are kept."""
 
     def __init__(self, place: Place) -> None:
+        assert place.config is not None  # noqa: S101
+        self._inspector = Inspector(place.config.passwords, native=place.native)
         self.fields: Fields[tuple[str, str]] = Fields()  # the name and the field of some of them
+        self.damaged: Fields[str] = Fields()  # of a known form, and not whole: the names of some
+        self.uncheckable: Fields[str] = Fields()  # the same, of those that nothing here can check
         self.without: Counter[str] = Counter()  # users of a store without a field
         self.by_cost: dict[str, tuple[str, str]] = {}  # the same, one for each scheme with its parameters
         self.dated = self.masked = self.bad_dates = self.bad_masks = self.never_asked = 0
@@ -52,7 +56,13 @@ class People:
         """Look at a user of a store."""
         field = user.stored_password
         if field:  # a store that verifies by its own means gives none
-            self.fields.add(one.name, split(field, one.star_is_clear)[0].name, (user.name, field))
+            standing = self._inspector.look(field, star_is_clear=one.star_is_clear)
+            if standing.no_login and standing.scheme not in (UNKNOWN, NETWIN, LOCKED):
+                self.damaged.add(one.name, standing.scheme, user.name)
+            elif standing.uncheckable:
+                self.uncheckable.add(one.name, standing.scheme, user.name)
+            else:
+                self.fields.add(one.name, standing.scheme, (user.name, field))
             if len(self.by_cost) < MOST_COSTS:
                 self.by_cost.setdefault(_cost_of(field), (user.name, field))
         else:
@@ -149,12 +159,13 @@ def passwords(place: Place) -> Iterator[Finding]:
             names = [name for name, _ in samples]
             if scheme in (UNKNOWN, NETWIN) and not identity.login:
                 yield _locked_out(place, one, scheme, number, names)
-            elif identity.login and not identity.verifiable:
-                yield _uncheckable(place, one, scheme, number, names)
             elif scheme == CLEAR:
                 yield from _clear(place, one, number, names)
             elif identity.weak and scheme != one.new_scheme:
                 yield _weak(place, one, scheme, number, names)
+        for told, kept in ((_damaged, people.damaged), (_uncheckable, people.uncheckable)):
+            for scheme, number, names in kept.of(one.name):
+                yield told(place, one, scheme, number, names)
 
 
 def _locked_out(place: Place, one: StoreConfig, scheme: str, number: int, names: list[str]) -> Finding:
@@ -166,6 +177,15 @@ def _locked_out(place: Place, one: StoreConfig, scheme: str, number: int, names:
         "unknown-passwords",
         f"{counted(number, 'user')} {_have(number)} a password field {what}: {examples(names, number)}",
         mend=mend if scheme == UNKNOWN else f"{mend}; or netwin_weak = true under [passwords] in {place.settings}",
+        users=names,
+    )
+
+
+def _damaged(place: Place, one: StoreConfig, scheme: str, number: int, names: list[str]) -> Finding:
+    return finding(
+        "damaged-passwords",
+        f"{counted(number, 'user')} {_have(number)} a damaged password field, {scheme}: {examples(names, number)}",
+        mend=new_password(place, one, names, number),
         users=names,
     )
 

@@ -217,7 +217,7 @@ def test_files_that_nwauth_only_reads_are_left_as_they_are(open_site: Site) -> N
     status, rows, _ = fix(open_site, "--yes")
     assert (status, set(outcomes(rows).values())) == (1, {"untouched"})
     assert rows["odd-lines"]["told"] == "left alone: the store flatfile is read_only"
-    assert rows["open-to-others"]["told"] == "left alone: other programs may read it by these rights"
+    assert rows["open-to-others"]["told"] == "left alone: other programs may use it by these rights"
 
 
 @pytest.mark.skipif(not ROOT, reason="only root can start a program as another account")

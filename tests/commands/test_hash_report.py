@@ -165,6 +165,12 @@ def test_accounts_are_counted_by_age_where_it_is_written_down(folder: str) -> No
     assert named(folder)["f"]["created"] is None
 
 
+def test_an_account_of_a_day_to_come_has_no_age(folder: str) -> None:
+    people(folder, ("bob", "*x", 'created="99999999999"'), ("eve", "*x", f'created="{TODAY + timedelta(days=40)}"'))
+    row = reported(folder)["flatfile", None]
+    assert (row["oldest"], row["age"]["unknown"], row["age"]["under_1_year"]) == (None, 2, 0)
+
+
 def test_several_stores_are_counted_each_and_together(folder: str) -> None:
     people(folder, ("bob", MADE["ssha"], ""), settings=SETTINGS.replace("[passwords]", f"{PASSWD}[passwords]"))
     with open(os.path.join(folder, "file"), "w", encoding="utf-8") as file:
