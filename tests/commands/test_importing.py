@@ -200,6 +200,7 @@ def test_a_lock_or_an_unknown_hash_never_becomes_a_password_that_lets_in_unasked
         ("name,Passwort\neve,x\n", "'Passwort': is it a password? give --map 'Passwort=password'"),
         ("name,Full Name\neve,x\n", "'Full Name' cannot be the name of an info field"),
         ("user,login\neve,x\n", "nothing that is the user's name: give --map 'COLUMN=name'"),
+        ('{"nick": "eve", "quota": "x"}\n', "found 'nick', 'quota', and nothing that is the user's name: give --map"),
         ("name,generate\neve,true\n", "'generate' is a word of plans"),
         ("name,quota,Quota\neve,1,2\n", "'Quota' would become Quota, as 'quota' does"),
         (f"name,password_hash,state\neve,{SSHA},absent\n", "import removes nobody: nwauth apply does"),

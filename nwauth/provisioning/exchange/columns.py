@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from nwauth.errors import Refused
 from nwauth.protocol import BadRequest, check_field
+from nwauth.provisioning.exchange.detecting import SEPARATORS
 from nwauth.provisioning.parts import NO_INFO
 
 if TYPE_CHECKING:
@@ -63,7 +64,8 @@ class Columns:
         """A key for each column, "" for one that is left out.  Raises BadColumn."""
         self._met.update(column.lower() for column in columns)
         if self._is_table:
-            self._must_name_columns(columns)
+            if self._form in SEPARATORS:
+                self._must_name_columns(columns)
             self._must_have_one_name(columns)
         named = any(self._target(column, columns, named=True) == "name" for column in columns)
         found: list[str] = []
