@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from contextlib import suppress
@@ -72,7 +73,7 @@ class Replacing:
             self._open(secret=secret)
         except OSError as error:
             self.close()
-            raise _unwritable(path, f"{error.strerror} (a new file is made in its folder)") from None
+            raise _unwritable(path, str(error.strerror)) from None
 
     def _open(self, *, secret: bool) -> None:
         """Raises OSError."""
@@ -82,7 +83,7 @@ class Replacing:
         try:
             old = _opened(name, folder)
             self._order, self._outcome = _start(folder, name, new)
-            self._fd = os.open(new, NEW, 0o600, dir_fd=folder)
+            self._fd = _made(new, folder)
             if old >= 0:
                 _dress(self._fd, self.path, old, folder, secret=secret)
         finally:
@@ -153,9 +154,25 @@ def _unwritable(path: str, reason: str) -> Refused:
 def _opened(name: str, folder: int) -> int:
     """The file that is there, as far as it may be written; -1: there is none.  Raises OSError."""
     try:
-        return os.open(name, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+        fd = os.open(name, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
     except FileNotFoundError:
         return -1
+    there, place = os.fstat(fd), os.fstat(folder)
+    if place.st_mode & stat.S_IWOTH and there.st_uid not in (
+        os.geteuid(),
+        place.st_uid,
+    ):  # as fs.protected_regular does
+        os.close(fd)
+        raise PermissionError(errno.EACCES, "it belongs to another account, and anybody may put a file into its folder")
+    return fd
+
+
+def _made(new: str, folder: int) -> int:
+    """Raises OSError."""
+    try:
+        return os.open(new, NEW, 0o600, dir_fd=folder)
+    except OSError as error:
+        raise OSError(error.errno, f"no new file can be made in its folder: {error.strerror}") from None
 
 
 def _start(folder: int, name: str, new: str) -> tuple[int, int]:

@@ -168,3 +168,6 @@ def test_an_export_goes_where_root_alone_may_write(mail: str, hidden: dict[str, 
     os.chown(tmp_path / "out" / "users", OWNER, OWNER)
     assert run(mail, hidden, "export", "-o", str(tmp_path / "out" / "users")).status == 0
     assert owners_and_modes(str(tmp_path / "out")) == {"users": (OWNER, OWNER, 0o600)}
+    (tmp_path / "out").chmod(0o1777)  # as /tmp, where anybody may have put it to be given what is written
+    done = run(mail, hidden, "export", "-o", str(tmp_path / "out" / "users"))
+    assert (done.status, "users: cannot be written: it belongs to another account" in done.err) == (1, True)
