@@ -504,6 +504,24 @@ def test_a_new_database_has_no_journal_of_an_earlier_one_beside_it(copy: Copy, f
 
 
 @needs_root
+def test_a_file_of_roots_in_the_folder_of_another_is_told_with_the_remedy(folder: Path) -> None:
+    mail = folder / "mail"
+    mail.mkdir()
+    filled(mail)
+    give_away(mail)
+    os.chown(mail / FILE, 0, 0)
+    copy = Copy(mail)
+    assert copy.login()
+    assert [facts["reason"] for facts in copy.told] == [
+        f"{mail / FILE} cannot be opened by the owner of its folder, as whom root works there: remove it"
+    ]
+    (mail / FILE).unlink()
+    copy.rest()
+    copy.assert_counts("eve")
+    copy.throttle.close()
+
+
+@needs_root
 def test_what_root_makes_is_for_the_owner_of_the_folder_and_both_count_together(folder: Path) -> None:
     folder.chmod(0o755)
     os.chown(folder, OWNER, OWNER)

@@ -290,6 +290,8 @@ def words(path: str, error: BaseException) -> str:
     code = code_of(error)
     if code in {sqlite.SQLITE_BUSY, sqlite.SQLITE_LOCKED}:
         return f"{path} is locked by another program"
+    if code == sqlite.SQLITE_CANTOPEN and files.is_root():
+        return f"{path} cannot be opened by the owner of its folder, as whom root works there: remove it"
     why = error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
     return why if path in why else f"{path}: {why}"
 
