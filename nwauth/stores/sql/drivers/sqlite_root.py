@@ -1,7 +1,7 @@
 """SQLite for a serving child that is root: what it opens and removes by name, it does as the owner of the folder.
 
-A journal left beside the database has SQLite remove the file that it names, and one may lie there before any
-transaction: so each statement runs with the owner's ids.
+A journal left beside the database has SQLite remove the file that it names.  Until SQLite has its write-ahead log open,
+one may lie there before any transaction: so long each statement runs with the owner's ids.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ class OwnersCursor(sqlite3.Cursor):
 
     def execute(self, sql: str, parameters: Any = (), /) -> Self:
         """As `sqlite3.Cursor`."""
+        if self.connection.has_log:
+            return super().execute(sql, parameters)
         with self.connection.as_owner:
             return super().execute(sql, parameters)
 
@@ -39,6 +41,7 @@ class OwnersConnection(Connection):
     """One that is used as the owner of the folder."""
 
     as_owner: AsOwner
+    has_log = False  # by SQLite's own word: it is open, and no file is looked for any more
 
     def cursor(self, factory: Any = OwnersCursor) -> Any:
         """As `sqlite3.Connection`."""
@@ -69,6 +72,11 @@ class RootsSqliteDriver(SqliteDriver):
         assert isinstance(connection, OwnersConnection)  # noqa: S101
         connection.as_owner = as_owner
         return connection
+
+    def _set_up(self, connection: Connection) -> None:
+        super()._set_up(connection)
+        assert isinstance(connection, OwnersConnection)  # noqa: S101
+        connection.has_log = connection.execute("PRAGMA journal_mode").fetchall() == [("wal",)]
 
     def _trouble(self, code: int, error: sqlite3.Error) -> Trouble:
         found = super()._trouble(code, error)
