@@ -35,6 +35,13 @@ def folder(tmp_path: Path) -> str:
 
 
 @pytest.mark.parametrize("kind", PLANS)
+def test_what_no_terminal_shows_does_not_spoil_a_plan(folder: str, kind: str) -> None:
+    base(folder, users=f"de\x7fl@test.com:{SSHA}:\n".encode())
+    assert run(folder, "export", "--to", kind, "-o", f"{folder}-users").status == 0
+    assert json.loads(run(folder, "import", f"{folder}-users").out)["unchanged"] == 1
+
+
+@pytest.mark.parametrize("kind", PLANS)
 def test_a_plan_of_what_is_there_finds_nothing_to_do(folder: str, kind: str) -> None:
     path = f"{folder}-users"
     done = run(folder, "export", "--to", kind, "-o", path)

@@ -40,7 +40,7 @@ FIELDS = (
     "*se:cret",
 )
 TEXT = st.text(st.sampled_from("abcXYZ09 .,;:\t'=|#@-_/\\äß日\udce9\""), max_size=12)
-NAMES = st.text(st.sampled_from("abcdXYZ09.-_@:,;\t'ä\udce9#!{[ "), min_size=1, max_size=12)
+NAMES = st.text(st.sampled_from("abcdXYZ09.-_@:,;\t'ä\udce9#!{[ \x7f"), min_size=1, max_size=12)
 FIELD_NAMES = st.sampled_from(
     ("quota", "full_name", "Mail-Status", "x", "uid", "name", "last_login", "nologin", "mail", "app_passwords", "é")
 )
