@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nwauth.conformance import transcripts
-from nwauth.conformance.playing import ALIKE, BLANK_ANSWERED, DIFFERS, SILENT
+from nwauth.conformance.playing import ALIKE, BLANK_ANSWERED, DIFFERS, SILENT, STAYS
 from tests.commands.common import COMMAND, run
 
 if TYPE_CHECKING:
@@ -94,6 +94,8 @@ for line in sys.stdin.buffer:
         out.write(one)
     if fault != "buffers":
         out.flush()
+if fault == "stays":
+    time.sleep(600)
 """
 
 
@@ -142,6 +144,7 @@ FAULTS = {
         "vendor", SILENT, "no answer: the module said what it was not asked for: 'Welcome to the mail module\\\\n'"
     ),
     "hangs": ("vendor", SILENT, "no answer: the module did not answer within 2 s"),
+    "stays": ("quit", DIFFERS, STAYS),
     "dies": ("vendor", SILENT, "no answer: the module ended, exit status 1; it says: no database of that name"),
     "babbles": ("vendor", SILENT, "no answer: the module sent more than 16 MiB for one answer"),
     "buffers": (

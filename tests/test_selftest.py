@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from nwauth.conformance import breaking, copies
-from nwauth.conformance.answers import OK, WRONG
+from nwauth.conformance.answers import OK, TELLS, WRONG
 from tests.commands.common import BOB, COMMAND, base, contents, run
 from tests.serving import LONG_AGO, make_folder
 
@@ -164,6 +164,29 @@ def test_a_module_that_hangs_is_not_waited_for_longer_than_a_server_does(tmp_pat
     assert {step["result"] for step in rest} == {WRONG}
     done = run(str(tmp_path), "selftest", "--faults", "--dmail-conf", str(conf))
     assert (done.status, done.out) == (2, "")
+
+
+TELLTALE = """\
+#!/bin/sh
+while read -r word name rest; do
+    case $word in
+        version | help | exit) echo +OK ;;
+        *) echo "-ERR $name $rest" ;;
+    esac
+done
+exec sleep 600
+"""
+
+
+def test_a_module_that_says_passwords_or_stays_behind_is_wrong(tmp_path: Path) -> None:
+    module = tmp_path / "telltale"
+    module.write_text(TELLTALE)
+    module.chmod(0o755)
+    conf = tmp_path / "dmail.conf"
+    conf.write_text(f"authent_method external\nauthent_process {module}\nauthent_timeout 1\n")
+    found = steps(tmp_path, "--dmail-conf", str(conf), status=1)
+    wrong = {step["request"].partition(" ")[0]: step["why"] for step in found if step["result"] == WRONG}
+    assert wrong == {"check": TELLS, "(the": "it goes on running for 1 s"}
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives its ids up")

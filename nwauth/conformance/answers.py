@@ -15,7 +15,15 @@ OK, WRONG, NOT_SHOWN = "ok", "wrong", "not shown"
 SERVING, NEW = "serving", "new"
 
 YES, NO, DEAD = "+OK", "-ERR", "-DEAD"
+DATA = "+DATA"  # a line of a listing, before the last
 NOT_NO = "+OK or -DEAD"  # what is still known may be said
+TELLS = "it says the password, which whatever logs the answer then keeps"
+
+
+def first_word(line: bytes) -> str:
+    """The first word of a line, of a request or an answer; modules of another system may end it in CR LF."""
+    word = line.removesuffix(b"\r").replace(b"\t", b" ").partition(b" ")[0]
+    return word.decode("utf-8", "surrogateescape")
 
 
 class Step(Record):
@@ -51,13 +59,17 @@ class Step(Record):
 
 
 class Question(Record):
-    """A line to send, how it is shown (a password is not), and the first word of the answers that are right."""
+    """A line to send, how it is shown (a password is not), and the first word of the answers that are right.
 
-    __slots__ = ("expected", "line", "shown")
+    `password` is the one in the line, which no answer may have.
+    """
 
-    def __init__(self, line: bytes, expected: str, *, shown: str = "") -> None:
+    __slots__ = ("expected", "line", "password", "shown")
+
+    def __init__(self, line: bytes, expected: str, *, shown: str = "", password: bytes = b"") -> None:
         self.line: Final = line
         self.expected: Final = expected
+        self.password: Final = password
         self.shown: Final = shown or line.decode("utf-8", "surrogateescape")
 
 
@@ -71,6 +83,8 @@ def judged(
     elif answer.kind not in question.expected.split(" or "):
         more = {NO: ": a server believes it, and may bounce mail", DEAD: ": the module's log tells the whole reason"}
         why = f"wanted {question.expected}" + more.get(answer.kind, "")
+    elif question.password and any(question.password in line for line in answer.lines):
+        why = TELLS
     elif answer.seconds >= limit_seconds:
         why = f"a server waits for {limit_seconds:g} s only"
     return Step(

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nwauth.conformance.answers import NO, first_word
+
 if TYPE_CHECKING:
     from nwauth.conformance.transcripts import Transcript
 
@@ -15,11 +17,11 @@ NWAUTH, NETWIN = "nwauth", "netwin"
 PROFILES = (NWAUTH, NETWIN)
 
 REASONS = {
-    b"version": "the text behind +OK is each module's own",
-    b"help": "the list of commands is each module's own",
-    b"exit": "older modules say +OK and no more",
-    b"quit": "older modules say +OK and no more",
-    b"del": "the text is not on record; servers read the first word",
+    "version": "the text behind +OK is each module's own",
+    "help": "the list of commands is each module's own",
+    "exit": "older modules say +OK and no more",
+    "quit": "older modules say +OK and no more",
+    "del": "the text is not on record; servers read the first word",
 }
 OUR_SETTINGS = "it is about settings of nwauth.toml"
 NO_BASE = "what a module without a base says is not on record"
@@ -41,18 +43,18 @@ def excuse(request: bytes, wanted: bytes, given: bytes, profile: str) -> str:
     theirs, ours = given.replace(b"\r\n", b"\n").split(b"\n")[:-1], wanted.split(b"\n")[:-1]
     if theirs == ours:
         return "lines may end as the module's system has it"
-    if not theirs or not ours or _first(theirs[-1]) != _first(ours[-1]):
+    if not theirs or not ours or first_word(theirs[-1]) != first_word(ours[-1]):
         return ""
-    return _excuse_of_text(_first(request.strip()).lower(), ours, theirs)
+    return _excuse_of_text(first_word(request.strip()).lower(), ours, theirs)
 
 
-def _excuse_of_text(command: bytes, ours: list[bytes], theirs: list[bytes]) -> str:
+def _excuse_of_text(command: str, ours: list[bytes], theirs: list[bytes]) -> str:
     """The same, where the last lines have the same first word."""
-    if command in REASONS or _first(ours[-1]) == b"-ERR":
+    if command in REASONS or first_word(ours[-1]) == NO:
         return REASONS.get(command, "the text behind -ERR is free; servers read the first word")
-    if command == b"search":
+    if command == "search":
         return _excuse_of_search(ours, theirs)
-    if command in (b"lookup", b"check") and ours[-1].endswith(b" 0") and theirs[-1] == ours[-1][:-2]:
+    if command in ("lookup", "check") and ours[-1].endswith(b" 0") and theirs[-1] == ours[-1][:-2]:
         return "the uid may be left out where no info follows"
     return ""
 
@@ -65,7 +67,3 @@ def _excuse_of_search(ours: list[bytes], theirs: list[bytes]) -> str:
     if sorted(named[0]) == sorted(named[1]):
         return "the order of hits is not on record"
     return ""
-
-
-def _first(line: bytes) -> bytes:
-    return line.split(b" ", 1)[0].split(b"\t", 1)[0]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from nwauth.config import Config, StoreConfig
 
 PAUSE_SECONDS = 0.1  # a module that serves may have looked at its files a moment before
-NEW_PASSWORD = "Nwauth-selftest-1"  # noqa: S105, of a user in a copy
+NEW_PASSWORD = b"Nwauth-selftest-1"  # of a user in a copy
 
 
 class Trial:
@@ -132,7 +132,7 @@ def _questions(trial: Trial, way: Break) -> Iterator[Question]:
     if way.unknown:
         yield Question(b"lookup " + encoded(nobody(trial.user)), way.unknown)
     if way.check:
-        yield Question(wrong_check(user), way.check, shown=f"check {user} (a wrong password)")
+        yield wrong_check(user, way.check)
     if way.change:
-        line = b"set " + encoded(user) + b" " + NEW_PASSWORD.encode()
-        yield Question(line, DEAD, shown=f"set {user} (a new password)")
+        line, password = b"set " + encoded(user) + b" " + NEW_PASSWORD, NEW_PASSWORD
+        yield Question(line, DEAD, shown=f"set {user} (a new password)", password=password)

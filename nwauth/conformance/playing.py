@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 FOLDER = "{folder}"
 BLANK_ANSWERED = "an empty line before it was answered, and is to be ignored: from here on all are out of step"
 TWICE = "it answered twice: from here on all are out of step"
+STAYS = "it goes on running when its input has ended: one is left behind by each server that stops"
 ALIKE, DIALECT, DIFFERS, SILENT = "alike", "dialect", "differs", "silent"
 
 
@@ -65,6 +66,8 @@ def played(
             yield reply
             if reply.result == SILENT:  # it cannot be asked any more
                 return
+        if transcript.exchanges and not module.ends():
+            yield Reply(transcript.name, transcript.exchanges[-1], b"", result=DIFFERS, why=STAYS)
 
 
 def _played(module: Module, name: str, exchange: Exchange, profile: str, *, is_unasked: bool) -> Reply:

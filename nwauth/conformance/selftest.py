@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from nwauth.conformance.answers import NO, YES, Question, judged
+from nwauth.conformance.answers import NO, WRONG, YES, Question, Step, judged
 from nwauth.conformance.talking import LIMIT_SECONDS, Module, is_ours
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from nwauth.conformance.answers import Step
-
+END = "(the end of its input)"
 LONG = 9000  # bytes of a line that is too long (8,192 is the limit)
 
 
@@ -22,9 +21,11 @@ def nobody(beside: str | None) -> str:
     return f"nwauth-selftest-{os.urandom(6).hex()}{at}{domain if at else ''}"
 
 
-def wrong_check(name: str) -> bytes:
+def wrong_check(name: str, expected: str) -> Question:
     """A check with a password that is nobody's."""
-    return b"check " + encoded(name) + b" " + os.urandom(12).hex().encode()
+    password = os.urandom(12).hex().encode()
+    line = b"check " + encoded(name) + b" " + password
+    return Question(line, expected, shown=f"check {name} (a wrong password)", password=password)
 
 
 def encoded(name: str) -> bytes:
@@ -42,7 +43,7 @@ def questions(user: str | None, *, checked: str, ours: bool) -> Iterator[Questio
     if user is not None:
         yield Question(b"lookup " + encoded(user), YES)
     yield Question(b"lookup " + encoded(nobody(user)), NO)
-    yield Question(wrong_check(checked), NO, shown=f"check {checked} (a wrong password)")
+    yield wrong_check(checked, NO)
     yield Question(b"nonsense", NO)
     yield Question(b"lookup", NO)
     if ours:
@@ -66,3 +67,5 @@ def conversation(
     with Module(command, folder=folder, seconds=limit_seconds) as module:
         for question in questions(user, checked=checked or nobody(user), ours=ours):
             yield judged(question, module.ask(question.line), limit_seconds=limit_seconds)
+        if not module.ends():
+            yield Step(request=END, expected="an end", result=WRONG, why=f"it goes on running for {limit_seconds:g} s")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from nwauth.conformance.answers import DATA, DEAD, NO, YES, first_word
 from nwauth.dmail.words import program
 from nwauth.errors import Unavailable
 from nwauth.stores.process.chatter import Chatter
-from nwauth.stores.process.child import Broken, Child, Late
+from nwauth.stores.process.child import Broken, Child, Late, Unasked
 from nwauth.stores.process.spawn import environment_of
 
 if TYPE_CHECKING:
@@ -18,31 +19,29 @@ if TYPE_CHECKING:
 
 LIMIT_SECONDS = 10.0  # as long as a server waits (authent_timeout), unless it is told otherwise
 OURS = ("nwauth", "nwauth.exe")
-FINAL = (b"+OK", b"-ERR", b"-DEAD")
+FINAL = (YES, NO, DEAD)
 END_SECONDS = 1.0  # for what is still to come once its input has ended
 MORE_SECONDS = 0.05  # for an answer that nobody has asked for
 MOST_BYTES = 1 << 24  # of an answer
 TAG = "module"
-NOT_ASKED = "said what it was not asked for"  # as `Child` has it
 
 
 class Answer:
-    """The lines of an answer, without their LF; where they end in no final one, `problem` says what happened."""
+    """The lines of an answer, without their LF; where they end in no final one, `problem` says what happened.
 
-    def __init__(self, lines: list[bytes], seconds: float, problem: str = "") -> None:
+    `is_unasked`: it had said something before it was asked.
+    """
+
+    def __init__(self, lines: list[bytes], seconds: float, problem: str = "", *, is_unasked: bool = False) -> None:
         self.lines: Final = lines
         self.seconds: Final = seconds
         self.problem: Final = problem
-
-    @property
-    def is_unasked(self) -> bool:
-        """Whether it had said something before it was asked."""
-        return NOT_ASKED in self.problem
+        self.is_unasked: Final = is_unasked
 
     @property
     def kind(self) -> str:
         """The first word of the final line; empty where there is none."""
-        return "" if self.problem else _first(self.lines[-1]).decode()
+        return "" if self.problem else first_word(self.lines[-1])
 
     @property
     def text(self) -> str:
@@ -104,14 +103,15 @@ class Module:
             self._child.send(request + b"\n", began + self.seconds)
             self._read(lines, began + self.seconds)
         except Broken as broken:
-            return Answer(lines, monotonic() - began, self._lost(broken))
+            seconds = monotonic() - began
+            return Answer(lines, seconds, self._lost(broken), is_unasked=isinstance(broken, Unasked))
         self._child.final()
         return Answer(lines, monotonic() - began)
 
     def _read(self, lines: list[bytes], until: float) -> None:
         """Take the lines of an answer.  Raises Broken."""
         size = 0
-        while not (lines and _first(lines[-1]) in FINAL):
+        while not (lines and first_word(lines[-1]) in FINAL):
             lines.append(self._line(until))
             size += len(lines[-1])
             if size > MOST_BYTES:
@@ -125,13 +125,23 @@ class Module:
             self._child.line(monotonic() + MORE_SECONDS)
         except Broken:
             return False
-        self._lost(Broken(NOT_ASKED))
+        self._lost(Unasked("said what it was not asked for"))
         return True
+
+    def ends(self) -> bool:
+        """Whether it ends by itself once its input has ended, as all do whose server stops; it is ended then."""
+        if self._gone:
+            return True
+        self._child.end_input()
+        has_ended = self._child.has_ended(within=self.seconds)
+        self._gone = "the module was ended"
+        self._child.kill()
+        return has_ended
 
     def _line(self, until: float) -> bytes:
         """A line of an answer.  Raises Broken."""
         line = self._child.line(until)
-        if _first(line) not in (*FINAL, b"+DATA"):
+        if first_word(line) not in (*FINAL, DATA):
             raise Broken(f"said {self._child.shown(line)}, which is no answer of the protocol")
         return line
 
@@ -150,17 +160,12 @@ class Module:
         """Whether it has kept back what it had to say: stdout is buffered where it is no terminal."""
         self._child.end_input()
         try:
-            return _first(self._child.line(monotonic() + END_SECONDS)) in (*FINAL, b"+DATA")
+            return first_word(self._child.line(monotonic() + END_SECONDS)) in (*FINAL, DATA)
         except Broken:
             return False
 
     def _heard(self, facts: Mapping[str, object]) -> None:
         self.said.extend(str(value) for key, value in facts.items() if key not in ("store", "result"))
-
-
-def _first(line: bytes) -> bytes:
-    """The first word of a line; modules of another system may end it in CR LF."""
-    return line.removesuffix(b"\r").partition(b" ")[0]
 
 
 def is_ours(words: Sequence[str]) -> bool:

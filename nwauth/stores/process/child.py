@@ -37,6 +37,10 @@ class Starting(Broken):
     """It has not answered its probe yet: no request was given to it, so there is nothing to be out of step with."""
 
 
+class Unasked(Broken):
+    """It said something that nobody has asked for: nobody knows which question its next line answers."""
+
+
 class Ended(Broken):
     """It ended, or closed a pipe."""
 
@@ -88,7 +92,7 @@ class Child:
     def must_be_done(self) -> None:
         """Raises Broken where more than one answer came: nobody knows which of them was meant."""
         if self._at < len(self._unread):
-            raise Broken(f"said what it was not asked for: {self.shown(self._unread[self._at :])}")
+            raise Unasked(f"said what it was not asked for: {self.shown(self._unread[self._at :])}")
 
     def send(self, line: bytes, until: float) -> None:
         """Give the program a line.  Raises Broken."""
@@ -175,7 +179,7 @@ class Child:
 
     def _ended(self, what: str) -> Ended:
         """What to raise: with the exit status, if the program has one by now or in a moment."""
-        self._has_ended(within=0.05)
+        self.has_ended(within=0.05)
         try:
             status = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         except (ChildProcessError, AttributeError):
@@ -191,9 +195,9 @@ class Child:
         except OSError:  # it reads no more
             pass
         self.end_input()
-        if not self._has_ended(within=GRACE_SECONDS):
+        if not self.has_ended(within=GRACE_SECONDS):
             self._signal(signal.SIGTERM)
-            self._has_ended(within=GRACE_SECONDS)
+            self.has_ended(within=GRACE_SECONDS)
         self.kill()
 
     def end_input(self) -> None:
@@ -205,11 +209,11 @@ class Child:
         """End the program and its group now; with a grace, after SIGTERM and that time."""
         if self.pid <= 0:
             return
-        if grace_seconds and not self._has_ended(within=0):
+        if grace_seconds and not self.has_ended(within=0):
             self._signal(signal.SIGTERM)
-            self._has_ended(within=grace_seconds)
+            self.has_ended(within=grace_seconds)
         self._signal(signal.SIGKILL)
-        if self._has_ended(within=GONE_SECONDS):  # else it is left to the system, which is stuck with it
+        if self.has_ended(within=GONE_SECONDS):  # else it is left to the system, which is stuck with it
             reap(self.pid)
         self._hear_out()
         for fd in (self._in, self._out, self._err, self._end):
@@ -232,7 +236,7 @@ class Child:
         except OSError:  # it has ended, and with it all of the group
             pass
 
-    def _has_ended(self, *, within: float) -> bool:
+    def has_ended(self, *, within: float) -> bool:
         """Whether the process has ended, or does `within` seconds; it is heard meanwhile: a full pipe holds it."""
         until = monotonic() + within
         poller = select.poll()
