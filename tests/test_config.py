@@ -58,8 +58,15 @@ def test_the_current_folder_needs_no_name(tmp_path: Path, monkeypatch: pytest.Mo
         read(".")
 
 
-def test_an_empty_file_says_the_same_as_none(tmp_path: Path) -> None:
-    assert written(tmp_path, "") == Config(folder=str(tmp_path), file=f"{tmp_path}/nwauth.toml")
+def test_a_file_of_comments_says_the_same_as_none(tmp_path: Path) -> None:
+    assert written(tmp_path, "# no settings") == Config(folder=str(tmp_path), file=f"{tmp_path}/nwauth.toml")
+
+
+@pytest.mark.parametrize("content", ["", "\n \n"])
+def test_an_empty_file_is_no_configuration(tmp_path: Path, content: str) -> None:
+    """A full disk or an editor leaves it: whoever is in a database must not be told not to exist."""
+    with pytest.raises(ConfigError, match=r"nwauth\.toml: found nothing in it"):
+        written(tmp_path, content)
 
 
 def test_every_setting_is_read(tmp_path: Path) -> None:

@@ -32,6 +32,11 @@ def parsed(content: bytes, *, file: str, folder: str, environ: Mapping[str, str]
     Raises:
         ConfigError: it cannot be used; the text says file, key, found, wanted.
     """
+    if not content.strip():  # of users in a database, files that nobody has filled would say that there are none
+        raise ConfigError(
+            f"{file}: found nothing in it, as a full disk or an editor at work leaves it, wanted settings; for none at"
+            " all write a comment (# no settings), or remove the file"
+        )
     options = Options(parsed_toml(content, file), file=file, environ=environ)
     config = _config(options, folder)
     options.finish()
