@@ -39,6 +39,14 @@ class Unavailable(NwauthError):
     temporary = True
 
 
+class Passing(Unavailable):
+    """Cannot tell while another program writes: asked again in seconds, it mostly can."""
+
+
+class NoBase(Unavailable):
+    """There is nothing to look users up in, and never was."""
+
+
 class ConfigError(NwauthError):
     """The configuration cannot be used; the text says file, key, found, wanted.
 

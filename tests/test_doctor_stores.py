@@ -49,7 +49,12 @@ def gone(*dns: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("field", "kind"), [("{foo}bar", "unknown-passwords"), ("{CLEAR}x", "clear-text"), ("{MD5}abc", "weak-passwords")]
+    ("field", "kind"),
+    [
+        ("{foo}bar", "unknown-passwords"),
+        ("{CLEAR}x", "clear-text"),
+        ("{MD5}Xr4ilOzQ4PCOq3aQ0qbuaQ==", "weak-passwords"),
+    ],
 )
 def test_passwords_of_a_directory_are_mended_there_or_by_it(site: Site, field: str, kind: str) -> None:
     server, base = directory_of("bob", "eve", userPassword=field)

@@ -111,7 +111,8 @@ KINDS = {
 class Finding:
     """Something to be mended: what it is, why it matters, and what to type or to set.
 
-    `users` are examples; `file` and `line` say where, None where that says nothing.  `shown` are lines that a person is
+    `users` are examples; `file` and `line` say where, None where that says nothing.  `paths` are all the files of which
+    `file` is the first, for what is done to them.  `shown` are lines that a person is
     shown below `what`, as they are: a value, and a caret below the place in it.
     """
 
@@ -123,6 +124,7 @@ class Finding:
     file: str | None = None
     line: int | None = None
     users: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
     shown: tuple[str, ...] = ()
 
 
@@ -134,6 +136,7 @@ def finding(  # noqa: D417, the rest is told at `Finding`
     file: str | None = None,
     line: int | None = None,
     users: Sequence[str] = (),
+    paths: Sequence[str] = (),
     severity: str | None = None,
     why: str | None = None,
     shown: Sequence[str] = (),
@@ -154,6 +157,7 @@ def finding(  # noqa: D417, the rest is told at `Finding`
         file=file,
         line=line or None,
         users=tuple(users[:MOST_USERS]),
+        paths=tuple(paths),
         shown=tuple(shown),
     )
 

@@ -15,7 +15,7 @@ from nwauth.build import store as build_store
 from nwauth.changes.steps import FOLDER as UNDO
 from nwauth.doctor import servers
 from nwauth.doctor.files import OTHER_FILES, SECRETS, USER_FILES, account
-from nwauth.doctor.finding import counted
+from nwauth.doctor.finding import counted, examples
 from nwauth.doctor.flatfiles import in_the_making, strays
 from nwauth.errors import Unavailable
 from nwauth.policy.throttle.files import FolderLock
@@ -187,7 +187,7 @@ def _indexed(folder: Folder, settings: FlatfileConfig) -> str:
 def _leftovers(place: Place, one: Finding, _all: Sequence[Finding]) -> Work:
     """Remove what dead processes have left unfinished; the files of a throttle are made under a lock on the folder."""
     path = one.file or ""
-    would = f"remove {one.what.rpartition(': ')[2]}"
+    would = f"remove {_named(one)}"
     if path in strays(place.folder):
         return Work(key=("strays", place.folder), would=would, do=lambda: _swept(place.folder))
     folder = Folder(_store_of(place, one).path)
@@ -218,9 +218,11 @@ def _steps(place: Place, one: Finding, _all: Sequence[Finding]) -> Work:
         settle()
         return f"the stores were asked what became of it; {folder} and the journal of changes have it"
 
-    return Work(
-        key=("steps", folder), would=f"ask the stores what became of {one.what.rpartition(': ')[2]}", do=look_up
-    )
+    return Work(key=("steps", folder), would=f"ask the stores what became of {_named(one)}", do=look_up)
+
+
+def _named(one: Finding) -> str:
+    return examples(one.paths, len(one.paths))
 
 
 def _store_of(place: Place, one: Finding) -> FlatfileConfig:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from nwauth.doctor.place import Place
 
 PROBES_A_BUCKET = 10
+OLDER, DAMAGED = "no-index", "damaged-index"
+WRONG_INDEX = {OLDER: "is that of an older nwauth.txt", DAMAGED: "is damaged"}
 
 
 def odd_lines(place: Place) -> Iterator[Finding]:
@@ -203,26 +205,25 @@ def index(place: Place) -> Iterator[Finding]:
         except FileNotFoundError:
             yield finding("no-index", f"{folder.txt} has no index beside it", mend=mend, file=folder.index)
             continue
-        wrong = _wrong_with(fd, txt)
-        if wrong:
-            kind = "no-index" if "older" in wrong else "damaged-index"
-            yield finding(kind, f"{folder.index} {wrong}", mend=mend, file=folder.index)
+        kind = _wrong_with(fd, txt)
+        if kind:
+            yield finding(kind, f"{folder.index} {WRONG_INDEX[kind]}", mend=mend, file=folder.index)
 
 
 def _wrong_with(fd: int, txt: files.Identity) -> str:
-    """What is wrong with the index on `fd`, which is closed: each part of it is looked at."""
+    """The kind of the finding about the index on `fd`, which is closed; each part of it is looked at.  Empty: none."""
     try:
         found = Index(fd)
     except Damaged:
         os.close(fd)
-        return "is damaged"
+        return DAMAGED
     try:
         if not found.is_of(txt):
-            return "is that of an older nwauth.txt"
+            return OLDER
         for probe in range(PROBES_A_BUCKET * (txt.size // (40 * ENTRIES_A_BUCKET) + 1)):
             found.find(b"%d" % probe)
     except Damaged:
-        return "is damaged"
+        return DAMAGED
     finally:
         found.close()
     return ""
@@ -242,6 +243,7 @@ def leftovers(place: Place) -> Iterator[Finding]:
                 f"{counted(len(dead), 'unfinished file')} of work that was cut off: {examples(dead, len(dead))}",
                 mend=place.nwauth("merge") if folder.indexing not in dead else place.nwauth("doctor", "--fix", "--yes"),
                 file=dead[0],
+                paths=dead,
             )
         number = sum(chunk.count(b"\n") for chunk in _chunks(folder.rejected))
         if number:
@@ -263,6 +265,7 @@ def _stray_files(place: Place) -> Iterator[Finding]:
                 f"{counted(len(found), 'unfinished file')} of work that was cut off: {examples(found, len(found))}",
                 mend=shlex.join(["rm", "-f", *found]),
                 file=found[0],
+                paths=found,
                 why="They take room.",
             )
 

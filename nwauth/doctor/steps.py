@@ -39,4 +39,5 @@ def steps(place: Place) -> Iterator[Finding]:
             f" {examples(left, len(left))}",
             mend=place.nwauth("doctor", "--fix", "--yes"),
             file=left[0],
+            paths=left,
         )

@@ -10,6 +10,7 @@ from nwauth.doctor.finding import counted, finding
 from nwauth.doctor.listed import Listed
 from nwauth.doctor.mends import own_name, place_of_mail
 from nwauth.doctor.people import People
+from nwauth.errors import NoBase, Passing
 from nwauth.names import fold
 
 if TYPE_CHECKING:
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
     from nwauth.doctor.finding import Finding
     from nwauth.doctor.place import Place
     from nwauth.model import User
+
+AGAIN = (
+    "run nwauth doctor again in half a minute; if it says the same then, see with ls -l --full-time whether a program"
+    " writes it without end, or its time is one to come"
+)
 
 
 class Survey:
@@ -115,18 +121,18 @@ def _down(place: Place, one: Listed) -> Iterator[Finding]:
     where = one.store.place()
     reason = str(one.error)
     listing = place.nwauth("--store", one.one.name, "user", "list")
-    is_passing = "being written" in reason or "try again" in reason
+    is_passing = isinstance(one.error, Passing)
     yield finding(
         "cannot-list" if one.answers else "store-down",
         f"store {one.one.name} cannot be listed: {reason}"
         + ("" if where.partition(",")[0] in reason else f" ({where})"),
-        mend="run nwauth doctor again in half a minute" if is_passing else f"mend that; then {listing} works",
+        mend=AGAIN if is_passing else f"mend that; then {listing} works",
     )
 
 
 def _has_no_base(one: Listed) -> bool:
     """Whether another finding says that there is nothing to list."""
-    return one.one.kind == "flatfile" and "no user database" in str(one.error)
+    return one.one.kind == "flatfile" and isinstance(one.error, NoBase)
 
 
 def _unsayable(place: Place, one: Listed) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from nwauth.errors import NotSupported, Unavailable
+from nwauth.errors import NotSupported, Passing, Unavailable
 from nwauth.names import ENCODING, ERRORS, fold
 from nwauth.stores.base import BLOCK_USERS, Store
 from nwauth.stores.flatfile import lines
@@ -118,7 +118,7 @@ class FlatfileStore(Store):
                 newer = {key: line for key, line in view.journal.lines.items() if key.startswith(prefix)}
                 yield from current_lines(in_file, newer)
                 if source is not None and not source.stands():
-                    raise Unavailable("nwauth.txt was changed during the search, try again")
+                    raise Passing("nwauth.txt was changed during the search, try again")
             finally:
                 if source is not None:
                     source.close()

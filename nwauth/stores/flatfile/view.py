@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from time import monotonic
 
-from nwauth.errors import Unavailable
+from nwauth.errors import NoBase, Passing, Unavailable
 from nwauth.stores.flatfile import lines
 from nwauth.stores.flatfile.journal import Journal
 from nwauth.stores.flatfile.settling import BEING_WRITTEN, GONE, is_gone
@@ -74,7 +74,7 @@ class View:
                 break
             self.load(*seen)
         else:
-            raise Unavailable(KEEP_CHANGING)
+            raise Passing(KEEP_CHANGING)
         if self.file is not None:
             self.file.look_at_index()
         self._in_force = not self.doubtful
@@ -113,7 +113,7 @@ class View:
             return None
         line, ended = hit
         if not ended and self.doubtful and self._settling.doubt(self.file) is not None:
-            raise Unavailable(BEING_WRITTEN)
+            raise Passing(BEING_WRITTEN)
         return line
 
     def _find_again(self, key: bytes) -> bytes | None:
@@ -121,7 +121,7 @@ class View:
         self._changes += 1
         try:
             if self._changes > MAX_LOOKS:
-                raise Unavailable(KEEP_CHANGING)
+                raise Passing(KEEP_CHANGING)
             self.look_again(force=True)
             self.refresh()
             return self.find(key)
@@ -132,7 +132,7 @@ class View:
         """Raises Unavailable while what is not found may yet be there."""
         doubt = self._settling.doubt(self.file)
         if doubt is not None:
-            raise Unavailable(doubt)
+            raise Passing(doubt)
 
     def follow(self) -> None:
         """Watch the files that are in place now."""
@@ -183,7 +183,7 @@ class View:
         if self._served or is_gone(self._folder, self._lock):
             raise Unavailable(GONE)
         if add is None:
-            raise Unavailable("no user database, run nwauth init")
+            raise NoBase("no user database, run nwauth init")
 
     def _put(self, file: UserFile | None) -> None:
         if self.file is not None:

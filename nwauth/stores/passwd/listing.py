@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from nwauth.errors import Unavailable
+from nwauth.errors import Passing, Unavailable
 from nwauth.stores.passwd import aging
 from nwauth.stores.passwd.lines import IN_SHADOW, PASSWORD, fields_of, fits
 from nwauth.stores.passwd.table import Missing
@@ -42,7 +42,7 @@ def listing(places: Places, pairs: Pairs, *, scratch: Callable[[], int]) -> Iter
 
         yield from in_order(user for domain in domains for user in _users_of(pairs, places, domain, scratch=scratch))
     except Changed:
-        raise Unavailable(f"{places.path} was changed during the search, try again") from None
+        raise Passing(f"{places.path} was changed during the search, try again") from None
     except OSError as error:
         raise files.trouble("list", places.path, error) from error
 
@@ -64,7 +64,7 @@ def _users_of(pairs: Pairs, places: Places, domain: str, *, scratch: Callable[[]
                 field = _password_in(shadow, line) or field
             yield pair.form.user(fields, domain, field)
         if files.identify(pair.users.path) != source.identity or not source.stands():
-            raise Unavailable(f"{places.path_of(domain)} was changed during the search, try again")
+            raise Passing(f"{places.path_of(domain)} was changed during the search, try again")
     finally:
         pair.close()
 

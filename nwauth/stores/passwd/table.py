@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from time import monotonic
 
-from nwauth.errors import Unavailable
+from nwauth.errors import Passing, Unavailable
 from nwauth.stores.passwd.lines import fits
 from nwauth.stores.passwd.writing import Notes
 from nwauth.stores.textfile import files
@@ -93,7 +93,7 @@ class Table:
                 break
             self._load()
         else:
-            raise Unavailable(f"{self._named} keeps changing, try again")
+            raise Passing(f"{self._named} keeps changing, try again")
         self._must_not_be_emptied(file)
         try:
             file.look_at_index()
@@ -121,7 +121,7 @@ class Table:
             except OSError as error:
                 self._put(None)
                 raise files.trouble("read", self.path, error) from error
-        raise Unavailable(f"{self._named} keeps changing, try again")
+        raise Passing(f"{self._named} keeps changing, try again")
 
     def is_settled(self) -> bool:
         """Whether what is not found in what was loaded is definitely not there."""
@@ -130,7 +130,7 @@ class Table:
     def must_be_settled(self) -> None:
         """Raises Unavailable while what is not found may yet be there."""
         if not self.is_settled():
-            raise Unavailable(f"{self._named} is being written by another program")
+            raise Passing(f"{self._named} is being written by another program")
 
     def look_again(self) -> None:
         """The next question wants a look at the file, whatever the watch tells."""
