@@ -115,6 +115,6 @@ class NameRules:
             if character <= " " or character == "\x7f" or character in ':"' or character in self._bad:
                 return f"it holds {character!r}"
             if character > "\x7f" and not self._allow_high_ascii:
-                return "it holds bytes above 126 (allow_high_ascii is off)"
+                return "it holds bytes above 126 (allow_high_ascii = true under [names] in nwauth.toml allows them)"
         odd = self._bad_localpart.intersection(split_name(name)[0])
         return f"it holds {min(odd)!r} before the '@'" if odd else None

@@ -14,6 +14,7 @@ from nwauth.commands.command import CommonOptions, WithExamples
 from nwauth.commands.meant import meant
 from nwauth.commands.output import forget_stdout
 from nwauth.commands.session import Choices, as_text
+from nwauth.commands.table import visible
 from nwauth.commands.terminal import complain, say
 from nwauth.errors import NwauthError
 
@@ -65,6 +66,8 @@ class LazyGroup(CommonOptions, click.Group):
         if found is not None or args[0].startswith("-"):
             return super().resolve_command(ctx, args)
         names = meant(self, ctx, args[0])
+        if not names and len(args) > 1 and args[1] in self._places:
+            names = [f"{args[1]} {visible(args[0])}"]
         hint = f", did you mean {' or '.join(map(repr, names))}?" if names else ""
         raise click.UsageError(f"no such command {args[0]!r}{hint}", ctx)
 

@@ -43,8 +43,9 @@ def meant(group: click.Group, context: click.Context, word: str) -> list[str]:
     below = [path for path in _below(group, context, names) if _is(path.rpartition(" ")[2], word)]
     if same:  # another word for one of these: of those below only what has that very name
         below = [path for path in below if path.endswith(f" {word}")]
-    found = same + below or get_close_matches(word, [*names, "help"])
-    return ["--help" if name == "help" else name for name in found[:3]]
+    options = ("help",) if context.parent is not None else ("help", "version")
+    found = same + below or get_close_matches(word, [*names, *options])
+    return [f"--{name}" if name in options else name for name in found[:3]]
 
 
 def _is(name: str, word: str) -> bool:

@@ -26,9 +26,11 @@ def note_next_steps(session: Session, folder: str, *, matched: bool = False) -> 
     """
     names = "" if matched else "    authent_domain true\n    lowercase_username true\n"
     line = f"{_this_command()} -path {as_text(folder)}"
+    first = "Now try a login:\n"
+    if session.takers():  # the system's accounts and password files of others get no users from here
+        first = f"Now add a user, and try a login:\n    {_typed(session, 'user add NAME@DOMAIN')}\n"
     session.note(
-        "\nNow add a user, and try a login:\n"
-        f"    {_typed(session, 'user add NAME@DOMAIN')}\n"
+        f"\n{first}"
         f"    {_typed(session, 'test NAME@DOMAIN')}\n"
         "Then tell the mail server, and start it anew. In dmail.conf:\n"
         "    authent_method external\n"

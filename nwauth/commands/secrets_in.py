@@ -103,7 +103,7 @@ def password_options(*, ready: bool) -> Callable[[Callable[..., Any]], Callable[
         click.option("--lowercase", is_flag=True, help=LOWERCASE_HELP),
     ]
     if ready:
-        options.insert(3, click.option("--hash", "ready", metavar="FIELD", help="Store this ready hash."))
+        options.insert(3, click.option("--hash", "ready", metavar="HASH", help="Store this ready hash."))
         options.append(dmail_conf_option())
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -214,13 +214,18 @@ def lines_in(data: bytes, where: str, wanted: tuple[str, ...]) -> list[bytes]:
 def _ask_twice() -> bytes:
     if not is_interactive():
         raise click.UsageError(f"no terminal to ask for the password on: give {WAYS}")
-    for asked in range(MAX_ASKED):
-        if asked:
-            say("the two differ, once more")
+    fault = ""
+    for _ in range(MAX_ASKED):
+        if fault:
+            say(f"{fault}, once more")
         password = ask_secret("New password: ")
-        if ask_secret("Again: ") == password:
+        if not password:
+            fault = "it cannot be empty"
+        elif ask_secret("Again: ") == password:
             return password
-    raise click.UsageError(f"the two passwords differed {MAX_ASKED} times")
+        else:
+            fault = "the two differ"
+    raise click.UsageError(f"no password was taken in {MAX_ASKED} attempts: {fault}")
 
 
 def _ready(session: Session, field: str) -> Secret:
@@ -232,9 +237,7 @@ def _ready(session: Session, field: str) -> Secret:
     identity = session.identify(field)
     wanted = "(nwauth hash list names the forms there are)"
     if any(character <= " " or character in ":\x7f" for character in field) or not identity.login:
-        raise Refused(
-            f"--hash: found {'no field that lets anybody in' if field else 'nothing'}, wanted a hash {wanted}"
-        )
+        raise Refused(f"--hash: found {'what lets nobody in' if field else 'nothing'}, wanted a hash {wanted}")
     if identity.name == "clear":
         raise Refused("--hash: found clear text, wanted a hash: give the password itself by --password-stdin")
     try:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from nwauth.commands.secrets_in import Secret
     from nwauth.commands.session import Session, Work
 
+# What plans call a password.  As an info field it would let nobody in, and be told to everybody who asks.
+NO_FIELDS = ("password", "password_hash")
 CHANGE_COLUMNS = ("user", "change", "dry_run", "store", "scheme", "fields")
 
 
@@ -104,13 +106,14 @@ def parse_fields(words: tuple[str, ...]) -> dict[str, str]:
     """The info fields ``name=value`` of a command line, or the protocol's with the quotes; of two, the last counts.
 
     Raises:
-        click.UsageError: a word is none.
+        click.UsageError: a word is none, or is meant as the password.
     """
     fields: dict[str, str] = {}
     for word in words:
         name, equals, value = word.partition("=")
         if not equals:
-            raise click.UsageError(f"found {visible(word)!r}, wanted FIELD=VALUE")
+            raise click.UsageError(f"found {visible(word)!r}, wanted the NAME first, and FIELD=VALUE behind it")
+        _must_be_info(name, value.strip('"'))
         try:
             if value.startswith('"'):
                 fields |= parse_quoted_fields(word)
@@ -119,7 +122,18 @@ def parse_fields(words: tuple[str, ...]) -> dict[str, str]:
                 fields[name] = value
         except BadRequest as error:
             raise click.UsageError(f"{visible(word)!r}: {error}") from None
+        for name in fields:
+            _must_be_info(name, fields[name])
     return fields
+
+
+def _must_be_info(name: str, value: str) -> None:
+    """What is to be taken away may have any name.  Raises UsageError, without the value."""
+    if name.lower() in NO_FIELDS and value:
+        raise click.UsageError(
+            f"{name}: found where info fields are wanted, which every lookup shows: nwauth user add asks for the"
+            " password, nwauth user passwd changes it"
+        )
 
 
 # --- telling ---------------------------------------------------------------------------------------------------------

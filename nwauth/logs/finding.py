@@ -54,7 +54,10 @@ def find(path: str) -> Found:
         for opened in found.files:
             opened.file.close()
     if not found.files and not found.faults:
-        raise Unavailable(f"{as_text(path)}: there is no such log, nor a rotated one beside it")
+        raise Unavailable(
+            f"{as_text(path)}: there is no such log yet, nor a rotated one beside it (nwauth.toml says under [log]"
+            ' where it is; with level = "info" there is a line of every login)'
+        )
     return found
 
 

@@ -212,6 +212,8 @@ def test_a_password_file_that_is_not_there_is_told_and_is_no_no(empty: str) -> N
 
 def test_the_systems_own_users_are_served(empty: str) -> None:
     done = run(empty, "init", "--dmail-conf", dmail(empty, "authent_method unix_user\n" + MAIN))
+    assert "nwauth test NAME@DOMAIN" in done.err
+    assert "nwauth user add" not in done.err  # which would be refused: nobody is made here but by useradd
     assert (done.status, rows(done.out)) == (0, [("mail", "made"), ("nwauth.toml", "made")])
     with open(os.path.join(empty, "nwauth.toml"), encoding="utf-8") as file:
         text = file.read()

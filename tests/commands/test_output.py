@@ -254,6 +254,11 @@ LOOKUP = (
         (("help",), "no such command 'help', did you mean '--help'? (nwauth --help tells more)"),
         (("passwd", "bob"), "no such command 'passwd', did you mean 'user passwd'? (nwauth --help tells more)"),
         (("lookup", "bob"), LOOKUP),
+        (("version",), "no such command 'version', did you mean '--version'? (nwauth --help tells more)"),
+        (
+            ("user", "bob@test.com", "show"),
+            "no such command 'bob@test.com', did you mean 'show bob@test.com'? (nwauth user --help tells more)",
+        ),
         (("user", "delete", "x"), "no such command 'delete', did you mean 'del'? (nwauth user --help tells more)"),
         (("-paht", "x"), "unknown option -paht, did you mean -path? (nwauth --help lists what there is)"),
         (

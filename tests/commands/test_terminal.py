@@ -35,8 +35,17 @@ def test_two_passwords_that_differ_are_asked_for_again_and_given_up(folder: str)
         answer(terminal, "Again: ", "two\n")
     assert terminal.end() == 2
     assert terminal.screen.count("New password: \nAgain: \nthe two differ, once more\n") == 2
-    assert "the two passwords differed 3 times" in terminal.screen
+    assert "no password was taken in 3 attempts: the two differ" in terminal.screen
     assert contents(folder) == before
+
+
+def test_an_empty_password_is_asked_for_again_before_it_is_typed_twice(folder: str) -> None:
+    terminal = Terminal(folder, "user", "add", "eve")
+    answer(terminal, "New password: ", "\n")
+    answer(terminal, "it cannot be empty, once more\nNew password: ", "geheim\n")
+    answer(terminal, "Again: ", "geheim\n")
+    assert terminal.end() == 0
+    assert run(folder, "test", "eve", "--password-stdin", stdin=b"geheim").status == 0
 
 
 def test_ctrl_c_at_a_question_ends_with_130_and_one_line(folder: str) -> None:

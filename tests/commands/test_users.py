@@ -152,8 +152,8 @@ def test_a_password_comes_from_one_place(folder: str) -> None:
     [
         ("*secret", "clear text"),
         ("{PLAIN}secret", "clear text"),
-        ("$9$unknown", "no field that lets anybody in"),
-        ("{ssha}abc:def", "no field that lets anybody in"),
+        ("$9$unknown", "what lets nobody in"),
+        ("{ssha}abc:def", "what lets nobody in"),
         (SSHA[:-3], "a damaged ssha hash"),
     ],
 )
@@ -194,6 +194,25 @@ def test_a_new_password_brings_no_deleted_user_back() -> None:
 @pytest.mark.parametrize("word", ["quota", 'quota="a"b"', "a b=1", "=1", 'quota="1', 'quota=1" x="2'])
 def test_what_is_no_field_is_misuse(folder: str, word: str) -> None:
     assert run(folder, "user", "set", "bob@test.com", word).status == 2
+
+
+@pytest.mark.parametrize("words", [("add", "eve"), ("set", "bob@test.com")])
+@pytest.mark.parametrize(
+    "field", ["password=geheim", "Password_Hash=geheim", 'a="b" password="geheim"', 'password=ge"heim']
+)
+def test_a_password_is_no_info_field_and_is_not_repeated(folder: str, words: tuple[str, ...], field: str) -> None:
+    before = contents(folder)
+    done = run(folder, "user", *words, field)
+    assert (done.status, done.out) == (2, "")
+    assert "nwauth user passwd" in done.err
+    assert "heim" not in done.err
+    assert contents(folder) == before
+
+
+def test_a_field_of_that_name_that_is_there_can_be_taken_away(folder: str) -> None:
+    base(folder, users=b'eve:*x:password="geheim"\n')
+    assert run(folder, "user", "set", "eve", "password=").status == 0
+    assert line_of(folder, "eve") == "eve:*x:"
 
 
 def test_a_date_that_cannot_be_read_back_is_refused(folder: str) -> None:
