@@ -273,7 +273,7 @@ class User(Record):
     def unsayable(self) -> str:
         """Why the drop path or the uid cannot be a word of a reply, for people; "" where both can."""
         for what, word in (("drop path", self.drop_path), ("uid", self.uid)):
-            fault = _fault_of_word(word)
+            fault = fault_of_word(word)
             if fault:
                 return f"the {what} of {self.name!a} {fault}: {word!a}"
         return ""
@@ -307,7 +307,7 @@ class User(Record):
         )
 
 
-def _fault_of_word(word: str) -> str:
+def fault_of_word(word: str) -> str:
     """Why a reply cannot hold `word` as one of its words; "" where it can."""
     if word.isprintable() and " " not in word and '"' not in word:
         return "" if word else "is empty"

@@ -7,7 +7,7 @@ from nwauth.model import Record
 from nwauth.passwords.checking import Passwords
 from nwauth.passwords.costs import afford
 from nwauth.passwords.families import NO_LOGIN_REASONS
-from nwauth.passwords.table import BY_PREFIX, CRYPT64, DES, UNKNOWN, WRAPPERS, split
+from nwauth.passwords.table import BY_PREFIX, CRYPT64, DES, ENCODINGS, UNKNOWN, WRAPPERS, split
 from nwauth.passwords.values import NoLogin
 from nwauth.passwords.whole import is_whole
 
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from nwauth.passwords.values import Settings
 
 BRACED = frozenset(prefix for prefix in BY_PREFIX if prefix.startswith("{")) - WRAPPERS
+DOVECOTS = frozenset(  # Dovecot's tags of fields that nothing here verifies
+    ("{CRAM-MD5}", "{DIGEST-MD5}", "{HMAC-MD5}", "{LANMAN}", "{NTLM}", "{OTP}", "{PLAIN-MD4}", "{PLAIN-TRUNC}",
+     "{RPA}", "{SCRAM-SHA-1}", "{SCRAM-SHA-256}", "{SKEY}")
+)  # fmt: skip
 DOLLARED = frozenset(prefix for prefix in BY_PREFIX if prefix.startswith("$"))
 
 
@@ -65,6 +69,15 @@ def _deciding(field: str) -> str:
     end = field.find("}") + 1 if field.startswith("{") else field.find("$", 1) + 1
     tag = field[:end]
     return tag if tag.upper() in BRACED or tag in DOLLARED else ""
+
+
+def known_tag(field: str) -> str:
+    """The tag in braces that a field begins with, if it is that of a scheme, ours or Dovecot's; else ""."""
+    tag = field[: field.find("}") + 1] if field.startswith("{") else ""
+    name, dot, encoding = tag[1:-1].upper().partition(".")
+    if dot and encoding not in ENCODINGS:
+        return ""
+    return tag if f"{{{name}}}" in BRACED | WRAPPERS | DOVECOTS else ""
 
 
 class Inspector:

@@ -5,6 +5,7 @@ The rooms, in the order that a plan passes them:
 - `parts`: a user as a plan has it, its place, and what is wrong with it: what the readers share
 - `formats`: the users of a plan file, from NDJSON, CSV, TSV, JSON or TOML, with their places: one by one, or as columns
   many of whom the same is said (`alike` finds them)
+- `values`, `heads`: what stands there as text, and what is said of all users in front of them
 - `entries`: what one of them says, checked; whatever is wrong is told with its place
 - `plain`: the same for many at a time, where nothing is out of the ordinary: it makes a million a matter of seconds
 - `spool`: entries and changes by folded name, in a file without a name: memory does not grow with their number

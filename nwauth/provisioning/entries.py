@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-from datetime import date, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nwauth.errors import Refused
-from nwauth.model import SECRET_FIELDS, Record
-from nwauth.names import ENCODING, ERRORS, fold, matcher
-from nwauth.passwords.inspecting import all_known
+from nwauth.model import SECRET_FIELDS, Record, fault_of_word
+from nwauth.names import ENCODING, ERRORS, MAX_NAME_BYTES, fold, matcher
+from nwauth.passwords.inspecting import all_known, known_tag
 from nwauth.policy import account, apps
+from nwauth.policy.hosts import WANTED, BadHost, read_mask
 from nwauth.protocol import BadRequest, check_field
-from nwauth.provisioning.parts import HEAD_KEYS, NO_INFO, OWN_KEYS, BadPlan, Fault, Place, Raw, Rows, kind_of
+from nwauth.provisioning.heads import UPDATES, head_of
+from nwauth.provisioning.parts import NO_INFO, OWN_KEYS, BadPlan, Fault, Place, Raw, Rows, named, shown
 from nwauth.provisioning.plain import FIRST_LINE, Plain, line_of
 from nwauth.provisioning.spool import PART, place
+from nwauth.provisioning.values import NoText, check_key, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from nwauth.passwords import Passwords
 
 STATES = ("present", "absent", "suspended")
-UPDATES = ("on_create", "always")
 
 
 class Entry(Record):
@@ -159,44 +160,17 @@ class Reader:
 
     def _take_head(self, raw: Raw) -> None:
         """Raises BadPlan."""
-        values = raw.values
-        unknown = sorted(set(values) - HEAD_KEYS)
-        if unknown:
-            raise BadPlan(f"found {unknown[0]!a}, wanted {', '.join(sorted(HEAD_KEYS))}")
-        update = values.get("update_password", "on_create")
-        if update not in UPDATES:
-            raise BadPlan(f"update_password: found {_shown(update)}, wanted {' or '.join(UPDATES)}")
-        self.always = update == "always"
-        self._take_scope(values.get("scope", {}))
-        self._take_defaults(values.get("defaults", {}))
+        head = head_of(raw.values)
+        self.always = head.always
+        self.defaults = head.defaults
+        if head.scope and self._given_scope and head.scope != self._given_scope:
+            raise BadPlan(f"scope.match: found {shown(head.scope)}, and --match says {shown(self._given_scope)}")
+        if head.scope:
+            self._take_scope(head.scope)
 
-    def _take_scope(self, scope: Any) -> None:
-        if not isinstance(scope, dict) or set(scope) - {"match"}:
-            raise BadPlan('scope: found something else, wanted match = "PATTERN" alone')
-        if "match" not in scope:
-            return
-        if not isinstance(scope["match"], str) or not scope["match"]:
-            raise BadPlan(f"scope.match: found {_shown(scope['match'])}, wanted a pattern, as *@test.com")
-        if self._given_scope and scope["match"] != self._given_scope:
-            raise BadPlan(f"scope.match: found {scope['match']!a}, and --match says {self._given_scope!a}")
-        self.scope = scope["match"]
-        self.matches = matcher(self.scope)
-
-    def _take_defaults(self, defaults: Any) -> None:
-        if not isinstance(defaults, dict):
-            raise BadPlan(f"defaults: found {kind_of(defaults)}, wanted a table of fields")
-        for field, value in defaults.items():
-            if field in NO_INFO or field.lower() in SECRET_FIELDS:
-                raise BadPlan(f"defaults.{field}: it is said of each user by itself, wanted an info field")
-            try:
-                text = _text(value)
-                check_field(field, text)
-                account.check_dates({field: text})
-            except (_NoText, BadRequest, Refused) as error:
-                raise BadPlan(f"defaults.{field}: {error}") from None
-            if not text:
-                raise BadPlan(f"defaults.{field}: found nothing, wanted a value")
-            self.defaults[field] = text
+    def _take_scope(self, scope: str) -> None:
+        self.scope = scope
+        self.matches = matcher(scope)
 
     # --- a user -----------------------------------------------------------------------------------------------------
 
@@ -205,13 +179,14 @@ class Reader:
         values: dict[str, str] = {}
         flags = {"generate": False}
         for key, value in raw.values.items():
-            if key == "generate" and isinstance(value, bool):
-                flags[key] = value
-                continue
             try:
-                values[key] = value if type(value) is str and value.isprintable() else _text(value)
-            except _NoText as error:
-                faults.append(Fault(raw.at(key), f"{key}: {error}"))
+                check_key(key)
+                if key == "generate" and isinstance(value, bool):
+                    flags[key] = value
+                else:
+                    values[key] = value if type(value) is str and value.isprintable() else text_of(value)
+            except NoText as error:
+                faults.append(Fault(raw.at(key), f"{named(key)}: {error}"))
         if "generate" in values:
             word = values.pop("generate").lower()
             if word not in ("true", "false"):
@@ -219,7 +194,10 @@ class Reader:
             flags["generate"] = word == "true"
         faults += self._faults(raw, values, generate=flags["generate"])
         if faults:
-            yield from (Fault(fault.place, fault.text, name=values.get("name", "")) for fault in faults)
+            name = values.get("name", "")
+            if len(name) > MAX_NAME_BYTES:  # nobody's
+                name = ""
+            yield from (Fault(fault.place, fault.text, name=name) for fault in faults)
             return
         secret_kind = next((key for key in ("password_hash", "password") if values.get(key)), "")
         state = values.get("state", "present")
@@ -240,23 +218,25 @@ class Reader:
 
     def _faults(self, raw: Raw, values: dict[str, str], *, generate: bool) -> Iterator[Fault]:
         def fault(key: str, text: str) -> Fault:
-            return Fault(raw.at(key), f"{key}: {text}")
+            return Fault(raw.at(key), f"{named(key)}: {text}")
 
         yield from self._faults_of_name(raw, values)
         state, update = values.get("state", "present"), values.get("update_password", "on_create")
         if state not in STATES:
-            yield fault("state", f"found {_shown(state)}, wanted {', '.join(STATES)}")
+            yield fault("state", f"found something else, wanted {', '.join(STATES)}")
         if update not in UPDATES:
-            yield fault("update_password", f"found {_shown(update)}, wanted {' or '.join(UPDATES)}")
+            yield fault("update_password", f"found something else, wanted {' or '.join(UPDATES)}")
         given = [key for key in ("password_hash", "password") if values.get(key)] + ["generate"] * generate
         if len(given) > 1:
             yield fault(given[1], f"found beside {given[0]}, wanted one of them")
         if update == "always" and generate:
             yield fault("update_password", "found always with generate, which would be another password each time")
-        if state == "absent" and (set(values) - {"name", "state"} or generate):
-            key = next(iter(set(raw.values) - {"name", "state"}))
-            yield fault(key, 'found beside state = "absent", wanted nothing but the name')
+        beside = [key for key in raw.values if key in values or (key == "generate" and generate)]
+        beside = [key for key in beside if key not in ("name", "state")]
+        if state == "absent" and beside:
+            yield fault(beside[0], 'found beside state = "absent", wanted nothing but the name')
         yield from self._faults_of_secret(raw, values)
+        yield from _faults_of_own(raw, values)
         yield from _faults_of_fields(raw, values, suspended=state == "suspended")
 
     def _faults_of_name(self, raw: Raw, values: dict[str, str]) -> Iterator[Fault]:
@@ -268,9 +248,9 @@ class Reader:
         whole = self._whole(name)
         why = self._names.fault(whole)
         if why is not None and values.get("state") != "absent" and not self._is_there(whole):
-            yield Fault(raw.at("name"), f"name: nobody may be called {whole!a}: {why}")
+            yield Fault(raw.at("name"), f"name: nobody may be called {shown(whole)}: {why}")
         if self.matches is not None and not self.matches(fold(whole)):
-            yield Fault(raw.at("name"), f"name: {whole!a} is outside the scope, {self.scope!a}")
+            yield Fault(raw.at("name"), f"name: {shown(whole)} is outside the scope, {shown(self.scope)}")
 
     def _faults_of_secret(self, raw: Raw, values: dict[str, str]) -> Iterator[Fault]:
         field, password = values.get("password_hash", ""), values.get("password", "")
@@ -287,11 +267,24 @@ class Reader:
 
 
 def _unknown(field: str) -> str:
-    """What a field of no known form is, in words; of it the name of its scheme alone is told."""
-    tag = field[: field.find("}") + 1] if field.startswith("{") else ""
-    if 2 < len(tag) < 26 and tag[1:-1].replace("-", "").replace(".", "").isalnum():
+    """What a field of no known form is, in words; of it the tag of a scheme alone is told: it may be a password."""
+    tag = known_tag(field)
+    if tag:
         return f"{tag}, which nothing here verifies (nwauth hash list names what is known)"
     return "no known form (nwauth hash list names them); clear text is for password, or import --passwords clear"
+
+
+def _faults_of_own(raw: Raw, values: dict[str, str]) -> Iterator[Fault]:
+    """What no reply could hold, and a mask that lets nobody in for ever."""
+    for key in ("drop_path", "uid"):
+        fault = fault_of_word(values.get(key) or "0")
+        if fault:
+            yield Fault(raw.at(key), f"{key}: it {fault}, wanted one word")
+    if values.get("ip_mask"):
+        try:
+            read_mask(values["ip_mask"])
+        except BadHost:
+            yield Fault(raw.at("ip_mask"), f"ip_mask: found none, wanted {WANTED}")
 
 
 def _faults_of_fields(raw: Raw, values: dict[str, str], *, suspended: bool) -> Iterator[Fault]:
@@ -308,39 +301,12 @@ def _faults_of_fields(raw: Raw, values: dict[str, str], *, suspended: bool) -> I
             if folded in SECRET_FIELDS:
                 apps.check_field(key, value)
         except (BadRequest, Refused) as error:
-            yield Fault(raw.at(key), f"{key!a}: {str(error).removeprefix('malformed info: ')}")
+            yield Fault(raw.at(key), f"{shown(key)}: {str(error).removeprefix('malformed info: ')}")
         if folded in seen:
-            yield Fault(raw.at(key), f"{key}: found beside {seen[folded]}, which is the same field")
+            yield Fault(raw.at(key), f"{named(key)}: found beside {named(seen[folded])}, which is the same field")
         seen[folded] = key
         if suspended and folded == "mailstatus":
-            yield Fault(raw.at(key), f'{key}: found beside state = "suspended", which sets it')
-
-
-class _NoText(Exception):
-    """A value that is no text."""
-
-
-def _text(value: Any) -> str:
-    """A value of a plan as an info field holds it: text, a whole number, a date.  Raises _NoText."""
-    match value:
-        case str():
-            try:  # bytes that are escaped one by one may be UTF-8 together: no name is kept in two ways
-                return value.encode(ENCODING, ERRORS).decode(ENCODING, ERRORS)
-            except UnicodeEncodeError:
-                raise _NoText("found half a character (a lone surrogate), wanted text") from None
-        case bool():
-            pass
-        case int():
-            return str(value)
-        case datetime():
-            return value.isoformat(sep=" ")
-        case date():
-            return value.isoformat()
-    raise _NoText(f"found {kind_of(value)}, wanted text or a whole number")
-
-
-def _shown(value: object) -> str:
-    return ascii(value)[:60] if isinstance(value, str) else kind_of(value)
+            yield Fault(raw.at(key), f'{named(key)}: found beside state = "suspended", which sets it')
 
 
 __all__ = ["Entry", "Place", "Reader"]

@@ -11,11 +11,24 @@ import json
 import re
 import tomllib
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from nwauth.names import ENCODING, ERRORS
 from nwauth.provisioning.alike import Twice, columns_alike, grouped, once_each
-from nwauth.provisioning.parts import HEAD_KEYS, LONG_NUMBER, BadPlan, Fault, Place, Raw, Rows, kind_of
+from nwauth.provisioning.parts import (
+    HEAD_KEYS,
+    LONG_NUMBER,
+    NO_INFO,
+    BadPlan,
+    Fault,
+    Place,
+    Raw,
+    Rows,
+    kind_of,
+    named,
+    shown,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,6 +42,11 @@ MAX_LINE_BYTES = 1 << 20
 BLOCK_BYTES = 128 << 10  # of lines that are read at a time
 BLOCK_ROWS = 1000
 BOM = b"\xef\xbb\xbf"
+TOML_USERS = re.compile(  # where a user begins; text and comments, in which that may stand too, are passed over
+    r"""(?P<user>^[ \t]*\[\[[ \t]*(?:user|"user"|'user')[ \t]*\]\])"""
+    r"""|\"{3}(?s:\\.|.)*?\"{3,5}|'{3}(?s:.)*?'{3,5}|"(?:\\.|[^"\\\n])*"|'[^'\n]*'|\#[^\n]*""",
+    re.MULTILINE,
+)
 
 
 def format_of(name: str) -> str | None:
@@ -60,18 +78,19 @@ def read(file: IO[bytes], form: str) -> Iterator[Raw | Rows | Fault]:
 def _ndjson(file: IO[bytes]) -> Iterator[Raw | Rows | Fault]:
     is_first = True
     for start, text in blocks(file):
-        line, rest = start, text
-        while is_first and rest:  # the head may stand there
-            row, _, behind = rest.partition("\n")
-            found = next(_object(row, line, is_first=True), None)
+        line, at = start, 0
+        while is_first and at < len(text):  # the head may stand there
+            end = text.find("\n", at)
+            end = len(text) if end < 0 else end
+            found = next(_object(text[at:end], line, is_first=True), None)
             is_first = found is None
             if isinstance(found, Raw) and not found.is_head:
                 break
             if found is not None:
                 yield found
-            line, rest = line + 1, behind
-        if rest:
-            yield from _objects(rest, line)
+            line, at = line + 1, end + 1
+        if at < len(text):
+            yield from _objects(text[at:], line)
 
 
 def blocks(file: IO[bytes]) -> Iterator[tuple[int, str]]:
@@ -138,7 +157,7 @@ def _object(row: str, number: int, *, is_first: bool) -> Iterator[Raw | Fault]:
         yield Fault(Place(number, error.colno), f"found no JSON ({error.msg}), wanted one object a line")
         return
     except Twice as error:
-        yield Fault(_in_text(text, number, str(error)), f"found {error!s} twice, wanted it once")
+        yield Fault(_in_text(text, number, str(error)), f"found {named(str(error))} twice, wanted it once")
         return
     except RecursionError:
         yield Fault(Place(number), "found JSON that is nested too deeply, wanted one object a line")
@@ -223,6 +242,8 @@ def _must_be_columns(columns: list[str], *, needs_name: bool) -> None:
             raise BadPlan(f"{where} {number}: found no name, wanted that of a field")
         if "@" in name or name.startswith(("{", "$")):
             raise BadPlan(f"{where} {number}: found what looks like a user's, wanted the names of columns on line 1")
+        if needs_name and name not in NO_INFO and name.lower() in NO_INFO:
+            raise BadPlan(f"{where} {number}: found {name}, wanted {name.lower()}")
         if name in columns[: number - 1]:
             raise BadPlan(f"{where} {number}: found the name of column {columns.index(name) + 1} again, wanted it once")
     if needs_name and "name" not in columns:
@@ -253,7 +274,7 @@ def _json(text: str) -> Iterator[Raw | Fault]:
     except json.JSONDecodeError as error:
         raise BadPlan(f"line {error.lineno}, column {error.colno}: found no JSON: {error.msg}") from None
     except Twice as error:
-        raise BadPlan(f"found {error!s} twice in one object, wanted it once") from None
+        raise BadPlan(f"{_where_twice(text, str(error))}found {named(str(error))} twice, wanted it once") from None
     except RecursionError:
         raise BadPlan("found JSON that is nested too deeply") from None
     except ValueError:
@@ -263,13 +284,31 @@ def _json(text: str) -> Iterator[Raw | Fault]:
     yield from _placed(_users_of(plan, "json"), text, _starts(text), "json")
 
 
+def _where_twice(text: str, key: str) -> str:
+    """Line and column of a key that stands twice in a user, as far as they can be found; the rest is not read yet."""
+    decoder = json.JSONDecoder(object_pairs_hook=once_each)
+    word = re.compile(re.escape(json.dumps(key, ensure_ascii=False)) + r"\s*:")
+    try:
+        for start in _starts(text):
+            try:
+                decoder.raw_decode(text, start)
+            except Twice:
+                *_, second = islice(word.finditer(text, start), 2)
+                place = second.start()
+                line, before = text.count("\n", 0, place) + 1, text.rfind("\n", 0, place)
+                return f"line {line}, column {place - before}: "
+    except (ValueError, IndexError, RecursionError):
+        pass
+    return ""
+
+
 def _users_of(plan: object, form: str) -> list[Any]:
     """The users of a whole plan, behind its head, which is the first of them."""
     if not isinstance(plan, dict):
         raise BadPlan(f"line 1: found {kind_of(plan)}, wanted an object with scope, defaults and user")
     unknown = sorted(set(plan) - HEAD_KEYS - {"user"})
     if unknown:
-        raise BadPlan(f"found {unknown[0]!a}, wanted scope, defaults, update_password and user")
+        raise BadPlan(f"found {shown(unknown[0])}, wanted scope, defaults, update_password and user")
     users = plan.get("user", [])
     if not isinstance(users, list):
         raise BadPlan(f"user: found {kind_of(users)}, wanted a list: {'[[user]]' if form == 'toml' else '[...]'}")
@@ -306,7 +345,7 @@ def _whole_finder(text: str, start: int, end: int, line: int, form: str) -> Call
 
     def at(key: str) -> Place:
         name = re.escape(key)
-        pattern = rf'"{name}"\s*:' if form == "json" else rf'(?m)^[ \t]*"?{name}"?[ \t]*='
+        pattern = rf'"{name}"\s*:' if form == "json" else rf"(?m)^[ \t]*[\"']?{name}[\"']?[ \t]*="
         found = re.compile(pattern).search(text, start, end)
         if found is None:
             return Place(line)
@@ -358,5 +397,5 @@ def _toml(text: str) -> Iterator[Raw | Fault]:
     except ValueError:
         raise BadPlan(f"found {LONG_NUMBER}") from None
     users = _users_of(plan, "toml")
-    starts = [found.start() for found in re.finditer(r"(?m)^[ \t]*\[\[[ \t]*\"?user\"?[ \t]*\]\]", text)]
+    starts = [found.start() for found in TOML_USERS.finditer(text) if found["user"]]
     yield from _placed(users, text, starts, "toml")

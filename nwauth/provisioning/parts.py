@@ -16,6 +16,7 @@ LONG_NUMBER = "a number of thousands of digits"  # Python refuses to read one
 HEAD_KEYS = frozenset(("scope", "defaults", "update_password"))
 OWN_KEYS = ("drop_path", "uid", "ip_mask")  # of a user beside the info fields
 NO_INFO = frozenset(("name", "state", "update_password", "password_hash", "password", "generate", *OWN_KEYS))
+MAX_SHOWN_CHARACTERS = 60
 
 
 class BadPlan(Refused):
@@ -103,3 +104,14 @@ def kind_of(value: object) -> str:
         return str(value).lower()
     words = {type(None): "null", int: "a number", float: "a number", str: "text", list: "a list", dict: "a table"}
     return words.get(type(value), f"a {type(value).__name__}")
+
+
+def shown(text: str) -> str:
+    """Text of a plan in an error: escaped, and no longer than one reads."""
+    found = ascii(text)
+    return found if len(found) <= MAX_SHOWN_CHARACTERS else f"{found[: MAX_SHOWN_CHARACTERS - 3]}..."
+
+
+def named(key: str) -> str:
+    """A key of a plan in an error: as it stands there, if that is an ordinary word."""
+    return key if key.isascii() and key.isidentifier() and len(key) <= MAX_SHOWN_CHARACTERS else shown(key)

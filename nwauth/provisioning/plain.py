@@ -54,7 +54,7 @@ class Shape:
             return [more] * len(columns[NAME])
         if any("" in columns[field] for field in self.fields):
             return [self._info(said, defaults) for said in values]
-        template = f"{self._template} {more}" if more else self._template
+        template = f"{self._template} {more.replace('%', '%%')}" if more else self._template
         return list(map(template.__mod__, values))
 
     def _info(self, values: Iterable[str], defaults: Mapping[str, str]) -> str:
@@ -174,7 +174,7 @@ def _is_plain(keys: tuple[str, ...]) -> bool:
     folded = {field.lower() for field in fields}
     if NAME not in keys or len(folded) < len(fields):
         return False
-    if NO_INFO.intersection(fields) or folded.intersection(SECRET_FIELDS):
+    if folded.intersection(NO_INFO) or folded.intersection(SECRET_FIELDS):
         return False
     return all(field.isidentifier() and field.isascii() for field in fields)
 

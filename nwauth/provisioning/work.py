@@ -11,7 +11,7 @@ from nwauth.errors import NotSupported, Refused, Unavailable
 from nwauth.model import Record, User
 from nwauth.names import fold
 from nwauth.provisioning.differing import Standing, in_order
-from nwauth.provisioning.parts import Fault, Place
+from nwauth.provisioning.parts import Fault, Place, shown
 from nwauth.provisioning.plain import FIRST_LINE, line_of
 from nwauth.provisioning.spool import PART, Spool, place
 from nwauth.stores.changes import Changes
@@ -215,7 +215,7 @@ class Applying:
         if key == self._last_key:
             name, last = _name_of(self._reader, row), self._reader.entry_of(self._last_row)
             where = f"line {last.line}" if last.line else "above"
-            self._fail(Place(line), f"name: {name!a} is there twice, on {where} as {last.name!a}", name)
+            self._fail(Place(line), f"name: {shown(name)} is there twice, on {where} as {shown(last.name)}", name)
             return
         self._last_key, self._last_row = key, row
         self.tally.in_scope += old is not None
@@ -243,7 +243,7 @@ class Applying:
         try:
             new, generated = self._keeping.wanted(entry, old, self._reader.defaults)
         except Refused as error:
-            self._fail(Place(entry.line), f"{entry.name!a}: {error}", entry.name)
+            self._fail(Place(entry.line), f"{shown(entry.name)}: {error}", entry.name)
             return
         if new is old or (new is None and old is None):
             self._leave([row])
@@ -371,7 +371,7 @@ class Applying:
         if not done:
             user = new if old is None else old
             assert user is not None  # noqa: S101
-            raise Unavailable(f"{user.name!a} has been changed by others meanwhile: run it again")
+            raise Unavailable(f"{shown(user.name)} has been changed by others meanwhile: run it again")
 
 
 class _Changes(Changes):

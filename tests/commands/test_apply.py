@@ -305,6 +305,20 @@ def test_keep_going_applies_what_is_right_and_prunes_nobody(folder: str) -> None
             "[defaults]\npassword = 'x'\n",
             "defaults.password: it is said of each user by itself, wanted an",
         ),
+        ("plan.toml", "[defaults]\nPassword = 'x'\n", "defaults.Password: found Password, wanted password"),
+        ("plan.toml", "[defaults]\na = 'x'\nA = 'y'\n", "defaults.A: found beside a, which is the same field"),
+        (
+            "plan.toml",
+            "[defaults]\napp_passwords = 'x'\n",
+            "defaults.app_passwords: app_passwords belongs to one user: say it of each user, not under [defaults]",
+        ),
+        ("plan.toml", "[scope]\n", 'scope: found something else, wanted match = "PATTERN" alone'),
+        ("plan.ndjson", '{"scope": {"match": "\\ud800"}}', "scope.match: found half a character"),
+        ("plan.ndjson", '{"defaults": {"\\ud800": "x"}}', "defaults.'\\ud800': found half a character"),
+        ("plan.csv", "name,Password\nbob@test.com,x\n", "line 1, column 2: found Password, wanted password"),
+        ("plan.csv", "Name,quota\n", "line 1, column 1: found Name, wanted name"),
+        ("plan.json", '[{"name": "a"},\n {"quota": "quota",\n  "quota": 2}]', "line 3, column 3: found quota twice"),
+        ("plan.json", '{"user": [], "user": []}', "found user twice, wanted it once"),
         ("plan.json", '{"user": [\n{"name" 3}]}', "line 2, column 9: found no JSON: "),
         ("plan.json", "3", "line 1: found a number, wanted an object with scope, defaults and user"),
         ("plan.json", '[{"name": ' + "9" * 5000 + "}]", "found a number of thousands of digits"),
@@ -342,6 +356,13 @@ def test_what_is_no_plan_is_told_in_one_line(folder: str, name: str, text: str, 
         ("plan.csv", "name,state\nbob@test.com,\n\nann@test.com,x\n", (4, 2)),
         ("plan.csv", "name,state\nbob@test.com\n", (2, 1)),
         ("plan.ndjson", '{"name": "bob@test.com"}\n{"name": "ann", "quota": ' + "9" * 5000 + "}\n", (2, 1)),
+        ("plan.ndjson", '{"name": "bob@test.com", "\\ud800x": "v"}', (1, 1)),
+        ("plan.ndjson", '{"name": "bob@test.com", "State": "absent"}', (1, 26)),
+        ("plan.ndjson", '{"name": "bob@test.com", "Generate": true}', (1, 26)),
+        ("plan.toml", "[['user']]\nname = 'bob@test.com'\n[[ \"user\" ]]\nname = 'x'\n'state' = 'y'\n", (5, 1)),
+        ("plan.toml", '[[user]]\nname = "bob@test.com"\nnote = """\\\n[[user]]\\\n"""\nquota = 1.5\n', (6, 1)),
+        ("plan.toml", "# it's\n[[user]]\nname = 'bob@test.com'\nquota = 0x" + "f" * 5000, (4, 1)),
+        ("plan.ndjson", '{"name": "bob@test.com", "valid_until": "never"}', (1, 26)),
     ],
 )
 def test_the_place_of_an_error_is_told_in_every_form(folder: str, name: str, text: str, place: tuple[int, int]) -> None:
@@ -349,11 +370,68 @@ def test_the_place_of_an_error_is_told_in_every_form(folder: str, name: str, tex
     assert (record["line"], record["column"]) == place
 
 
+OWN = [
+    ("drop_path", "a b\nc", "drop_path: it holds a blank, wanted one word"),
+    ("uid", "x\ty", "uid: it holds a control character, wanted one word"),
+    ("ip_mask", "999.1.1.1", "ip_mask: found none, wanted an address, a network"),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "told"), OWN)
+def test_what_no_reply_could_hold_and_no_address_meets_is_an_error(
+    folder: str, key: str, value: str, told: str
+) -> None:
+    done = apply(folder, lines({"name": "new@test.com", "password_hash": "!", key: value}), name="plan.ndjson")
+    assert (done.status, records(done)[0]["column"]) == (1, 48)
+    assert f", line 1, column 48: {told}" in done.err
+
+
+HEADLESS = "bob@test.com,topsecret3\nann@test.com,topsecret4\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("plan.csv", HEADLESS),
+        ("plan.csv", HEADLESS.replace("topsecret3", "topsecret3,topsecret3")),
+        ("plan.ndjson", lines({"name": "new@test.com", "password_hash": "{topsecret}"})),
+        ("plan.ndjson", lines({"name": "new@test.com", "password_hash": "{topsecret}x"})),
+        ("plan.ndjson", lines({"name": "bob@test.com", "state": "topsecret", "update_password": "topsecret"})),
+        ("plan.ndjson", lines({"name": "bob@test.com", "uid": "topsecret x", "ip_mask": "topsecret"})),
+        ("plan.ndjson", lines({"name": "bob@test.com", "valid_until": "topsecret"})),
+        ("plan.toml", "update_password = 'topsecret'"),
+    ],
+)
+def test_what_may_be_a_password_is_not_shown_wherever_it_stands(folder: str, name: str, text: str) -> None:
+    done = apply(folder, text, name=name)
+    assert done.status == 1
+    assert "topsecret" not in done.out + done.err
+
+
+def test_which_field_stands_beside_absent_is_told_in_the_order_of_the_plan(folder: str) -> None:
+    row = {"name": "bob@test.com", "state": "absent", "zeta": "1", "quota": "2", "alpha": "3", "class": "4"}
+    assert "column 45: zeta: found beside state" in apply(folder, lines(row), name="plan.ndjson").err
+
+
+@pytest.mark.parametrize("key", ["name", "x" * 200, "x" * 200 + " "])
+def test_an_error_shows_no_more_of_a_long_text_than_one_reads(folder: str, key: str) -> None:
+    row = {"name": "bob@test.com", key: "n" * 100_000} | ({} if key == "name" else {key: 1.5})
+    done = apply(folder, lines(row) + lines({"name": "z" * 100_000, "state": "gone"}), name="plan.ndjson")
+    assert done.status == 1
+    assert max(map(len, done.err.splitlines())) < 500
+    assert len(done.out) < 2000
+
+
+def test_blank_lines_in_front_are_passed_over(folder: str) -> None:
+    done = apply(folder, "\n" * 300_000 + lines({"name": "bob@test.com", "state": "x"}), name="plan.ndjson")
+    assert (records(done)[0]["line"], done.status) == (300_001, 1)
+
+
 def test_what_is_wrong_before_a_plan_cannot_be_read_any_further_is_told_too(folder: str) -> None:
     done = apply(folder, 'name,state\nbob@test.com,x\n"a"b,\n', name="plan.csv")
     first, second = done.err.splitlines()
     assert (done.status, done.out) == (1, "")
-    assert first.startswith(f"nwauth: {folder}-plan.csv, line 2, column 2: state: found 'x'")
+    assert first.startswith(f"nwauth: {folder}-plan.csv, line 2, column 2: state: found something else")
     assert second.endswith("nothing is changed")
     assert second.startswith(f"nwauth: {folder}-plan.csv: line 3: ")
 

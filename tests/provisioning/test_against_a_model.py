@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 HASHES = [ssha("one"), ssha("two"), "$1$abc$0123456789012345678901"]
 PLAIN = ["ann@a.com", "Ann@a.com", "bob@a.com", "carl@a.com", "carl@b.com", "dora@b.com", "{x}@b.com", "e"]
 NAMES = [*PLAIN, "Zoë@a.com", "zoë@a.com"]
-VALUES = ["1", "2", "x y", "Jürgen", "a:b", ""]
+VALUES = ["1", "2", "x y", "100%", "%s", "a%%b", "{0}", "\\", "Jürgen", "a:b", ""]
+DEFAULTS = ["9", "100%", "a%%b", "%s", "%(name)s", "{0} \\ 'x'", "Jürgen", "a:b"]
 SCOPES = ["", "*@a.com", "ann"]
 Model = dict[str, tuple[str, str, dict[str, str]]]  # by folded name: name, password field, info fields
 
@@ -76,7 +77,7 @@ def plans(draw: st.DrawFn) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     if draw(st.booleans()):
         head["update_password"] = draw(st.sampled_from(["always", "on_create"]))
     if draw(st.booleans()):
-        head["defaults"] = {"quota": "9"}
+        head["defaults"] = {"quota": draw(st.sampled_from(DEFAULTS))}
     if scope := draw(st.sampled_from(SCOPES)):
         head["scope"] = {"match": scope}
     return head, draw(st.one_of(alike(), alike(), st.lists(said(), max_size=8)))
@@ -90,7 +91,7 @@ def alike(draw: st.DrawFn) -> list[dict[str, Any]]:
     entries: list[dict[str, Any]] = []
     for name in draw(st.lists(st.sampled_from(PLAIN), min_size=1, max_size=9, unique_by=fold)):
         entry = {"name": name, **({"password_hash": draw(st.sampled_from(HASHES[:2]))} if has_hash else {})}
-        entries.append(entry | {key: draw(st.sampled_from(VALUES[:2])) for key in keys})
+        entries.append(entry | {key: draw(st.sampled_from(VALUES[:6])) for key in keys})
     if not draw(st.integers(0, 5)):  # a twin
         entries.append(entries[0] | {"name": entries[0]["name"].upper()})
     return entries
@@ -170,6 +171,17 @@ def filled(kind: str, folder: Path, users: Model) -> Store:
     return store
 
 
+def keeping_of(store: str, passwords: Passwords) -> Keeping:
+    return Keeping(
+        store=store,
+        passwords=passwords,
+        rules=StoreRules(scheme="ssha"),
+        fitting=Fitting(star_was_clear=False, star_is_clear=False),
+        make_password=lambda: "made-up-password",
+        rehearses=False,
+    )
+
+
 def read_over(store: Store, text: str, form: str, scope: str) -> Applying:
     """A plan that was read, over a store."""
     passwords = Passwords()
@@ -182,15 +194,7 @@ def read_over(store: Store, text: str, form: str, scope: str) -> Applying:
         is_there=lambda name: store.lookup(name) is not None,
         scope=scope,
     )
-    keeping = Keeping(
-        store=store.name,
-        passwords=passwords,
-        rules=StoreRules(scheme="ssha"),
-        fitting=Fitting(star_was_clear=False, star_is_clear=False),
-        make_password=lambda: "made-up-password",
-        rehearses=False,
-    )
-    applying = Applying(store, reader, keeping)
+    applying = Applying(store, reader, keeping_of(store.name, passwords))
     applying.read(read(io.BytesIO(text.encode("utf-8", "surrogateescape")), form))
     return applying
 
@@ -285,3 +289,25 @@ def test_a_plan_gives_what_the_model_gives(
                     applying.close()
         finally:
             store.close()
+
+
+@given(entries=alike(), defaults=st.dictionaries(st.sampled_from(["quota", "Class", "n%s"]), st.sampled_from(DEFAULTS)))
+def test_what_is_made_of_many_at_a_time_is_what_is_made_of_each(
+    entries: list[dict[str, Any]], defaults: dict[str, str]
+) -> None:
+    passwords = Passwords()
+    reader = Reader(
+        names=NameRules(),
+        whole=lambda name: name,
+        passwords=passwords,
+        scheme="ssha",
+        star_is_clear=False,
+        is_there=lambda _: False,
+    )
+    text = as_plan({"defaults": defaults}, entries, "ndjson").encode()
+    found = [one for one in reader.entries(read(io.BytesIO(text), "ndjson"), takes_plain=True) if isinstance(one, list)]
+    for rows in found:
+        keeping = keeping_of("store", passwords)
+        for row, held in zip(rows, reader.plain.new_users(rows, reader.defaults, mixed=True), strict=True):
+            if held is not None:
+                assert keeping.wanted(reader.entry_of(row), None, reader.defaults)[0] == User.of(held, store="store")
