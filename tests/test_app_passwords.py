@@ -288,7 +288,7 @@ def test_one_more_and_one_less_leave_the_others_as_they_are() -> None:
     assert without(info, ["what"]) == Info('a="1" x')
     with pytest.raises(Refused, match="already"):
         with_one_more(more, app("PHONE", TABLET))
-    with pytest.raises(Refused, match="no app password 'tablet'"):
+    with pytest.raises(Refused, match="no app password 'tablet': found 'what', 'phone'"):
         without(more, ["phone", "tablet"])
 
 

@@ -63,5 +63,6 @@ def without(info: Info, labels: Iterable[str]) -> Info:
     gone = {label.lower() for label in labels}
     for label in labels:
         if all(one.label.lower() != label.lower() for one in there):
-            raise Refused(f"there is no app password {label!a}")
+            found = ", ".join(ascii(one.label) for one in there) or "none at all"
+            raise Refused(f"there is no app password {label!a}: found {found}")
     return info.updated({APP_PASSWORDS: apps.written(one for one in there if one.label.lower() not in gone)})
