@@ -126,7 +126,7 @@ def check_dates(fields: Mapping[str, str]) -> None:
     """
     for field, value in fields.items():
         if field.lower() in DATE_FIELDS and value.strip() and not is_date(value.strip()):
-            raise Refused(f"{field.lower()} is no date, wanted {WANTED}, or nothing for none")
+            raise Refused(f"{field.lower()} is no date, wanted {WANTED}")
 
 
 def _reached(limit: date, instant: datetime) -> bool:
