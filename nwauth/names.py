@@ -52,6 +52,14 @@ def matcher(pattern: str) -> Callable[[str], bool]:
     return lambda key: regex.fullmatch(_one_sigma(key)) is not None
 
 
+def whole_matcher(pattern: str) -> Callable[[str], bool]:
+    """The same where users are to be changed or removed: without ``*`` and ``?`` the pattern is one whole name."""
+    if "*" in pattern or "?" in pattern:
+        return matcher(pattern)
+    name = _one_sigma(fold(pattern))
+    return lambda key: _one_sigma(key) == name
+
+
 def _one_sigma(folded: str) -> str:
     """A sigma that ends a word is folded otherwise than one inside, but a pattern does not say where words end."""
     return folded.replace("ς", "σ")  # noqa: RUF001 - it is a sigma that is meant

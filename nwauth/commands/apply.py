@@ -12,7 +12,7 @@ from nwauth.commands.applying import (
     told_when_ended,
     without_collector,
 )
-from nwauth.commands.command import FILES, command, dry_run_option
+from nwauth.commands.command import FILES, command, dry_run_option, pattern
 from nwauth.commands.differing import changed_of_user, in_lines, steps
 from nwauth.commands.given import Given, given
 from nwauth.commands.table import visible
@@ -45,7 +45,7 @@ def _plan(_context: click.Context, _parameter: click.Parameter, word: str) -> Gi
 )
 @click.argument("plan", callback=_plan, shell_complete=FILES)
 @click.option("--input", "wanted", type=click.Choice(FORMATS), help="Form of PLAN. Default: what its name ends with.")
-@click.option("--match", "scope", metavar="PATTERN", default="", help="Touch only users that it fits.")
+@click.option("--match", "scope", metavar="PATTERN", callback=pattern, help="Touch only users that it fits.")
 @click.option("--prune", is_flag=True, help="Remove users in the scope whom the plan lacks.")
 @click.option(
     "--allow-prune",
@@ -104,7 +104,7 @@ def apply(
             applying,
             "apply",
             file=("plan", plan.name),
-            read=lambda: _read(session, plan, form, applying),
+            read=lambda: _read(session, plan, form, applying, prune=prune),
             tell=tell,
             dry_run=dry_run,
             keep_going=keep_going,
@@ -113,7 +113,7 @@ def apply(
         )
 
 
-def _read(session: Session, plan: Given, form: str, applying: Applying) -> None:
+def _read(session: Session, plan: Given, form: str, applying: Applying, *, prune: bool) -> None:
     """Raises Refused where it is no plan, Unavailable where it cannot be read."""
     try:
         with session.progress("reading", lambda: applying.tally.read):
@@ -123,6 +123,10 @@ def _read(session: Session, plan: Given, form: str, applying: Applying) -> None:
         raise Refused(f"{plan.name}: {error}; nothing is changed") from None
     except OSError as error:
         raise Unavailable(f"{plan.name}: cannot be read: {error.strerror}") from None
+    if not applying.tally.read and not applying.tally.failed:
+        if prune:
+            raise Refused(f"{plan.name}: found no user, wanted those who are to stay: --prune would remove all others")
+        session.note(f"note: {plan.name} names no user")
 
 
 # --- telling ---------------------------------------------------------------------------------------------------------

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 from nwauth.audit import ERROR, INFO
 from nwauth.build import rules
+from nwauth.commands.output import forget_stdout
 from nwauth.commands.secrets_in import made_up
 from nwauth.copying import fitting
 from nwauth.errors import NwauthError, Refused, Unavailable
-from nwauth.names import NameRules
+from nwauth.names import NameRules, fold
 from nwauth.provisioning import Applying, Keeping, Reader
+from nwauth.stores.combined.member import covering
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,7 +45,7 @@ def applying_to(
     config, settings = session.config, session.store_config
     store = session.store
     if settings.read_only:
-        raise Refused(f"store {settings.name} takes no changes (read_only = true in nwauth.toml)")
+        raise Refused(f"store {settings.name} takes no changes (nwauth.toml: read_only)")
     names = config.names
     store_rules = rules(config, settings)
     reader = Reader(
@@ -59,6 +61,7 @@ def applying_to(
         star_is_clear=store_rules.star_is_clear,
         is_there=lambda name: store.lookup(name) is not None,
         scope=scope,
+        is_asked=_asked(session),
     )
     keeping = Keeping(
         store=settings.name,
@@ -70,6 +73,19 @@ def applying_to(
         there=there,
     )
     return Applying(store, reader, keeping, tells_unchanged=tells_all), reader
+
+
+def _asked(session: Session) -> Callable[[str], bool] | None:
+    """Whether the store is asked for a folded name when mail comes or somebody logs in; None: for each.
+
+    With ``--store`` there is no route: who names the store means it.
+    """
+    route = session.config.routes.get(session.store_config.name)
+    if route is None:
+        return None
+    covers = [covering(route.match[command]) for command in ("lookup", "check")]
+    prefix, suffix = fold(route.strip_prefix), fold(route.strip_suffix)
+    return lambda key: any(test(key) or test(f"{prefix}{key}{suffix}") for test in covers)
 
 
 def carry_out(
@@ -104,7 +120,12 @@ def carry_out(
             session.note("note: nobody is pruned by a plan with errors: whom those lines mean is not known")
         if can_go_on and tally.differs and not dry_run:
             was_in_time = _change(session, applying, word, file=file, keep_going=keep_going)
-        tell(can_go_on)
+        try:
+            tell(can_go_on)
+        except OSError as error:
+            if not can_go_on or dry_run or not tally.differs:
+                raise
+            raise _unheard(error, applying) from None
         if not was_in_time:
             return EXIT_INTERRUPTED
         if tally.failed:
@@ -169,6 +190,15 @@ def _broken_off(
         return error
     text = str(error)
     return error if NOTHING in text else Unavailable(f"{text}; {stands}")
+
+
+def _unheard(error: OSError, applying: Applying) -> OSError | Refused:
+    """What to raise where all is changed, and stdout takes no word of it: to try again would find nothing to do."""
+    if isinstance(error, BrokenPipeError) and not applying.has_generated:
+        return error
+    forget_stdout()
+    lost = ", and the passwords that were made up are lost" if applying.has_generated else ""
+    return Refused(f"all is changed, and stdout cannot be written ({error.strerror}){lost}: nwauth undo takes it back")
 
 
 @contextmanager

@@ -136,6 +136,13 @@ def dry_run_option(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")(function)
 
 
+def pattern(_context: click.Context, _parameter: click.Parameter, word: str | None) -> str:
+    """What ``--match`` says; "": it was not given.  An empty one is what a script says whose variable is unset."""
+    if word == "":
+        raise click.BadParameter("found nothing, wanted a pattern, as *@test.com")
+    return word or ""
+
+
 def completed_by(kind: str) -> Completer:
     """What a shell is offered in the place of a parameter: a function of `nwauth.commands.completing`."""
 

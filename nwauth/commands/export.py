@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import click
 
 from nwauth.commands.applying import told_when_ended, without_collector
-from nwauth.commands.command import FILES, command
+from nwauth.commands.command import FILES, command, pattern
 from nwauth.commands.outfile import output
 from nwauth.commands.session import shown_path
 from nwauth.commands.terminal import complain
 from nwauth.errors import Refused
-from nwauth.names import fold, matcher
+from nwauth.names import fold, whole_matcher
 from nwauth.provisioning.exchange.giving import LINES, PLANS, Giving, Lost
 from nwauth.provisioning.exchange.writing import Writing
 
@@ -49,7 +49,7 @@ NOT_GIVEN_OUT = (
     default="-",
     help="Write it there, for its owner alone. Default: stdout.",
 )
-@click.option("--match", metavar="PATTERN", default="", help="Only users that it fits.")
+@click.option("--match", metavar="PATTERN", callback=pattern, help="Only users that it fits.")
 @click.option("--all", "with_all", is_flag=True, help="With last_login and created.")
 @click.option("--without-passwords", is_flag=True, help="Without password hashes.")
 @click.option("--keep-going", is_flag=True, help="Leave out users whom the form cannot hold; exit status 1.")
@@ -110,7 +110,7 @@ def _export(session: Session, out: Output | None, wish: Wish, *, keep_going: boo
     writing = Writing(wish.kind, giving, store=settings.name)
     try:
         with without_collector():
-            fits = matcher(wish.match) if wish.match else None
+            fits = whole_matcher(wish.match) if wish.match else None
             with session.progress("reading", lambda: writing.users):
                 writing.take(session.store.held(wish.match), lambda name: fits is None or fits(fold(name)))
             done = keep_going or not lost.faults

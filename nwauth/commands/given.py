@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nwauth.commands.session import as_text, shown_path
 from nwauth.commands.table import visible
-from nwauth.config import without_waiting
+from nwauth.config import NO_REGULAR, without_waiting
 from nwauth.errors import Refused
 from nwauth.names import ENCODING, ERRORS
 
@@ -63,4 +63,5 @@ def _open(place: str | int, name: str) -> IO[bytes]:
 
 
 def _unreadable(name: str, error: OSError) -> Refused:
-    return Refused(f"{name}: cannot be read: {error.strerror}")
+    pipe = "; through a pipe it is given as -, stdin" if error.strerror == NO_REGULAR else ""
+    return Refused(f"{name}: cannot be read: {error.strerror}{pipe}")

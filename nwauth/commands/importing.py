@@ -12,12 +12,12 @@ from nwauth.commands.applying import (
     told_when_ended,
     without_collector,
 )
-from nwauth.commands.command import FILES, command, dry_run_option
+from nwauth.commands.command import FILES, command, dry_run_option, pattern
 from nwauth.commands.given import Given, given
 from nwauth.commands.import_multiauth import import_settings
 from nwauth.commands.import_told import tell
 from nwauth.errors import Refused, Unavailable
-from nwauth.names import matcher
+from nwauth.names import whole_matcher
 from nwauth.provisioning import BadPlan
 from nwauth.provisioning.exchange.columns import Columns
 from nwauth.provisioning.exchange.detecting import FORMS, MULTIAUTH, Form, detect
@@ -106,7 +106,7 @@ def _domain(_context: click.Context, _parameter: click.Parameter, word: str) -> 
     "--shadow", callback=_shadow, shell_complete=FILES, metavar="FILE", help="The shadow file of a passwd file."
 )
 @click.option("--domain", metavar="DOMAIN", default="", callback=_domain, help="Of names without one.")
-@click.option("--match", metavar="PATTERN", default="", help="Take only users that it fits.")
+@click.option("--match", metavar="PATTERN", callback=pattern, help="Take only users that it fits.")
 @click.option("--update", is_flag=True, help="Change users who are there to what FILE says, passwords too.")
 @click.option("--skip-existing", is_flag=True, help="Leave users who are there as they are.")
 @click.option("--keep-going", is_flag=True, help="Take what is right of a file with errors; exit status 1.")
@@ -192,7 +192,7 @@ def _import(
         star_is_clear=session.store_config.star_is_clear,
         clear=wish.clear,
         whole=whole,
-        matches=matcher(wish.match) if wish.match else None,
+        matches=whole_matcher(wish.match) if wish.match else None,
         shadow=shadow,
     )
     session.note(f"{found.given.name}: taken for {found.form.words}: {found.form.why}")

@@ -58,10 +58,13 @@ def read(folder: str, *, environ: Mapping[str, str] | None = None) -> Config:
     return parsed(content, file=file, folder=folder, environ=environ)
 
 
+NO_REGULAR = "it is no regular file"
+
+
 def without_waiting(path: str, flags: int) -> int:
     """An opener for `open`, of plain files alone: a read of a FIFO could hang.  Raises OSError."""
     fd = os.open(path, flags | os.O_NONBLOCK)
     if not S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
-        raise OSError(errno.EINVAL, "it is no regular file")
+        raise OSError(errno.EINVAL, NO_REGULAR)
     return fd

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from nwauth.errors import Refused
 from nwauth.model import SECRET_FIELDS, Record, fault_of_word
-from nwauth.names import ENCODING, ERRORS, MAX_NAME_BYTES, fold, matcher
+from nwauth.names import ENCODING, ERRORS, MAX_NAME_BYTES, fold, whole_matcher
 from nwauth.passwords.inspecting import all_known, known_tag
 from nwauth.policy import account, apps
 from nwauth.policy.hosts import WANTED, BadHost, read_mask
@@ -86,7 +86,7 @@ class Reader:
 
     `scope` is the pattern of the plan's head, or the one given; `defaults` are filled in by who knows the user.
     `whole` gives a name the default domain.  `is_there` tells whether a user stands in the store: names that do are not
-    judged.
+    judged.  `is_asked`: whether mail or a login of a folded name asks the store; None: of each.
     """
 
     def __init__(
@@ -99,6 +99,7 @@ class Reader:
         star_is_clear: bool,
         is_there: Callable[[str], bool],
         scope: str = "",
+        is_asked: Callable[[str], bool] | None = None,
     ) -> None:
         self._is_there: Final = is_there
         self._names: Final = names
@@ -111,7 +112,8 @@ class Reader:
         self.defaults: dict[str, str] = {}
         self.always = False
         self.plain: Final = Plain(names=names, whole=whole, all_known=partial(all_known, star_is_clear=star_is_clear))
-        self.matches: Callable[[str], bool] | None = matcher(scope) if scope else None
+        self.matches: Callable[[str], bool] | None = whole_matcher(scope) if scope else None
+        self._is_asked: Final = is_asked
         self.clear_text = 0
 
     def entries(
@@ -128,7 +130,7 @@ class Reader:
             if isinstance(raw, Fault):
                 yield raw
             elif isinstance(raw, Rows):
-                rows = self.plain.rows(raw, self.matches) if takes_plain else None
+                rows = self.plain.rows(raw, self._tests()) if takes_plain else None
                 if rows is not None:
                     yield rows
                 else:
@@ -156,6 +158,13 @@ class Reader:
             own={},
         )
 
+    def _tests(self) -> Callable[[str], bool] | None:
+        """What a folded name has to pass; None: nothing."""
+        matches, is_asked = self.matches, self._is_asked
+        if matches is None or is_asked is None:
+            return matches or is_asked
+        return lambda key: matches(key) and is_asked(key)
+
     # --- the head ---------------------------------------------------------------------------------------------------
 
     def _take_head(self, raw: Raw) -> None:
@@ -170,7 +179,7 @@ class Reader:
 
     def _take_scope(self, scope: str) -> None:
         self.scope = scope
-        self.matches = matcher(scope)
+        self.matches = whole_matcher(scope)
 
     # --- a user -----------------------------------------------------------------------------------------------------
 
@@ -249,6 +258,12 @@ class Reader:
         why = self._names.fault(whole)
         if why is not None and values.get("state") != "absent" and not self._is_there(whole):
             yield Fault(raw.at("name"), f"name: nobody may be called {shown(whole)}: {why}")
+        asked = self._is_asked is None or values.get("state") == "absent" or self._is_asked(fold(whole))
+        if not asked and not self._is_there(whole):
+            yield Fault(
+                raw.at("name"),
+                f"name: mail and logins of {shown(whole)} do not ask this store (its match): give --store NAME",
+            )
         if self.matches is not None and not self.matches(fold(whole)):
             yield Fault(raw.at("name"), f"name: {shown(whole)} is outside the scope, {shown(self.scope)}")
 

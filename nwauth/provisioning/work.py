@@ -75,6 +75,7 @@ class Applying:
         self._mixed = self._mixed_changes = False  # whether rows are there that the reader's `plain` has not made
         self._last_key, self._last_row = "", ""
         self._is_one_by_one = False
+        self.has_generated = False  # whether a password was made up that nobody knows yet
 
     def close(self) -> None:
         """Give the files back that lie aside."""
@@ -248,6 +249,7 @@ class Applying:
         if new is old or (new is None and old is None):
             self._leave([row])
             return
+        self.has_generated = self.has_generated or bool(generated)
         self.tally.created += old is None
         self.tally.removed += new is None
         self.tally.changed += new is not None

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.commands.common import SETTINGS, Run, base, contents, run
+from tests.commands.common import COMMAND, SETTINGS, Run, base, contents, environment, run
 from tests.databases import shared_mariadb, shared_postgres, unique
 
 if TYPE_CHECKING:
@@ -487,6 +488,95 @@ def test_prune_removes_no_more_than_a_tenth_unless_it_is_allowed(folder: str) ->
     assert apply(folder, plan, "--prune", "--allow-prune", "nan", name="plan.ndjson").status == 2
 
 
+def test_a_scope_without_a_wildcard_is_one_user(folder: str) -> None:
+    assert apply(folder, lines({"name": "notbob@test.com", "password_hash": SSHA}), name="plan.ndjson").status == 0
+    options = ("--match", "BOB@test.com", "--prune", "--allow-prune", "100")
+    done = apply(folder, lines({"name": "bob@test.com"}), *options, name="plan.ndjson")
+    assert (done.status, records(done)) == (0, [])
+    assert run(folder, "user", "show", "notbob@test.com").status == 0
+
+
+@pytest.mark.parametrize("command", ["apply", "import", "export"])
+def test_an_empty_pattern_is_no_scope(folder: str, command: str) -> None:
+    """What a script says whose variable is not set must not mean the whole store."""
+    done = run(folder, command, *([] if command == "export" else [written(folder, "p.csv", "name\n")]), "--match", "")
+    assert done.status == 2
+    assert "'--match': found nothing, wanted a pattern, as *@test.com" in done.err
+
+
+@pytest.mark.parametrize("name", ["plan.csv", "plan.ndjson", "plan.toml"])
+def test_a_plan_of_nobody_is_told_and_prunes_nobody(folder: str, name: str) -> None:
+    before = users(folder)
+    done = apply(folder, "", name=name)
+    assert (done.status, done.out) == (0, "")
+    assert f"{name} names no user" in done.err
+    done = apply(folder, "", "--prune", "--allow-prune", "100", name=name)
+    assert done.status == 1
+    assert "found no user, wanted those who are to stay: --prune would remove all others" in done.err
+    assert users(folder) == before
+
+
+def test_a_pipe_in_the_place_of_a_plan_is_told_how_it_is_given(folder: str) -> None:
+    os.mkfifo(f"{folder}-plan.csv")
+    done = run(folder, "apply", f"{folder}-plan.csv")
+    assert done.status == 1
+    assert done.err.endswith("cannot be read: it is no regular file; through a pipe it is given as -, stdin\n")
+
+
+@pytest.mark.parametrize(
+    ("user", "said"),
+    [
+        ({"generate": True}, ", and the passwords that were made up are lost: nwauth undo takes it back"),
+        ({"password_hash": SSHA}, "(No space left on device): nwauth undo takes it back"),
+    ],
+)
+def test_where_stdout_takes_no_word_of_it_the_change_is_told(folder: str, user: dict[str, Any], said: str) -> None:
+    """Exit status 75 would have it tried again, and then there would be nothing to do."""
+    plan = written(folder, "plan.ndjson", lines({"name": "new@test.com", **user}))
+    words = [*COMMAND, "--path", folder, "apply", plan]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, env=environment(), check=False, text=True)
+    assert done.returncode == 1
+    assert "nwauth: all is changed, and stdout cannot be written" in done.stderr
+    assert said in done.stderr
+    assert "new@test.com" in run(folder, "user", "show", "new@test.com").out
+    assert run(folder, "undo").status == 0
+    assert run(folder, "user", "show", "new@test.com").status == 1
+
+
+def test_who_would_be_looked_for_in_another_store_is_an_error_with_its_line(tmp_path: Path) -> None:
+    for part in ("one", "two"):
+        (tmp_path / part).mkdir()
+        (tmp_path / part / "nwauth.txt").touch()
+        os.utime(tmp_path / part / "nwauth.txt", (0, 0))  # nobody is writing it
+    (tmp_path / "nwauth.toml").write_text(
+        """
+        [[stores]]
+        kind = "flatfile"
+        name = "one"
+        path = "one"
+        match = ["*@a.com"]
+        [[stores]]
+        kind = "flatfile"
+        name = "two"
+        path = "two"
+        match = ["*@b.com"]
+        """
+    )
+    folder = str(tmp_path)
+    plan = lines(
+        {"name": "ann@a.com", "password_hash": SSHA},
+        {"name": "bob@b.com", "password_hash": SSHA},
+        {"name": "old@b.com", "state": "absent"},
+    )
+    done = apply(folder, plan, name="plan.ndjson")
+    assert done.status == 1
+    assert "line 2, column 2: name: mail and logins of 'bob@b.com' do not ask this store" in done.err
+    bob = written(folder, "bob.ndjson", plan.splitlines()[1])
+    assert run(folder, "--store", "two", "apply", bob).status == 0
+    assert apply(folder, plan, name="plan.ndjson").status == 1, "it is this store that mail does not ask"
+
+
 def test_names_that_are_no_plain_text_are_met_and_pruned(folder: str) -> None:
     base(folder, users=b"J\xfcrgen@test.com:!:\n" + "Ütz@test.com:!:\nzoë@test.com:!:\nZzz@test.com:!:\n".encode())
     same = lines({"name": "üTZ@test.com"}, {"name": "ZOË@test.com"}, {"name": "J\udcfcrgen@test.com"})
@@ -570,7 +660,7 @@ def test_what_a_passwd_file_and_its_shadow_cannot_take_as_one_is_changed_one_by_
 def test_a_store_that_is_read_only_takes_no_plan(folder: str) -> None:
     base(folder, settings=SETTINGS.replace("shared = false", "read_only = true"))
     done = apply(folder, PLAN)
-    assert (done.status, "takes no changes (read_only = true in nwauth.toml)" in done.err) == (1, True)
+    assert (done.status, "takes no changes (nwauth.toml: read_only)" in done.err) == (1, True)
 
 
 @pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
