@@ -298,6 +298,35 @@ def test_as_many_undos_as_changes_give_the_first_users_back(
     assert stored(folder) == states[-1]
 
 
+def test_a_line_of_seven_fields_has_seven_again(tmp_path: Path) -> None:
+    os.mkdir(tmp_path / "mail")
+    settings = '[[stores]]\nkind = "passwd"\npath = "users"\nread_only = false\n'
+    folder = base(str(tmp_path / "mail"), settings=settings)
+    users = Path(folder, "users")
+    before = b"ann:!:1001:100:Ann:/home/ann:/bin/false\nbob:!:1002:100::::\n"
+    users.write_bytes(before)
+    os.utime(users, (0, 0))
+    for name in ("ann", "bob"):
+        done(folder, "user", "set", name, "quota=5")
+        done(folder, "user", "set", name, "quota=6")
+    assert users.read_bytes() == before.replace(b"/bin/false", b"/bin/false:quota=6").replace(b"::::", b"::::quota=6")
+    for _ in range(4):
+        done(folder, "undo")
+    assert users.read_bytes() == before
+
+
+def test_an_undo_that_was_stopped_half_way_goes_on_from_there(folder: str) -> None:
+    """Where the store cannot make all changes as one, some of them may be made and the others not."""
+    done(folder, "user", "set", "carl", "quota=5")
+    done(folder, "user", "set", "carl", "quota=6")
+    done(folder, "undo")
+    path = Path(folder, "nwauth.undo", "00000003")
+    path.write_text(path.read_text().replace('"wanted": 1', '"wanted": 2').replace('"wanted":1', '"wanted":2'))
+    assert [(row[0], row[2]) for row in undo_list(folder)] == [(3, "done"), (2, "done"), (1, "done")]
+    found = run(folder, "undo")
+    assert (found.status, "step 2 (" in found.err, "1 as before already" in found.err) == (0, True, True), found
+
+
 def test_a_store_with_another_name_since_is_still_the_one_that_a_step_is_taken_back_in(tmp_path: Path) -> None:
     folder = fresh(tmp_path)
     first = stored(folder)

@@ -27,7 +27,7 @@ class History:
 
     def _note(self, step: Summary) -> None:
         """A step that takes another back; if that took one back itself, the first stands again."""
-        undoes, takes = undoes_of(step), True
+        undoes, takes = None if _is_half(step) else undoes_of(step), True
         while undoes is not None:
             (self._undone.add if takes else self._undone.discard)(undoes)
             found = self.steps.get(undoes)
@@ -66,6 +66,12 @@ class History:
             if state == DONE and undoes_of(step) is None:
                 return step
         raise Refused("there is nothing to take back: nwauth undo --list shows what there was")
+
+
+def _is_half(step: Summary) -> bool:
+    """Whether it was stopped before all that it was to change: the step that it takes back stands, and goes on."""
+    wanted = step.head.get("wanted")
+    return step.end is not None and isinstance(wanted, int) and sum(step.end.values()) < wanted
 
 
 def undoes_of(step: Summary) -> int | None:

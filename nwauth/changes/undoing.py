@@ -91,6 +91,14 @@ class Undoing:
             for change in part.back:
                 yield part.store.name, change
 
+    @property
+    def wanted(self) -> int:
+        """How many changes that takes: one, where a user gets the old name back."""
+        return 1 if self._is_renaming() else self.numbers.all
+
+    def _is_renaming(self) -> bool:
+        return self._renaming is not None and self.numbers.all == 2
+
     def apply(self) -> None:
         """Take it back, in each store as a whole where the store can do that.
 
@@ -98,7 +106,7 @@ class Undoing:
             Refused: the store cannot hold one of the users any more.
             Unavailable: it cannot be done now, or somebody has changed one of them this instant.
         """
-        if self._renaming is not None and self.numbers.all == 2:
+        if self._renaming is not None and self._is_renaming():
             old, new = self._renaming
             assert old is not None  # noqa: S101
             assert new is not None  # noqa: S101

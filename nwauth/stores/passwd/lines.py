@@ -53,6 +53,8 @@ def changed(line: bytes, *, name: str, password: str | None, info: str | None) -
         if extras or len(fields) > EXTRAS:
             fields += [""] * (EXTRAS + 1 - len(fields))
             fields[EXTRAS] = extras
+        if not extras and fields[EXTRAS - 1]:  # a shell: so it is a line of seven fields that was given an eighth
+            del fields[EXTRAS:]
     return checked(":".join(fields) + text[len(body) :])
 
 
