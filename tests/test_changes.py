@@ -147,6 +147,24 @@ def test_no_password_and_no_hash_stands_in_the_journal_and_a_fingerprint_tells_e
     assert fields["after"]["info.fwd"] == "a@b"
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *((name, "JBSWY3DP") for name in ("otp", "totp_key", "apikey", "pwd", "recovery_answer", "credential", "sha1")),
+        ("legacy", "5f4dcc3b5aa765d61d8327deb882cf99"),
+    ],
+)
+def test_a_field_that_looks_like_a_secret_is_a_fingerprint(folder: str, field: str, value: str) -> None:
+    """They come from other programs: a user who goes is told whole."""
+    with open(f"{folder}/nwauth.txt", "a", encoding="ascii") as file:
+        file.write(f'old@test.com:!:{field}="{value}" fwd="a@b"\n')
+    assert run(folder, "user", "del", "--yes", "old@test.com").status == 0
+    assert value not in content(folder, "nwauth.changes")
+    (gone,) = journal(folder)
+    assert len(gone["before"][f"info.{field}"]) == 16
+    assert gone["before"]["info.fwd"] == "a@b"
+
+
 def test_both_are_for_their_owner_alone(folder: str) -> None:
     old = os.umask(0)
     try:

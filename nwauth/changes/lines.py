@@ -31,7 +31,9 @@ FINGERPRINT_BYTES = 8
 MAX_TOLD = 10_000  # so many users of a step get a line of their own; the rest have one together
 WRITE_BYTES = 1 << 16
 WHO = ("uid", "account", "login", "sudo_user")
-SECRET_WORDS = ("pass", "secret", "token", "hash", "pin")
+# In the name of a field: too often is no harm, a fingerprint tells all that the journal is asked for but the value.
+SECRET_WORDS = ("pass", "pwd", "secret", "token", "hash", "pin", "otp", "key", "cred", "answer", "code", "md5", "sha")
+HEX_DIGITS = 32  # so many are a hash, whatever the field is called
 
 
 class Journal:
@@ -120,7 +122,7 @@ class Journal:
         name = field.lower()
         if name in SECRET_FIELDS:  # told without what is secret in it
             return value
-        is_secret = value[:1] in ("$", "{") or any(word in name for word in SECRET_WORDS)
+        is_secret = value[:1] in ("$", "{") or any(word in name for word in SECRET_WORDS) or _is_hex(value)
         return self._fingerprint(value) if is_secret else value
 
     def _fingerprint(self, text: str) -> str:
@@ -156,6 +158,10 @@ def _is_only(fields: dict[str, str], text: str) -> bool:
     if "" not in fields.values() and text == " ".join(f'{field}="{value}"' for field, value in fields.items()):
         return True
     return text.split() == Info().updated(fields).text.split()
+
+
+def _is_hex(value: str) -> bool:
+    return len(value) >= HEX_DIGITS and not value.strip("0123456789abcdefABCDEF")
 
 
 def _differing(mine: Values, other: Values) -> Values:
