@@ -112,7 +112,7 @@ def _undo(
             raise Refused(_others_told(undoing, step))
         if undoing.numbers.all and not dry_run:
             session.recorder.close()
-            session.recorder.facts |= {"undoes": step.number, "wanted": undoing.wanted}
+            session.recorder.facts.update(undoes=step.number, wanted=undoing.wanted)
             with session.logged("undo", step=step.number, **undoing.numbers.record()), session.progress("changing"):
                 undoing.apply()
             session.recorder.close()
