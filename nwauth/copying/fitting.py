@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nwauth.config import FlatfileConfig
+from nwauth.config.kinds.passwd import PasswdConfig
 from nwauth.config.kinds.sql import SqlConfig
 from nwauth.errors import ConfigError, Refused
 from nwauth.passwords import Passwords
@@ -46,6 +47,7 @@ class Fitting:
         is_of_system: bool = False,
         settle: Settle | None = None,
         must_fit: MustFit | None = None,
+        takes_plain: bool = True,
     ) -> None:
         self._star_was_clear: Final = star_was_clear
         self._star_is_clear: Final = star_is_clear
@@ -53,7 +55,7 @@ class Fitting:
         self._settle: Final = settle
         self._must_fit: Final = must_fit
         self._passwords: Final = Passwords()
-        self.takes_plain: Final = settle in (None, _bare) and must_fit in (None, _must_be_a_line)
+        self.takes_plain: Final = takes_plain
         self.clear_text = 0
         self.locked = 0
 
@@ -105,12 +107,16 @@ def fitting(source: StoreConfig, target: StoreConfig) -> Fitting:
         settle, must_fit = _bare, _must_be_a_line
     elif isinstance(target, SqlConfig) and target.columns is not None:
         settle, must_fit = _of_columns(target)
+    elif isinstance(target, SqlConfig) and not target.url.lower().startswith("sqlite"):
+        must_fit = _must_be_a_row
+    is_foreign = isinstance(target, SqlConfig) and target.columns is not None
     return Fitting(
         star_was_clear=source.star_is_clear,
         star_is_clear=target.star_is_clear,
         is_of_system=source.kind == "system",
         settle=settle,
         must_fit=must_fit,
+        takes_plain=not is_foreign and not isinstance(target, PasswdConfig),  # which asks of each what a line can hold
     )
 
 
@@ -129,6 +135,16 @@ def _must_be_a_line(user: User, _old: User | None) -> None:
     from nwauth.stores.flatfile.lines import serialize
 
     serialize(user)
+
+
+def _must_be_a_row(user: User, _old: User | None) -> None:
+    """For a table of our own, but in SQLite, which knows no widths."""
+    from nwauth.stores.sql.octets import encode
+    from nwauth.stores.sql.own import COLUMNS, INFO, MAX_CHARACTERS
+
+    for column, value in zip(COLUMNS, user.held(), strict=True):
+        if column != INFO and len(encode(value)) > MAX_CHARACTERS:
+            raise Refused(f"its {column} is longer than the {MAX_CHARACTERS:,} characters that the table holds")
 
 
 def _of_columns(target: SqlConfig) -> tuple[Settle, MustFit]:

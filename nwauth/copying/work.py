@@ -182,6 +182,7 @@ class Copying:
                 continue
             try:
                 self._fitting.must_fit(user, None)
+                self._target.must_hold(user, None)
             except Refused as error:
                 self._refuse(user, str(error))
             else:
@@ -222,6 +223,7 @@ class Copying:
     def _replace(self, found: User, user: User) -> bool:
         if self._rehearses:
             self._fitting.must_fit(user, found)
+            self._target.must_hold(user, found)
             return True
         self._standing.set_aside()
         return self._target.replace(found, user)

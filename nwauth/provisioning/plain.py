@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 FIRST_LINE = 1_000_000_000  # is added to a line: so they have the order of numbers as text
 MAX_SHAPES = 1000  # of plans: each is held in memory
+MAX_HASH = 1000  # characters: any column of a store surely holds these
 NAME, HASH = "name", "password_hash"
 DEFAULT_VALUES = {"state": "present", "update_password": "", "password": "", "generate": "false"}
 HEAD_PARTS = 3  # of a row: place, line, shape
@@ -113,6 +114,8 @@ class Plain:
         hashes = columns.get(HASH, ())
         together = "".join(hashes)
         if not together.isprintable() or ":" in together or not self._all_known(hashes):
+            return False
+        if len(together) > MAX_HASH and max(map(len, hashes)) > MAX_HASH:
             return False
         for field in shape.fields:
             together = "".join(columns[field])

@@ -76,6 +76,7 @@ class Applying:
         self._last_key, self._last_row = "", ""
         self._is_one_by_one = False
         self.has_generated = False  # whether a password was made up that nobody knows yet
+        self._not_made: Final[set[str]] = set()  # folded names of whom the store refused, one by one
 
     def close(self) -> None:
         """Give the files back that lie aside."""
@@ -243,6 +244,8 @@ class Applying:
         old = None if held is None else User.of(held, store=self._store.name)
         try:
             new, generated = self._keeping.wanted(entry, old, self._reader.defaults)
+            if new is not None and new is not old:
+                self._store.must_hold(new, old)
         except Refused as error:
             self._fail(Place(entry.line), f"{shown(entry.name)}: {error}", entry.name)
             return
@@ -283,9 +286,12 @@ class Applying:
         for rows in self._changes.blocks():
             for row, new in zip(rows, self._new(rows), strict=True):
                 if new is not None:
-                    yield None, new, line_of(row), ""
+                    if fold(new[0]) not in self._not_made:
+                        yield None, new, line_of(row), ""
                     continue
                 old, wanted, line, generated, is_pruned = _said(row)
+                if self._not_made and fold((old or wanted or ("",))[0]) in self._not_made:
+                    continue
                 if self.tally.pruned or not is_pruned:
                     yield old, wanted, line, generated
 
@@ -322,7 +328,8 @@ class Applying:
         """Make all the changes as one, or none; `one_by_one`: in a store that cannot do that, each by itself.
 
         Raises:
-            Refused: the store cannot hold one of the users, or cannot change several as one.
+            Refused: the store cannot hold one of the users, or cannot change several as one; where each is changed by
+                itself, whom it cannot hold is in `faults` instead.
             Unavailable: it cannot be done now, or somebody has changed one of them meanwhile.
         """
         changes = _Changes(self, self._store.name)
@@ -340,8 +347,22 @@ class Applying:
                     " changes them one after the other"
                 ) from None
             self._is_one_by_one = True
-            for change in changes:
-                self._change_one(*change)
+            for old, new, line, _ in self._changed():
+                self._try_one(_user(old, self._store.name), _user(new, self._store.name), line)
+
+    def _try_one(self, old: User | None, new: User | None, line: int) -> None:
+        """One of many, each by itself: whom the store refuses has failed, and the others go on."""
+        try:
+            self._change_one(old, new)
+        except Refused as error:
+            user = new if old is None else old
+            assert user is not None  # noqa: S101
+            self._not_made.add(fold(user.name))
+            self.tally.created -= old is None
+            self.tally.changed -= new is not None
+            self.tally.removed -= new is None
+            self.tally.pruned -= new is None and not line
+            self._fail(Place(line), f"{shown(user.name)}: {error}", user.name)
 
     def was_made(self) -> bool | None:
         """Whether the store has made the changes that `apply` was broken off in; None: that cannot be told.

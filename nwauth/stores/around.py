@@ -63,6 +63,9 @@ class Around(Store):
     def put_all(self, users: Sequence[User]) -> list[User]:
         return self.inner.put_all(users)
 
+    def must_hold(self, new: User, old: User | None) -> None:
+        self.inner.must_hold(new, old)
+
     def change_all(self, changes: Iterable[Change]) -> None:
         self.inner.change_all(changes)
 

@@ -115,6 +115,16 @@ class Store(ABC):
         """
         return [user for user in users if not self.put(user)]
 
+    def must_hold(self, new: User, old: User | None) -> None:
+        """Look, without a change, whether the store could hold `new`, where `old` is given in the place of that one.
+
+        Not raising promises nothing: the change itself may still be refused.
+
+        Raises:
+            Refused: it surely could not.
+            Unavailable: it cannot tell now.
+        """
+
     def change_all(self, changes: Iterable[Change]) -> None:
         """Make all of many changes, durably, or none, whenever a crash comes.
 

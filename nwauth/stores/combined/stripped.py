@@ -59,6 +59,9 @@ class StrippedStore(Around):
         taken = set(map(id, self.inner.put_all(inner)))
         return [user for user, bare in zip(users, inner, strict=True) if id(bare) in taken]
 
+    def must_hold(self, new: User, old: User | None) -> None:
+        self.inner.must_hold(self._inner(new), None if old is None else self._inner(old))
+
     def change_all(self, changes: Iterable[Change]) -> None:
         del changes  # without the suffix they are in another order
         raise NotSupported

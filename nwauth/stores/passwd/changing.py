@@ -123,6 +123,13 @@ class Changing:
             self._users.append([line for _, line, _ in rows])
         return taken
 
+    def must_hold(self, bare: str, user: User, held: Held | None) -> None:
+        """Raises Refused where no line could be made of `user`, or none in the place of the lines of another."""
+        if held is None:
+            self._new_lines(bare, user)
+        else:
+            self._planned(held, bare, user)
+
     def replace(self, held: Held, bare: str, new: User) -> None:
         """Put `new`, whom the file calls `bare`, in the place of the user of these lines.
 

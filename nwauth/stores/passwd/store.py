@@ -143,6 +143,15 @@ class PasswdStore(Store):
             taken = [user for user in users if id(user) in those]
         return taken
 
+    def must_hold(self, new: User, old: User | None) -> None:
+        located = self._places.locate(new.name)
+        if located is None or not located[0]:
+            raise Refused(f"{new.name!a} does not belong here: {self._wanted_names()}")
+        bare, domain = located
+        pair = self._pair_to_change(domain, new.name)
+        held = None if old is None else self._pairs.find(old.name, to_change=True)[1]
+        self._changing(pair).must_hold(bare, new, held)
+
     def change_all(self, changes: Iterable[Change]) -> None:
         from nwauth.stores.passwd.together import Together
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 VERSION = 1  # of the schema; `schema` brings an older one here
 VERSIONS_TABLE = "nwauth_schema"
 KEY = "name_key"
+INFO = "info"
+MAX_CHARACTERS = 1024  # of a column other than info
 COLUMNS = ("name", "stored_password", "drop_path", "uid", "ip_mask", "info")  # in the order of `User.held`
 
 

@@ -39,18 +39,16 @@ if TYPE_CHECKING:
     from nwauth.stores.sql.drivers.base import Driver
     from nwauth.stores.sql.table import Table as UserTable
 
-MAX_CHARACTERS = 1024
-
 # One function a version, from 2 on: it is given the connection, within the transaction, and the name of the table.
 UPGRADES: tuple[Callable[[Connection, str], object], ...] = ()
 
 
 def accounts(table: str) -> Table:
     """The table of accounts: the folded name is the key, compared byte by byte; info is kept as one text."""
-    key = Text(collation="C").with_variant(VARBINARY(MAX_CHARACTERS), "mysql").with_variant(Text(), "sqlite")
+    key = Text(collation="C").with_variant(VARBINARY(own.MAX_CHARACTERS), "mysql").with_variant(Text(), "sqlite")
 
     def text(name: str, default: str | None = None) -> Column[str]:
-        return Column(name, String(MAX_CHARACTERS), nullable=False, server_default=default)
+        return Column(name, String(own.MAX_CHARACTERS), nullable=False, server_default=default)
 
     def time(name: str) -> Column[object]:
         return Column(name, DateTime(timezone=True), nullable=False, server_default=func.current_timestamp())
