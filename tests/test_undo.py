@@ -16,6 +16,7 @@ from nwauth.build import build
 from nwauth.commands.group import run_command
 from nwauth.config import read
 from tests.commands.common import COMMAND, SETTINGS, Run, base, environment, run
+from tests.databases import shared_mariadb, shared_postgres, unique
 from tests.serving import IN_CI
 from tests.stores.folders import ssha
 from tests.test_changes import content, journal
@@ -26,22 +27,35 @@ if TYPE_CHECKING:
 FIELD, OTHER = ssha("secret"), ssha("other")
 ODD = 'quota="5" free text, QUOTA="7"  two  blanks '
 USERS = f'bob@test.com:{FIELD}:{ODD}\nEve@test.com:*geheim:\ncarl:{FIELD}:fwd="a@b"\n'.encode()
-SQL = '[[stores]]\nkind = "sql"\nurl = "sqlite:///{folder}/users.db"\n'
+DATABASES: dict[str, Callable[[str], str]] = {
+    "sqlite": lambda folder: f"sqlite:///{folder}/users.db",
+    "postgresql": lambda _: shared_postgres().url(),
+    "mariadb": lambda _: shared_mariadb().url(),
+}
 
 
 def fresh(path: Path | str, kind: str = "flatfile") -> str:
-    """A folder with users in it."""
+    """A folder with users in it, or in a database that it names."""
     folder = base(str(path), users=USERS)
-    if kind == "sqlite":
-        assert run(folder, "copy", "--from", "flatfile", "--to", "sqlite:///users.db", "--make").status == 0
-        with open(f"{folder}/nwauth.toml", "w", encoding="ascii") as file:
-            file.write(SQL.format(folder=folder) + SETTINGS.partition("settle_seconds = 0.0\n")[2])
+    if kind != "flatfile":
+        os.mkdir(f"{folder}/flat")
+        base(f"{folder}/flat", users=USERS)
+        sql = f'[[stores]]\nkind = "sql"\nurl = "{DATABASES[kind](folder)}"\ntable = "{unique("accounts")}"\n'
+        base(folder, users=b"", settings=sql + SETTINGS.partition("settle_seconds = 0.0\n")[2])
+        os.unlink(f"{folder}/nwauth.txt")
+        assert run(folder, "init", "--quiet").status == 0
+        assert run(folder, "copy", "--from", f"{folder}/flat", "--to", "sql", "--quiet").status == 0
         subprocess.run(["rm", "-r", f"{folder}/nwauth.undo", f"{folder}/nwauth.changes"], check=True)
     return folder
 
 
 @pytest.fixture(params=["flatfile", "sqlite"])
 def folder(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return fresh(tmp_path, request.param)
+
+
+@pytest.fixture(params=["flatfile", *DATABASES])
+def everywhere(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return fresh(tmp_path, request.param)
 
 
@@ -77,36 +91,38 @@ CHANGES = [
     ["user", "rename", "bob@test.com", "rob@test.com"],
     ["user", "rename", "bob@test.com", "BOB@test.com"],
     ["user", "suspend", "carl"],
+    ["user", "expire", "carl", "2030-01-31"],
+    ["user", "app", "add", "carl", "phone"],
     ["user", "del", "--yes", "bob@test.com", "carl"],
 ]
 
 
 @pytest.mark.parametrize("words", CHANGES, ids=" ".join)
-def test_a_change_is_taken_back_byte_for_byte_and_made_again_by_another_undo(folder: str, words: list[str]) -> None:
-    before = stored(folder)
-    done(folder, *words)
-    after = stored(folder)
+def test_a_change_is_taken_back_byte_for_byte_and_made_again_by_another_undo(everywhere: str, words: list[str]) -> None:
+    before = stored(everywhere)
+    done(everywhere, *words)
+    after = stored(everywhere)
     assert after != before
-    done(folder, "undo")
-    assert stored(folder) == before
-    done(folder, "undo", "2")
-    assert stored(folder) == after
-    done(folder, "undo")
-    assert stored(folder) == before
+    done(everywhere, "undo")
+    assert stored(everywhere) == before
+    done(everywhere, "undo", "2")
+    assert stored(everywhere) == after
+    done(everywhere, "undo")
+    assert stored(everywhere) == before
 
 
-def test_a_plan_is_taken_back_as_a_whole(folder: str) -> None:
-    before = stored(folder)
+def test_a_plan_is_taken_back_as_a_whole(everywhere: str) -> None:
+    before = stored(everywhere)
     plan = [{"name": "bob@test.com", "quota": 9}, {"name": "eve@test.com", "state": "absent"}]
     plan += [{"name": f"new{number:04d}", "password_hash": FIELD} for number in range(1500)]
     lines = "".join(json.dumps(row) + "\n" for row in plan).encode()
-    done(folder, "apply", "-", "--input", "ndjson", stdin=lines)
-    assert len(stored(folder)) == 1502
-    found = done(folder, "undo", "--summary")
+    done(everywhere, "apply", "-", "--input", "ndjson", stdin=lines)
+    assert len(stored(everywhere)) == 1502
+    found = done(everywhere, "undo", "--summary")
     assert records(found) == [
         {"step": 1, "dry_run": False, "created": 1, "changed": 1, "removed": 1500, "as_before": 0, "skipped": 0}
     ]
-    assert stored(folder) == before
+    assert stored(everywhere) == before
 
 
 def test_a_dry_run_shows_each_field_and_changes_nothing(folder: str) -> None:
@@ -119,7 +135,7 @@ def test_a_dry_run_shows_each_field_and_changes_nothing(folder: str) -> None:
             "user": "bob@test.com",
             "change": "changed",
             "dry_run": True,
-            "store": "flatfile" if "users.db" not in os.listdir(folder) else "sql",
+            "store": "flatfile" if "nwauth.txt" in os.listdir(folder) else "sql",
             "scheme": None,
             "fields": {"quota": {"old": "6", "new": "7"}, "new": {"old": "1", "new": None}},
         }
