@@ -14,7 +14,7 @@ from nwauth.policy import account, apps
 from nwauth.policy.hosts import WANTED, BadHost, read_mask
 from nwauth.protocol import BadRequest, check_field
 from nwauth.provisioning.heads import UPDATES, head_of
-from nwauth.provisioning.parts import NO_INFO, OWN_KEYS, BadPlan, Fault, Place, Raw, Rows, named, shown
+from nwauth.provisioning.parts import NO_INFO, OWN_KEYS, PASSWORD_WORDS, BadPlan, Fault, Place, Raw, Rows, named, shown
 from nwauth.provisioning.plain import FIRST_LINE, Plain, line_of
 from nwauth.provisioning.spool import PART, place
 from nwauth.provisioning.values import NoText, check_key, text_of
@@ -286,7 +286,7 @@ def _unknown(field: str) -> str:
     tag = known_tag(field)
     if tag:
         return f"{tag}, which nothing here verifies (nwauth hash list names what is known)"
-    return "no known form (nwauth hash list names them); clear text is for password, or import --passwords clear"
+    return "no known form (nwauth hash list names them); clear text is for password, or begins with {PLAIN}"
 
 
 def _faults_of_own(raw: Raw, values: dict[str, str]) -> Iterator[Fault]:
@@ -320,6 +320,11 @@ def _faults_of_fields(raw: Raw, values: dict[str, str], *, suspended: bool) -> I
         if folded in seen:
             yield Fault(raw.at(key), f"{named(key)}: found beside {named(seen[folded])}, which is the same field")
         seen[folded] = key
+        if folded in PASSWORD_WORDS and value:
+            yield Fault(
+                raw.at(key),
+                f"{named(key)}: found an info field, which servers are told: wanted password, or password_hash",
+            )
         if suspended and folded == "mailstatus":
             yield Fault(raw.at(key), f'{named(key)}: found beside state = "suspended", which sets it')
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from nwauth.errors import Refused
 from nwauth.model import SECRET_FIELDS
 from nwauth.policy import account
-from nwauth.provisioning.parts import NO_INFO
+from nwauth.provisioning.parts import NO_INFO, PASSWORD_WORDS
 from nwauth.provisioning.spool import PART
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ def _is_plain(keys: tuple[str, ...]) -> bool:
     folded = {field.lower() for field in fields}
     if NAME not in keys or len(folded) < len(fields):
         return False
-    if folded.intersection(NO_INFO) or folded.intersection(SECRET_FIELDS):
+    if folded & (NO_INFO | PASSWORD_WORDS) or folded.intersection(SECRET_FIELDS):
         return False
     return all(field.isidentifier() and field.isascii() for field in fields)
 

@@ -488,6 +488,14 @@ def test_prune_removes_no_more_than_a_tenth_unless_it_is_allowed(folder: str) ->
     assert apply(folder, plan, "--prune", "--allow-prune", "nan", name="plan.ndjson").status == 2
 
 
+@pytest.mark.parametrize("word", ["passwd", "Pwd", "kennwort", "clear_password"])
+def test_a_password_under_another_word_is_no_info_field(folder: str, word: str) -> None:
+    done = apply(folder, lines({"name": "bob@test.com", word: "hunter2"}), name="plan.ndjson")
+    assert done.status == 1
+    assert f"{word}: found an info field, which servers are told: wanted password, or password_hash" in done.err
+    assert "hunter2" not in done.err + done.out
+
+
 def test_a_scope_without_a_wildcard_is_one_user(folder: str) -> None:
     assert apply(folder, lines({"name": "notbob@test.com", "password_hash": SSHA}), name="plan.ndjson").status == 0
     options = ("--match", "BOB@test.com", "--prune", "--allow-prune", "100")

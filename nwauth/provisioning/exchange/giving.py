@@ -10,8 +10,9 @@ from nwauth.model import Info, User
 from nwauth.passwords.digests import decode
 from nwauth.passwords.table import BY_NAME, CLEAR, NO_LOGIN, UNKNOWN, split
 from nwauth.passwords.values import NoLogin
+from nwauth.policy.account import DATE_FIELDS
 from nwauth.protocol import BadRequest, check_field
-from nwauth.provisioning.parts import NO_INFO
+from nwauth.provisioning.parts import NO_INFO, PASSWORD_WORDS
 from nwauth.stores.flatfile.lines import serialize
 from nwauth.stores.passwd.extras import field_of
 from nwauth.stores.passwd.lines import must_be_held
@@ -79,7 +80,7 @@ class Giving:
             value = getattr(user, part)
             if value != plain:
                 found[part] = value
-        return found | dict(self._fields(user, reserved=NO_INFO))
+        return found | dict(self._fields(user, reserved=NO_INFO | PASSWORD_WORDS))
 
     def line(self, user: User) -> str | None:
         """The user's line; None: the file cannot hold this user, and `lost` says why."""
@@ -88,6 +89,10 @@ class Giving:
             if self._form == "nwauth":
                 return self._nwauth(fitted)
             must_be_held(name=user.name, password=fitted.stored_password)
+            if any(user.info.get(field) for field in ("mailstatus", *DATE_FIELDS)):
+                self.lost.part(
+                    "that mailstatus or dates may refuse the login here: that program does not look", user.name
+                )
             return self._makes[self._form](fitted)
         except Refused as error:
             self.lost.faults.append((user.name, str(error)))
