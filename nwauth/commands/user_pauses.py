@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 WANTED = "a date (2027-01-31) or a time such as '2027-01-31 18:00' or 'Fri 18:00'"
 NEVER = "never"
+OFFSET = re.compile(r"(Z|[+-]\d\d:?\d\d)$", re.IGNORECASE)
 
 
 @command(
@@ -64,7 +66,7 @@ def suspend(
     first, last = (_date(word, option, now) for word, option in ((start, "--from"), (end, "--until")))
     if last and not _is_ahead(last, zone, now):
         raise click.BadParameter(f"{visible(last)} is past", param_hint="'--until'")
-    if first and last and not _is_ahead(first, zone, now):
+    if first and not _is_ahead(first, zone, now):
         first = ""
     if first and last:
         raise click.UsageError(
@@ -183,8 +185,12 @@ def _change(
 
 def _date(word: str | None, option: str, now: datetime) -> str:
     """A date of the command line as an account keeps it: a day, or wall time in the zone of `now`; "": not given."""
-    text = (word or "").strip()
-    if not text or (len(text) == len("2027-01-31") and account.is_date(text)):
+    if word is None:
+        return ""
+    text = word.strip()
+    if not text:  # as of a script whose variable is not set: no date must not mean for ever
+        raise click.BadParameter(f"found nothing, wanted {WANTED}", param_hint=f"'{option}'")
+    if len(text) == len("2027-01-31") and account.is_date(text):
         return text
     zone = now.tzinfo
     assert zone is not None  # noqa: S101
@@ -193,9 +199,10 @@ def _date(word: str | None, option: str, now: datetime) -> str:
     except BadInstant:
         raise click.BadParameter(f"found {visible(text)!r}, wanted {WANTED}", param_hint=f"'{option}'") from None
     wall = instant.strftime("%Y-%m-%d %H:%M:%S" if instant.second else "%Y-%m-%d %H:%M")
-    if instant.replace(fold=1 - instant.fold).utcoffset() == instant.utcoffset():
+    is_clear = instant.replace(fold=1 - instant.fold).utcoffset() == instant.utcoffset()  # the clock shows it once
+    if is_clear and not OFFSET.search(text):
         return wall
-    return wall + instant.isoformat()[-6:]  # the clock shows this time twice
+    return wall + instant.isoformat()[-6:]  # who says an offset means an instant, whatever the zone is elsewhere
 
 
 def _is_ahead(date: str, zone: tzinfo, now: datetime) -> bool:

@@ -33,7 +33,7 @@ def suspended(info: Info, *, start: str = "", end: str = "", reason: str = "", n
     field, value = ("valid_from", end) if end else ("valid_until", start)
     there = info.get(field) or ""
     if there and info.get(SET_BY) != field and not (field == "valid_from" and _is_past(info, field, now)):
-        raise Refused(f"{field} is {there} already, and would be lost: nwauth user set NAME {field}= takes it away")
+        raise Refused(f"{field} is {there} already, and would be lost: {field}= after nwauth user set takes it away")
     if _state(info) == "suspended":  # without an end, which it gets
         fields["mailstatus"] = ""
     return _without_mark(info) | fields | {field: value, SET_BY: field}

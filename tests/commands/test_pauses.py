@@ -84,7 +84,7 @@ def test_an_end_is_a_day_or_a_time_in_the_zone_of_the_policy_and_is_told_in_word
     for word, stored, end in (
         ("2027-01-31", "2027-01-31", "Mon 2027-02-01 00:00 NZDT"),
         ("2027-01-31 18:00", "2027-01-31 18:00", "Sun 2027-01-31 18:00 NZDT"),
-        ("2027-01-31T18:00:00+00:00", "2027-02-01 07:00", "Mon 2027-02-01 07:00 NZDT"),
+        ("2027-01-31T18:00:00+00:00", "2027-02-01 07:00+13:00", "Mon 2027-02-01 07:00 NZDT"),
         ("2027-04-04 02:30", "2027-04-04 02:30+13:00", "Sun 2027-04-04 02:30 NZDT"),  # the clock shows it twice
     ):
         found = run(folder, "user", "expire", "bob@test.com", word)
@@ -145,6 +145,9 @@ def test_of_several_users_one_that_is_not_there_is_named_and_the_others_are_chan
             ("suspend", "bob", "--until", "soon"),
             "invalid value for '--until': found 'soon', wanted a date (2027-01-31)",
         ),
+        (("expire", "bob", ""), "invalid value for 'DATE': found nothing, wanted a date"),
+        (("suspend", "bob", "--until", " "), "invalid value for '--until': found nothing, wanted a date"),
+        (("suspend", "bob", "--from", ""), "invalid value for '--from': found nothing, wanted a date"),
         (("suspend", "bob", "--from", "2027-02-30"), "invalid value for '--from': found '2027-02-30', wanted a date"),
         (("expire", "bob", "31.1.2027"), "invalid value for 'DATE': found '31.1.2027', wanted a date"),
         (
