@@ -170,12 +170,13 @@ class Recorder:
         if self._step is None:
             return
         step = self._step
-        try:
-            self._journal.write(rest_of(self._head, step, told=self._told))
-            self._steps.finish(step)
-        except Unavailable as error:
-            self._note(f"note: {error}: the next command that changes users mends it")
-        self._leave()
+        with self._patience.at_work():  # all is changed: there is nothing left to interrupt
+            try:
+                self._journal.write(rest_of(self._head, step, told=self._told))
+                self._steps.finish(step)
+            except Unavailable as error:
+                self._note(f"note: {error}: the next command that changes users mends it")
+            self._leave()
 
     # --- the step ---------------------------------------------------------------------------------------------------
 
