@@ -17,7 +17,7 @@ from nwauth.provisioning.heads import UPDATES, head_of
 from nwauth.provisioning.parts import NO_INFO, OWN_KEYS, PASSWORD_WORDS, BadPlan, Fault, Place, Raw, Rows, named, shown
 from nwauth.provisioning.plain import FIRST_LINE, Plain, line_of
 from nwauth.provisioning.spool import PART, place
-from nwauth.provisioning.values import NoText, check_key, text_of
+from nwauth.provisioning.values import NO_FIELD, NoText, check_key, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -321,10 +321,7 @@ def _faults_of_fields(raw: Raw, values: dict[str, str], *, suspended: bool) -> I
             yield Fault(raw.at(key), f"{named(key)}: found beside {named(seen[folded])}, which is the same field")
         seen[folded] = key
         if folded in PASSWORD_WORDS and value:
-            yield Fault(
-                raw.at(key),
-                f"{named(key)}: found an info field, which servers are told: wanted password, or password_hash",
-            )
+            yield Fault(raw.at(key), f"{named(key)}: {NO_FIELD}")
         if suspended and folded == "mailstatus":
             yield Fault(raw.at(key), f'{named(key)}: found beside state = "suspended", which sets it')
 

@@ -8,8 +8,8 @@ from nwauth.errors import Refused
 from nwauth.model import APP_PASSWORDS, Record
 from nwauth.policy import account
 from nwauth.protocol import BadRequest, check_field
-from nwauth.provisioning.parts import HEAD_KEYS, NO_INFO, BadPlan, kind_of, named, shown
-from nwauth.provisioning.values import NoText, check_key, text_of, whole
+from nwauth.provisioning.parts import HEAD_KEYS, NO_INFO, PASSWORD_WORDS, BadPlan, kind_of, named, shown
+from nwauth.provisioning.values import NO_FIELD, NoText, check_key, text_of, whole
 
 if TYPE_CHECKING:
     from typing import Final
@@ -81,6 +81,8 @@ def _default(field: str, value: Any) -> str:
         raise Refused("it is said of each user by itself, wanted an info field")
     if field.lower() == APP_PASSWORDS:
         raise Refused(f"{APP_PASSWORDS} belongs to one user: say it of each user, not under [defaults]")
+    if field.lower() in PASSWORD_WORDS:
+        raise Refused(NO_FIELD)
     text = text_of(value)
     check_field(field, text)
     account.check_dates({field: text})

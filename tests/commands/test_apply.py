@@ -307,6 +307,7 @@ def test_keep_going_applies_what_is_right_and_prunes_nobody(folder: str) -> None
             "defaults.password: it is said of each user by itself, wanted an",
         ),
         ("plan.toml", "[defaults]\nPassword = 'x'\n", "defaults.Password: found Password, wanted password"),
+        ("plan.toml", "[defaults]\npasswd = 'x'\n", "defaults.passwd: found an info field, which servers are told"),
         ("plan.toml", "[defaults]\na = 'x'\nA = 'y'\n", "defaults.A: found beside a, which is the same field"),
         (
             "plan.toml",
