@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nwauth.audit import ERROR, INFO
+from nwauth.commands.applying import without_collector
 from nwauth.commands.command import command, completed_by, dry_run_option
 from nwauth.commands.places import two_places
 from nwauth.commands.table import visible
@@ -76,7 +76,7 @@ def copy(session: Session, *, source: str, target: str, pattern: str, replace: b
             rehearse=dry_run,
             batch_users=_batch_users(there),
         )
-        with _logged(session, here, there, copying.tally, dry_run=dry_run), _without_collector():
+        with _logged(session, here, there, copying.tally, dry_run=dry_run), without_collector():
             _copy(session, here, copying, pattern=pattern)
             compared = not dry_run and _compare(session, here, there, copying, pattern=pattern)
     finally:
@@ -198,16 +198,6 @@ def _logged(session: Session, here: Place, there: Place, tally: Tally, *, dry_ru
         if not dry_run:
             facts = {"from": here.name, "to": there.name, "copied": tally.copied, "replaced": tally.replaced}
             session.log.event(level, "copy", {**facts, **reason, "result": result})
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """A million users make no cycles, and looking for some takes a fifth of the time."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 # --- telling ---------------------------------------------------------------------------------------------------------

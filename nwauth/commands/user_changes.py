@@ -122,8 +122,8 @@ def parse_fields(words: tuple[str, ...]) -> dict[str, str]:
                 fields[name] = value
         except BadRequest as error:
             raise click.UsageError(f"{visible(word)!r}: {error}") from None
-        for name in fields:
-            _must_be_info(name, fields[name])
+    for name, value in fields.items():
+        _must_be_info(name, value)
     return fields
 
 

@@ -83,11 +83,10 @@ def _changeable(path: str) -> Iterator[Finding]:
     """One finding where others can write a file that holds no secret; a link is another file's path."""
     folder, status = os.stat(os.path.dirname(path)), os.lstat(path)
     if S_ISREG(status.st_mode) and status.st_mode & 0o002 and folder.st_mode & 0o001:
-        yield finding(
-            "open-to-others",
-            f"everybody on this machine can write {path}",
-            mend=as_owner(folder.st_uid, ["chmod", "o-w", path]),
-            file=path,
+        yield writable(
+            path,
+            f"write {path}",
+            owner=folder.st_uid,
             why="Every account of this machine can change what nwauth goes by, or what its log says.",
         )
 
@@ -96,13 +95,23 @@ def _changeable_folder(folder: str) -> Iterator[Finding]:
     """One finding where others can put files of their own into a folder, and reach it."""
     status = os.stat(folder)
     if status.st_mode & 0o003 == 0o003 and os.stat(os.path.dirname(folder)).st_mode & 0o001:
-        yield finding(
-            "open-to-others",
-            f"everybody on this machine can put files into the folder {folder}",
-            mend=as_owner(status.st_uid, ["chmod", "o-w", folder]),
-            file=folder,
+        yield writable(
+            folder,
+            f"put files into the folder {folder}",
+            owner=status.st_uid,
             why="Every account of this machine can put users, settings and access rules of its own there.",
         )
+
+
+def writable(path: str, what: str, *, owner: int, why: str) -> Finding:
+    """That others can write something: `what` they can do then, and whose command takes it from them."""
+    return finding(
+        "open-to-others",
+        f"everybody on this machine can {what}",
+        mend=as_owner(owner, ["chmod", "o-w", path]),
+        file=path,
+        why=why,
+    )
 
 
 def _folders(place: Place) -> list[str]:

@@ -8,7 +8,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from nwauth.dmail.words import command_words, program
-from nwauth.doctor.files import account, as_owner
+from nwauth.doctor.files import account, writable
 from nwauth.doctor.finding import counted, finding
 from nwauth.doctor.limits import address_auto
 from nwauth.doctor.place import RESTART
@@ -180,10 +180,9 @@ def _changeable(path: str) -> Iterator[Finding]:
             why="Whoever owns it decides who may log in.",
         )
     elif status.st_mode & 0o002 and of_folder.st_mode & 0o001:
-        yield finding(
-            "open-to-others",
-            f"everybody on this machine can write {path}: it holds the access rules",
-            mend=as_owner(status.st_uid, ["chmod", "o-w", path]),
-            file=path,
+        yield writable(
+            path,
+            f"write {path}: it holds the access rules",
+            owner=status.st_uid,
             why="Every account of this machine can let itself in, or keep others out.",
         )

@@ -28,7 +28,7 @@ from nwauth.stores.sql import SqlStore
 from tests.stores.folders import opened, ssha
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from nwauth.stores.base import Store
 
@@ -182,18 +182,23 @@ def keeping_of(store: str, passwords: Passwords) -> Keeping:
     )
 
 
-def read_over(store: Store, text: str, form: str, scope: str) -> Applying:
-    """A plan that was read, over a store."""
-    passwords = Passwords()
-    reader = Reader(
+def reader_of(passwords: Passwords, *, is_there: Callable[[str], bool], scope: str = "") -> Reader:
+    """A reader that changes no name."""
+    return Reader(
         names=NameRules(),
         whole=lambda name: name,
         passwords=passwords,
         scheme="ssha",
         star_is_clear=False,
-        is_there=lambda name: store.lookup(name) is not None,
+        is_there=is_there,
         scope=scope,
     )
+
+
+def read_over(store: Store, text: str, form: str, scope: str) -> Applying:
+    """A plan that was read, over a store."""
+    passwords = Passwords()
+    reader = reader_of(passwords, is_there=lambda name: store.lookup(name) is not None, scope=scope)
     applying = Applying(store, reader, keeping_of(store.name, passwords))
     applying.read(read(io.BytesIO(text.encode("utf-8", "surrogateescape")), form))
     return applying
@@ -296,14 +301,7 @@ def test_what_is_made_of_many_at_a_time_is_what_is_made_of_each(
     entries: list[dict[str, Any]], defaults: dict[str, str]
 ) -> None:
     passwords = Passwords()
-    reader = Reader(
-        names=NameRules(),
-        whole=lambda name: name,
-        passwords=passwords,
-        scheme="ssha",
-        star_is_clear=False,
-        is_there=lambda _: False,
-    )
+    reader = reader_of(passwords, is_there=lambda _: False)
     text = as_plan({"defaults": defaults}, entries, "ndjson").encode()
     found = [one for one in reader.entries(read(io.BytesIO(text), "ndjson"), takes_plain=True) if isinstance(one, list)]
     for rows in found:

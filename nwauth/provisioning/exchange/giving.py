@@ -76,11 +76,7 @@ class Giving:
                 self.lost.part("a password field of no known form", user.name)
             else:
                 found["password_hash"] = field
-        for part, plain in (("drop_path", "config"), ("uid", "0"), ("ip_mask", "")):
-            value = getattr(user, part)
-            if value != plain:
-                found[part] = value
-        return found | dict(self._fields(user, reserved=NO_INFO | PASSWORD_WORDS))
+        return found | user.own() | dict(self._fields(user, reserved=NO_INFO | PASSWORD_WORDS))
 
     def line(self, user: User) -> str | None:
         """The user's line; None: the file cannot hold this user, and `lost` says why."""
