@@ -57,7 +57,8 @@ class Site:
         self.first = stored(str(self._model))
         if what == "undo":
             assert run(str(self._model), *COMMANDS["set"]).status == 0
-        os.utime(self._model / "nwauth.txt", (1, 1))
+        if kind == "flatfile":
+            os.utime(self._model / "nwauth.txt", (1, 1))
         self._path = path
         self._number = 0
 
