@@ -80,7 +80,7 @@ class Process:
 
 @dataclass(frozen=True)
 class Driver:
-    """Calls the compiled driver; every child it spawns is pinned with it to `core`."""
+    """Calls the compiled driver; every child it spawns is pinned with it to `core`, unless it is said otherwise."""
 
     program: str
     work: str
@@ -90,9 +90,9 @@ class Driver:
         """Milliseconds of a whole process."""
         return self.process(command).seconds * 1e3
 
-    def process(self, command: Sequence[str], *, timeout: int = 60) -> Process:
+    def process(self, command: Sequence[str], *, timeout: int = 60, pinned: bool = True) -> Process:
         """A whole process, its output thrown away."""
-        report = self._call("run", [], command, timeout).report
+        report = self._call("run", [], command, timeout, pinned=pinned).report
         if report["status"] != 0:
             raise BenchError(f"{os.path.basename(command[0])} ended with status {report['status']}")
         return Process(float(report["wall_us"]) / 1e6, float(report["peak_kb"]) / 1024)
@@ -120,8 +120,11 @@ class Driver:
             f.writelines("\t".join(ask if ask.line else ask[:3]) + "\n" for ask in asks)
         return ["--requests", path]
 
-    def _call(self, mode: str, options: Sequence[str], command: Sequence[str], timeout: int) -> Measured:
-        words = [self.program, mode, "--core", str(self.core), "--timeout", str(timeout), *options, "--", *command]
+    def _call(
+        self, mode: str, options: Sequence[str], command: Sequence[str], timeout: int, *, pinned: bool = True
+    ) -> Measured:
+        core = self.core if pinned else -1
+        words = [self.program, mode, "--core", str(core), "--timeout", str(timeout), *options, "--", *command]
         with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             watcher = PeakMemory(process)
             out = process.stdout.read() if process.stdout else ""

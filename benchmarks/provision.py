@@ -32,7 +32,10 @@ SECONDS = 900
 
 
 def provision(bench: Bench) -> None:
-    """Flat files beside a sort of the same lines, databases beside their bulk load."""
+    """Flat files beside a sort of the same lines, databases beside their bulk load.
+
+    Programs that work on files are not pinned: one that shares its work out may use all processors, as it will there.
+    """
     sizes = sorted({min(bench.sizes, key=lambda size: abs(size - SMALL)), bench.main_size})
     cases: dict[str, Callable[[], Process]] = {}
     for size in sizes:
@@ -110,7 +113,7 @@ def _peak(process: Process) -> float:
 
 def _sort(bench: Bench, users: data.Base) -> Process:
     target = os.path.join(bench.work, "sorted.txt")
-    process = bench.driver.process([sys.executable, SORT_AND_WRITE, users.users, target], timeout=SECONDS)
+    process = bench.driver.process([sys.executable, SORT_AND_WRITE, users.users, target], timeout=SECONDS, pinned=False)
     os.unlink(target)
     return process
 
@@ -127,20 +130,29 @@ def _emptied(folder: str) -> None:
 
 
 def _apply(
-    bench: Bench, folder: str, plan: str, users: data.Base, prepare: Callable[[str], None], *, result: str = "created"
+    bench: Bench,
+    folder: str,
+    plan: str,
+    users: data.Base,
+    prepare: Callable[[str], None],
+    *,
+    result: str = "created",
+    pinned: bool = False,
 ) -> Process:
     prepare(folder)
-    return _told(bench, [*bench.nwauth, "--path", folder, "apply", plan, "--summary"], users, result)
+    words = [*bench.nwauth, "--path", folder, "apply", plan, "--summary"]
+    return _told(bench, words, users, result, pinned=pinned)
 
 
 def _import(bench: Bench, folder: str, plan: str, users: data.Base) -> Process:
     _emptied(folder)
-    return _told(bench, [*bench.nwauth, "--path", folder, "import", plan, "--format", "json"], users, "created")
+    words = [*bench.nwauth, "--path", folder, "import", plan, "--format", "json"]
+    return _told(bench, words, users, "created", pinned=False)
 
 
-def _told(bench: Bench, words: list[str], users: data.Base, result: str) -> Process:
+def _told(bench: Bench, words: list[str], users: data.Base, result: str, *, pinned: bool) -> Process:
     told = os.path.join(bench.work, "applied.json")
-    process = bench.driver.process(["sh", "-c", 'exec "$@" >"$0"', told, *words], timeout=SECONDS)
+    process = bench.driver.process(["sh", "-c", 'exec "$@" >"$0"', told, *words], timeout=SECONDS, pinned=pinned)
     wanted = users.size + len(data.SLOW)
     with open(told, encoding="utf-8") as file:
         if (count := json.load(file)[result]) != wanted:
@@ -167,13 +179,13 @@ def _load(bench: Bench, engine: Engine, users: data.Base) -> Process:
 
 def _apply_sql(bench: Bench, engine: Engine, users: data.Base, plan: str) -> Process:
     base = engine.empty("applied", users.size)
-    return _apply(bench, base.folder, plan, users, lambda _: None)
+    return _apply(bench, base.folder, plan, users, lambda _: None, pinned=True)
 
 
 def _again_sql(bench: Bench, engine: Engine, users: data.Base, plan: str) -> Process:
     base = engine.empty("applied", users.size)
-    _apply(bench, base.folder, plan, users, lambda _: None)
-    return _apply(bench, base.folder, plan, users, lambda _: None, result="unchanged")
+    _apply(bench, base.folder, plan, users, lambda _: None, pinned=True)
+    return _apply(bench, base.folder, plan, users, lambda _: None, result="unchanged", pinned=True)
 
 
 # --- plans ------------------------------------------------------------------------------------------------------------

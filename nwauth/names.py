@@ -12,6 +12,7 @@ ERRORS = "surrogateescape"  # any byte comes back as it was: spec/protocol.md se
 MAX_NAME_BYTES = 254
 
 BAD_CHARACTERS = ':"/\\*?,;<>|%'
+PRINTABLE = bytes(range(0x20, 0x7F))  # what ASCII has of it
 
 
 def fold(name: str) -> str:
@@ -28,6 +29,11 @@ def fold_bytes(name: bytes) -> bytes:
     if name.isascii():
         return name.lower()
     return fold(name.decode(ENCODING, ERRORS)).encode(ENCODING, ERRORS)
+
+
+def holds_only(text: str, characters: bytes) -> bool:
+    """Whether `text` is all of these ASCII characters; there is no quicker look through a long one."""
+    return text.isascii() and not text.encode("ascii").translate(None, characters)
 
 
 def split_name(name: str) -> tuple[str, str]:
@@ -81,6 +87,7 @@ class NameRules:
     ) -> None:
         self._bad: Final = frozenset(badchar)
         self._bad_localpart: Final = frozenset(badchar_localpart)
+        self._plain: Final = bytes(set(PRINTABLE) - set(b' :"') - set(badchar.encode(ENCODING, ERRORS))) + b"\n"
         self._allow_ats: Final = allow_ats
         self._allow_high_ascii: Final = allow_high_ascii
 
@@ -103,14 +110,11 @@ class NameRules:
         import re
 
         lines = "\n" + "\n".join(names)
-        text = lines.replace("\n", "")
         return (
             all(names)
             and lines.count("\n") == len(names)
-            and text.isascii()
-            and text.isprintable()
+            and holds_only(lines, self._plain)
             and not self._bad_localpart
-            and not any(character in text for character in (" ", ":", '"', *self._bad))
             and not any(odd in lines for odd in ("\n#", "\n-", ".."))
             and max(map(len, names)) <= MAX_NAME_BYTES
             and (self._allow_ats or re.search("@[^\n]*@", lines) is None)

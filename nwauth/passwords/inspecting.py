@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nwauth.errors import Unavailable
 from nwauth.model import Record
+from nwauth.names import holds_only
 from nwauth.passwords.checking import Passwords
 from nwauth.passwords.costs import afford
 from nwauth.passwords.families import NO_LOGIN_REASONS
@@ -59,7 +60,7 @@ def all_known(fields: Sequence[str], *, star_is_clear: bool) -> bool:
             tags += (tag,)
         else:
             odd = [field for field in fields if field and not (tags and field.startswith(tags))]
-            if {*map(len, odd)} == {DES.size} and not "".join(odd).strip(CRYPT64):
+            if {*map(len, odd)} == {DES.size} and holds_only("".join(odd), CRYPT64.encode()):
                 return True
             return not any(split(field, star_is_clear)[0] is UNKNOWN for field in odd)
 

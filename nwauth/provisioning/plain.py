@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from nwauth.errors import Refused
 from nwauth.model import SECRET_FIELDS
+from nwauth.names import PRINTABLE, holds_only
 from nwauth.policy import account
 from nwauth.provisioning.parts import NO_INFO, PASSWORD_WORDS
 from nwauth.provisioning.spool import PART
@@ -113,13 +114,13 @@ class Plain:
         """Whether hashes and info fields are."""
         hashes = columns.get(HASH, ())
         together = "".join(hashes)
-        if not together.isprintable() or ":" in together or not self._all_known(hashes):
+        if not _is_printable(together) or ":" in together or not self._all_known(hashes):
             return False
         if len(together) > MAX_HASH and max(map(len, hashes)) > MAX_HASH:
             return False
         for field in shape.fields:
             together = "".join(columns[field])
-            if '"' in together or not together.isprintable():
+            if '"' in together or not _is_printable(together):
                 return False
             if field.lower() in account.DATE_FIELDS and not _are_dates(field, columns[field]):
                 return False
@@ -169,6 +170,10 @@ def _new_users(shape: Shape, rows: Sequence[str], defaults: Mapping[str, str]) -
 def _says_nothing(key: str, values: Sequence[str]) -> bool:
     """Whether a column holds nothing but what goes without saying."""
     return key in DEFAULT_VALUES and set(values) <= {"", DEFAULT_VALUES[key]}
+
+
+def _is_printable(text: str) -> bool:
+    return holds_only(text, PRINTABLE) or text.isprintable()
 
 
 def _is_plain(keys: tuple[str, ...]) -> bool:

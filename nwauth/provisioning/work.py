@@ -168,7 +168,7 @@ class Applying:
 
         They come in their order, each with its new user, and are to be taken before the next is asked for.
         """
-        keys = [row[: row.index(PART)] for row in rows]
+        keys = [row.partition(PART)[0] for row in rows]
         if keys[0] <= self._last_key or not in_order(keys):
             yield from zip(rows, self._fresh(rows), strict=True)
             return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nwauth.errors import Refused
 from nwauth.model import Info, User
-from nwauth.names import ENCODING, ERRORS, fold_bytes
+from nwauth.names import ENCODING, ERRORS, PRINTABLE, fold_bytes, holds_only
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from nwauth.stores.base import Held
 
+PLAIN = PRINTABLE + b"\n"
 TOMBSTONE = b"#del "  # a deletion; it counts in the journal only
 
 
@@ -51,7 +52,7 @@ def serialize_all(users: list[Held]) -> bytes:
     if (
         [*map(set, own)] == [{"config"}, {"0"}, {""}]
         and text.count("\n") == len(users)
-        and text.replace("\n", "").isprintable()
+        and (holds_only(text, PLAIN) or text.replace("\n", "").isprintable())
         and ":" not in "".join(names)
         and ":" not in "".join(fields)
         and all(names)

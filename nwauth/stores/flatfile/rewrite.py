@@ -13,12 +13,12 @@ from nwauth.errors import Unavailable
 from nwauth.stores.flatfile.lines import fits
 from nwauth.stores.textfile import files, making
 from nwauth.stores.textfile.files import mark_of
-from nwauth.stores.textfile.index import build
+from nwauth.stores.textfile.growing import Growing
 from nwauth.stores.textfile.userfile import SMALL_BYTES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from typing import TypeVar
 
     from nwauth.stores.flatfile.folder import Folder
@@ -50,24 +50,24 @@ class NewFile:
 
     def fill(self, blocks: Iterable[bytes]) -> None:
         """Write the content, durably, and its index (a small file needs none)."""
-        buffer: list[bytes] = []
-        size = 0
-        for block in blocks:
-            buffer.append(block)
-            size += len(block)
-            if size > WRITE_BYTES:
-                files.write_all(self._fd, b"".join(buffer))
-                buffer, size = [], 0
-        files.write_all(self._fd, b"".join(buffer))
-        os.fsync(self._fd)
-        identity = files.identity_of(os.fstat(self._fd))
-        if identity.size > SMALL_BYTES:
-            self._index_path = self._folder.temporary(self._folder.index)
-            fd = files.create_like(self._index_path, self._folder.txt)
-            try:
-                build(self._fd, identity, fd, fits)
-            finally:
-                os.close(fd)
+        growing = Growing(self._fd, self._create_index, fits)
+        try:
+            size = 0
+            for data in _joined(blocks):
+                files.write_all(self._fd, data)
+                size += len(data)
+                growing.written(size)
+            os.fsync(self._fd)
+            if size > SMALL_BYTES:
+                growing.end(size)
+        finally:
+            growing.close()
+
+    def _create_index(self) -> int:
+        if self._index_path:
+            os.unlink(self._index_path)
+        self._index_path = self._folder.temporary(self._folder.index)
+        return files.create_like(self._index_path, self._folder.txt)
 
     def publish(self, lock: LockFile, notes: Notes, old: Identity | None) -> None:
         """Put file and index in their places; the lock is held.  That the file is ours is noted first."""
@@ -86,6 +86,19 @@ class NewFile:
         for path in (self._path, self._index_path):
             if path and os.path.exists(path):
                 os.unlink(path)
+
+
+def _joined(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes, about a MiB at a time."""
+    buffer: list[bytes] = []
+    size = 0
+    for block in blocks:
+        buffer.append(block)
+        size += len(block)
+        if size > WRITE_BYTES:
+            yield b"".join(buffer)
+            buffer, size = [], 0
+    yield b"".join(buffer)
 
 
 def rewriting(folder: Folder, doing: str, once: Callable[[], Result]) -> Result:

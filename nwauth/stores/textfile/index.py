@@ -169,7 +169,7 @@ def _aligned(position: int) -> int:
 # --- building --------------------------------------------------------------------------------------------------------
 
 
-class _Gathered:
+class Gathered:
     """What one reading of a file gathers: the entries in parts by the upper bits of the hash, and its properties."""
 
     def __init__(self, fits: Fits) -> None:
@@ -218,34 +218,41 @@ class _Gathered:
             part.extend(entries[low:high])
             low = high
 
+    def write(self, identity: Identity, target: int) -> None:
+        """Write to the empty file `target` the index of the file that was taken in, and stands as `identity` says.
+
+        Raises OSError.
+        """
+        total = sum(map(len, self.parts))
+        bucket_bits = max(0, (total // ENTRIES_A_BUCKET).bit_length())
+        entries_at = _aligned(HEAD_BYTES + 8 * (1 << bucket_bits) + 4)
+        os.lseek(target, entries_at, os.SEEK_SET)
+        fences, checks = _write_entries(self.parts, bucket_bits, target)
+        table = fences.tobytes() + checks.tobytes()
+        words = (
+            MAGIC,
+            fold_version(only_ascii=self.only_ascii),
+            identity.inode,
+            identity.size,
+            identity.mtime_ns,
+            total,
+            int(self.in_order),
+            bucket_bits,
+        )
+        head = b"".join(word.to_bytes(8, sys.byteorder) for word in words)
+        head += crc32(table, crc32(head)).to_bytes(8, sys.byteorder)
+        os.pwrite(target, head.ljust(HEAD_BYTES, b"\0") + table, 0)
+
 
 def build(source: int, identity: Identity, target: int, fits: Fits) -> None:
     """Write to the empty file `target` the index of the file `source`, which stands as `identity` says.
 
     The memory it takes is about 10 bytes a user and 50 MB.  Raises OSError.
     """
-    gathered = _Gathered(fits)
+    gathered = Gathered(fits)
     for offset, chunk in files.line_chunks(source, identity.size, chunk_bytes=BUILD_CHUNK_BYTES):
         gathered.take(offset, chunk)
-    total = sum(map(len, gathered.parts))
-    bucket_bits = max(0, (total // ENTRIES_A_BUCKET).bit_length())
-    entries_at = _aligned(HEAD_BYTES + 8 * (1 << bucket_bits) + 4)
-    os.lseek(target, entries_at, os.SEEK_SET)
-    fences, checks = _write_entries(gathered.parts, bucket_bits, target)
-    table = fences.tobytes() + checks.tobytes()
-    words = (
-        MAGIC,
-        fold_version(only_ascii=gathered.only_ascii),
-        identity.inode,
-        identity.size,
-        identity.mtime_ns,
-        total,
-        int(gathered.in_order),
-        bucket_bits,
-    )
-    head = b"".join(word.to_bytes(8, sys.byteorder) for word in words)
-    head += crc32(table, crc32(head)).to_bytes(8, sys.byteorder)
-    os.pwrite(target, head.ljust(HEAD_BYTES, b"\0") + table, 0)
+    gathered.write(identity, target)
 
 
 def _write_entries(parts: list[array[int]], bucket_bits: int, target: int) -> tuple[array[int], array[int]]:
