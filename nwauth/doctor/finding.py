@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from nwauth.owner import was_root
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -165,14 +168,12 @@ def finding(  # noqa: D417, the rest is told at `Finding`
 def cannot_look(name: str, error: Exception) -> Finding:
     """The finding that a check could not be made."""
     reason = f"{error.strerror}: {error.filename}" if isinstance(error, OSError) and error.filename else str(error)
-    denied = isinstance(error, PermissionError)
-    return finding(
-        "cannot-look",
-        f"cannot examine {name}: {reason}",
-        mend="run nwauth doctor as root, or as the owner of the folder"
-        if denied
-        else "mend this first, and run it again",
-    )
+    mend = "mend this first, and run it again"
+    if isinstance(error, PermissionError):
+        mend = "run nwauth doctor as root, or as the owner of the folder"
+        if was_root() and error.filename:  # it is looked at as that owner already
+            mend = f"see whose it is with {shlex.join(['namei', '-l', error.filename])}; give it to the folder's owner"
+    return finding("cannot-look", f"cannot examine {name}: {reason}", mend=mend)
 
 
 def counted(number: int, thing: str) -> str:

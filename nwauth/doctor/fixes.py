@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
+from errno import EPERM
+from stat import S_ISLNK, S_ISREG
 from typing import TYPE_CHECKING
 
 from nwauth.build import store as build_store
@@ -74,6 +76,7 @@ def _close_to_others(place: Place, one: Finding, _all: Sequence[Finding]) -> Wor
     path = one.file or ""
     if path not in _own_files(place):
         raise Unsafe("other programs may use it by these rights")
+    _must_be_one_file(path)
     mask = OTHERS_WRITE if path in _rules(place) or _is_open_to_see(path, one) else OTHERS
     _must_be_nobodys_way(place, path, mask)
     return Work(
@@ -118,10 +121,27 @@ def _must_be_nobodys_way(place: Place, path: str, mask: int) -> None:
             raise Unsafe(f"{one.name} (process {one.pid}) runs as {account(one.uid)}, which has no other right to it")
 
 
+def _must_be_one_file(path: str) -> None:
+    """Raises Unsafe where what is done to it would be done to a file elsewhere."""
+    status = os.lstat(path)
+    if S_ISLNK(status.st_mode):
+        raise Unsafe(f"it is a link to {os.path.realpath(path)}, which other programs may use by these rights")
+    if _has_more_names(status):
+        raise Unsafe("it has another name elsewhere, by which other programs may use it")
+
+
+def _has_more_names(status: os.stat_result) -> bool:
+    return S_ISREG(status.st_mode) and status.st_nlink > 1
+
+
 def _without(path: str, mask: int) -> str:
+    """Raises OSError; what has come in its place since is no less one file of this folder."""
     fd = _open_folder(path) if os.path.isdir(path) else open_own(path, os.O_RDONLY)
     try:
-        mode = os.fstat(fd).st_mode & 0o7777
+        status = os.fstat(fd)
+        if _has_more_names(status):
+            raise OSError(EPERM, "it has another name elsewhere", path)
+        mode = status.st_mode & 0o7777
         os.fchmod(fd, mode & ~mask)
     finally:
         os.close(fd)

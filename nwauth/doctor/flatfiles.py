@@ -289,9 +289,9 @@ def in_the_making(folder: str) -> list[str]:
 
 
 def is_abandoned(path: str) -> bool:
-    """Whether the maker of an unfinished file is gone: it would hold a lock on it."""
+    """Whether the maker of an unfinished file is gone: it would hold a lock on it.  Raises OSError."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        fd = files.open_own(path, os.O_RDONLY)  # a FIFO of this name would hold us for ever
     except FileNotFoundError:
         return False
     try:

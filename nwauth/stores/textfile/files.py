@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from stat import S_ISREG
+from stat import S_ISLNK, S_ISREG
 
 from nwauth.errors import Unavailable
 
@@ -110,11 +110,18 @@ def open_own(path: str, flags: int, *, links: bool = False, at: int | None = Non
 
 
 def _must_be_own(fd: int, path: str, at: int | None) -> None:
-    """Who owns a folder can lay links in it: root must not be led to another's file.  Raises OSError."""
+    """Who can write a folder can lay links in it: root must not be led to another's file.  Raises OSError."""
     status = os.fstat(fd)
     if not S_ISREG(status.st_mode):
         raise OSError(errno.EINVAL, "it is no regular file", path)
-    if os.geteuid() != 0 or os.stat(os.path.dirname(path) if at is None else at).st_uid in (0, status.st_uid):
+    if os.geteuid() != 0:
+        return
+    folder = os.stat(os.path.dirname(path) if at is None else at)
+    if folder.st_uid == 0 and folder.st_mode & 0o022:
+        link = os.lstat(named(path, at), dir_fd=at)
+        if link.st_uid != 0 and S_ISLNK(link.st_mode):
+            raise OSError(errno.EPERM, "it is a link that root has not laid, in a folder that others can write", path)
+    if folder.st_uid in (0, status.st_uid):
         return
     if status.st_nlink > 1 or not os.path.samestat(os.lstat(named(path, at), dir_fd=at), status):
         raise OSError(errno.EPERM, "it leads to a file that does not belong to the folder's owner", path)
