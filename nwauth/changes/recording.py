@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nwauth.errors import NotSupported, Refused, Unavailable
 from nwauth.stores.around import Around
-from nwauth.stores.changes import Changes, blocks_of
+from nwauth.stores.changes import Changes, NewUsers, blocks_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -37,7 +37,7 @@ class Recording(Around):
     def put_all(self, users: Sequence[User]) -> list[User]:
         if not users:
             return []
-        self._begin([(None, user.held()) for user in users])
+        self._begin(NewUsers([user.held() for user in users]))
         try:
             taken = self.inner.put_all(users)
         except BaseException:

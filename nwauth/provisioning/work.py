@@ -14,7 +14,7 @@ from nwauth.provisioning.differing import Standing, in_order
 from nwauth.provisioning.parts import Fault, Place, shown
 from nwauth.provisioning.plain import FIRST_LINE, line_of
 from nwauth.provisioning.spool import PART, Spool, place
-from nwauth.stores.changes import Changes
+from nwauth.stores.changes import Changes, NewUsers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -314,8 +314,9 @@ class Applying:
         """What is held of each user before and after the changes, by name, many at a time."""
         for rows in self._changes.blocks():
             new = self._new(rows)
-            if None not in new:
-                yield [(None, user) for user in new]
+            users = [user for user in new if user is not None]
+            if len(users) == len(new):
+                yield NewUsers(users)
                 continue
             said = [None if user is not None else _said(row) for row, user in zip(rows, new, strict=True)]
             yield [

@@ -19,6 +19,14 @@ if TYPE_CHECKING:
 BLOCK_CHANGES = 1000
 
 
+class NewUsers(list["HeldChange"]):
+    """Changes of which all are of new users, as nearly all are where there are many: what is held of these, too."""
+
+    def __init__(self, users: list[Held]) -> None:
+        super().__init__([(None, user) for user in users])
+        self.users: Final = users
+
+
 class Changes:
     """Changes that can be gone through as often as wanted: as users, or, in a tenth of the time, as what is held."""
 

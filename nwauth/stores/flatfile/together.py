@@ -10,7 +10,7 @@ from operator import lt
 
 from nwauth.errors import Unavailable
 from nwauth.names import ENCODING, ERRORS, fold
-from nwauth.stores.changes import blocks_of
+from nwauth.stores.changes import NewUsers, blocks_of
 from nwauth.stores.flatfile import lines
 from nwauth.stores.flatfile.lines import serialize_all
 from nwauth.stores.flatfile.merge import merge_once
@@ -85,9 +85,9 @@ class Together:
             keys = _keys(block)
             assert keys[0] > last  # noqa: S101, what would be lost otherwise is somebody
             last = keys[-1]
-            if (row_key is None or row_key > last) and [old for old, _ in block].count(None) == len(block):
+            if isinstance(block, NewUsers) and (row_key is None or row_key > last):
                 leavings.users += len(block)
-                yield serialize_all([new for _, new in block if new is not None])
+                yield serialize_all(block.users)
                 continue
             for key, (old, new) in zip(keys, block, strict=True):
                 while row is not None and row_key is not None and row_key < key:
@@ -113,7 +113,10 @@ class Together:
 
 def _keys(block: list[HeldChange]) -> list[bytes]:
     """The folded names of users to be changed, in whose order they must be."""
-    names = [(new if old is None else old)[0] for old, new in block]  # type: ignore[index]
+    if isinstance(block, NewUsers):
+        names = [user[0] for user in block.users]
+    else:
+        names = [(new if old is None else old)[0] for old, new in block]  # type: ignore[index]
     text = "\n".join(names)
     if text.isascii() and text.count("\n") == len(names) - 1:
         keys = text.lower().encode().split(b"\n")

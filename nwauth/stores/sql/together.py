@@ -5,7 +5,7 @@ from __future__ import annotations
 from nwauth.errors import Unavailable
 from nwauth.model import User
 from nwauth.names import fold
-from nwauth.stores.changes import blocks_of
+from nwauth.stores.changes import NewUsers, blocks_of
 from nwauth.stores.sql.adding import ASKED_KEYS, add, change, must_be_one, taken_keys, tolerant
 from nwauth.stores.sql.own import OwnTable
 
@@ -63,10 +63,10 @@ def _change_own(table: OwnTable, ask: Ask, cursor: Any, block: list[HeldChange])
 
     Who is new is not looked for: the key is taken once, and a second one of it undoes all.
     """
-    there = [(old, new) for old, new in block if old is not None]
+    there = [] if isinstance(block, NewUsers) else [(old, new) for old, new in block if old is not None]
     for at in range(0, len(there), ASKED_KEYS):
         _change_rows(table, ask, cursor, there[at : at + ASKED_KEYS])
-    added = [new for old, new in block if old is None and new is not None]
+    added = block.users if isinstance(block, NewUsers) else [new for old, new in block if not old and new]
     if added:
         ask("SELECT 1", ())  # the time of a statement begins with each that is asked
         table.driver.insert(cursor, table.into, table.rows(added))
