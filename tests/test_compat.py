@@ -63,6 +63,14 @@ def spoilt(request, lines):
         return [lines[-1].replace(b" config 0", b" config")]
     if fault == "other info" and word == b"lookup" and yes:
         return [lines[-1].replace(b"quota", b"Quota")]
+    if fault == "other user" and word == b"lookup" and yes:
+        return [b"+OK zzz " + lines[-1].split(b" ", 2)[2]]
+    if fault == "no such uid" and word == b"lookup" and yes:
+        return [lines[-1].replace(b" config 0", b" config -1")]
+    if fault == "lists and denies" and not yes:
+        return [b"+DATA zzz\n", *lines]
+    if fault == "other hit info" and word == b"search":
+        return [*(line.rstrip() + b' quota="9"\n' for line in lines[:-1]), lines[-1]]
     if fault == "hides a hit":
         return lines[1:] if len(lines) > 1 else lines
     if fault == "adds a hit" and word == b"search":
@@ -133,6 +141,10 @@ FAULTS = {
     "other spelling": ("lookup", DIFFERS, "the name is another"),
     "other folder": ("vendor", DIFFERS, "the drop path is another"),
     "other uid": ("vendor", DIFFERS, "the uid is another"),
+    "other user": ("vendor", DIFFERS, "the name is another"),
+    "no such uid": ("vendor", DIFFERS, "the uid is another"),
+    "lists and denies": ("vendor", DIFFERS, "1 are listed that are no hits"),
+    "other hit info": ("vendor", DIFFERS, "a hit has another text"),
     "no uid": ("vendor", DIFFERS, "drop path and uid are not all there"),
     "other info": ("vendor", DIFFERS, "the info is another"),
     "hides a hit": ("vendor", DIFFERS, "1 hits are not listed"),
@@ -170,7 +182,13 @@ def test_a_fault_is_told_in_one_clear_line(wrong: Path, fault: str) -> None:
     assert note.endswith(f"{[row['result'] for row in found].count(SILENT)} never came\n")
 
 
-@pytest.mark.parametrize("fault", ["denies", "lets in", "hides a hit", "adds a hit", "forgets dead", "steers"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        *("denies", "lets in", "hides a hit", "adds a hit", "forgets dead", "steers", "other user", "no such uid"),
+        *("lists and denies", "other hit info", "says much"),
+    ],
+)
 def test_netwins_dialect_excuses_no_fault(wrong: Path, fault: str) -> None:
     name = FAULTS[fault][0]
     if name == "nobase":  # which is not played in that dialect

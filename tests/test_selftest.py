@@ -15,6 +15,7 @@ import pytest
 
 from nwauth.conformance import breaking, copies
 from nwauth.conformance.answers import OK, TELLS, WRONG
+from nwauth.conformance.forms import fault_of_user
 from tests.commands.common import BOB, COMMAND, base, contents, run
 from tests.serving import LONG_AGO, make_folder
 
@@ -292,3 +293,69 @@ def test_a_command_without_a_folder_of_its_own_is_refused() -> None:
 
 def test_the_page_lists_every_fault() -> None:
     assert tuple(re.findall(r"^\| `([a-z ]+)` \|", PAGE.read_text(), re.MULTILINE)) == breaking.FAULTS
+
+
+LIAR = """\
+#!/bin/sh
+while read -r word name rest; do
+    case "$word $name" in
+        "lookup bob@test.com") printf '%b\\n' "$REPLY_TO_BOB" ;;
+        version* | help* | exit*) echo +OK ;;
+        *) echo "-ERR $name" ;;
+    esac
+done
+"""
+
+UID = "wanted a number from 0 to 4294967294"
+
+
+@pytest.mark.parametrize(
+    ("reply", "why"),
+    [
+        ("+OK bob@test.com config 0", ""),
+        ("+OK bob config 8 quota=\"1\"", ""),
+        ("+OK Bob@test.com config", ""),
+        ("+OK bob@test.com config quota=\"1\"", ""),
+        ("+OK eve@test.com config 0", "it tells of another user, 'eve@test.com': asked for was 'bob@test.com'"),
+        ("+OK", "no name stands behind +OK, wanted +OK <name> <drop-path> <uid>[ <info>]"),
+        ("+OK bob@test.com config -1", f"the uid is '-1', {UID}"),
+        ("+OK bob@test.com config 4294967295", f"the uid is '4294967295', {UID}"),
+        ("+OK bob@test.com config " + "9" * 5000, f"the uid is '{'9' * 40}', {UID}"),
+        ("+OK bob@test.com config zero", f"the uid is 'zero', {UID}"),
+        ("+DATA eve@test.com\\n+OK bob@test.com config 0", "2 lines where one is wanted: +DATA belongs to a listing"),
+        ("+OK bob@test.com con\\033fig 0", "a control character stands in the answer"),
+    ],
+)  # fmt: skip
+def test_an_answer_must_be_about_the_user_and_as_the_grammar_has_it(tmp_path: Path, reply: str, why: str) -> None:
+    module = tmp_path / "liar"
+    module.write_text(LIAR.replace("$REPLY_TO_BOB", reply.replace('"', '\\"')))
+    module.chmod(0o755)
+    conf = tmp_path / "dmail.conf"
+    conf.write_text(f"authent_method external\nauthent_process {module}\n")
+    found = steps(tmp_path, "--dmail-conf", str(conf), "--user", "bob@test.com", status=int(bool(why)))
+    assert {step["request"]: step["why"] for step in found if step["result"] == WRONG} == (
+        {"lookup bob@test.com": why} if why else {}
+    )
+
+
+@pytest.mark.parametrize(
+    ("lines", "why"),
+    [
+        ([b"+OK bob config 0"], ""),
+        ([b"+OK bob config 0 "], ""),
+        ([b"+OK bob config"], "drop path and uid are not both there, wanted +OK <name> <drop-path> <uid>[ <info>]"),
+        ([b"+OK bob  0"], "drop path and uid are not both there, wanted +OK <name> <drop-path> <uid>[ <info>]"),
+        ([b'+OK bob config quota="1"'], f"the uid is 'quota=\"1\"', {UID}"),
+        ([b"-ERR eve does not exist"], "it says no of 'eve', asked for was 'bob'"),
+        ([b"-ERR bob does not exist"], ""),
+        ([b"-DEAD try later"], ""),
+    ],
+)
+def test_of_a_nwauth_all_is_wanted_that_the_grammar_has(lines: list[bytes], why: str) -> None:
+    assert fault_of_user(lines, "bob", ours=True) == why
+
+
+def test_a_store_may_have_another_name_for_who_is_asked_for() -> None:
+    lines = [b"+OK bjones config 0"]
+    assert fault_of_user(lines, "bob@test.com", also=["bjones"], ours=True) == ""
+    assert "another user" in fault_of_user(lines, "bob@test.com", ours=True)

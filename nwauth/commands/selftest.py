@@ -87,7 +87,10 @@ class _Start(NamedTuple):
 
 
 class _Users:
-    """Who is asked for: `known` by the name that the servers use, `stored` by that of the store which is broken."""
+    """Who is asked for: `known` by the name that the servers use, `stored` by that of the store which is broken.
+
+    `also` is the name that the answer may have instead, as a directory has one for each of somebody's addresses.
+    """
 
     def __init__(self, session: Session, user: str | None) -> None:
         chosen = session.store_config
@@ -95,6 +98,7 @@ class _Users:
         named = StrippedStore(session.store, prefix=route.strip_prefix, suffix=route.strip_suffix)
         asked = session.service.store if session.choices.store is None else named
         self.known: Final = user or _first_user(session, asked)
+        self.also: Final = _other_names(asked, user)
         if user is not None:
             self.stored: str | None = named.bare(user)
         else:
@@ -106,7 +110,10 @@ def _steps(session: Session, start: _Start, users: _Users | None, *, user: str |
     known = user if users is None else users.known
     checked = known if users is not None and _may_fail(session) else None
     limit = start.limit_seconds
-    yield from conversation(start.words, folder=start.folder, user=known, checked=checked, limit_seconds=limit)
+    also = () if users is None else users.also
+    yield from conversation(
+        start.words, folder=start.folder, user=known, also=also, checked=checked, limit_seconds=limit
+    )
     if faults and users is not None:
         trial = Trial(start.words, session.config, session.store_config, user=users.stored, limit_seconds=limit)
         yield from broken(trial, session.note)
@@ -188,6 +195,15 @@ def _first_user(session: Session, store: Store) -> str | None:
     if found is None:
         session.note(f"nobody is known to be there, so nobody who is was looked up (--user NAME names one): {why}")
     return found
+
+
+def _other_names(store: Store, user: str | None) -> list[str]:
+    """What the store calls the user who was named; of one whom it listed that is known."""
+    try:
+        found = None if user is None else store.lookup(user)
+    except NwauthError:
+        return []
+    return [] if found is None else [found.name]
 
 
 def _may_fail(session: Session) -> bool:

@@ -1,7 +1,7 @@
 """Modules of the protocol put to the test as servers start them: a conversation, breakages on a copy, transcripts.
 
 - `talking`: a module that runs, asked one line at a time, each by a deadline
-- `answers`: what was asked, what was answered, and whether that is as it should be
+- `answers`: what was asked and answered; `judging`: whether that is as it should be, `forms`: by the grammar
 - `selftest`: a conversation that changes nothing
 - `copies`: a copy of one store, with settings that lead nowhere else; `tables` writes them
 - `faults`: eight ways to break the copy; `breaking`: what each does to a kind of store

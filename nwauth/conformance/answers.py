@@ -1,4 +1,4 @@
-"""What a module was asked, what it answered, and whether that is as it should be."""
+"""What a module was asked, and what it answered."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from nwauth.model import Record
 
 if TYPE_CHECKING:
     from typing import Final
-
-    from nwauth.conformance.talking import Answer
 
 OK, WRONG, NOT_SHOWN = "ok", "wrong", "not shown"
 SERVING, NEW = "serving", "new"
@@ -56,45 +54,3 @@ class Step(Record):
         self.result: Final = result
         self.why: Final = why
         self.log: Final = log
-
-
-class Question(Record):
-    """A line to send, how it is shown (a password is not), and the first word of the answers that are right.
-
-    `password` is the one in the line, which no answer may have.
-    """
-
-    __slots__ = ("expected", "line", "password", "shown")
-
-    def __init__(self, line: bytes, expected: str, *, shown: str = "", password: bytes = b"") -> None:
-        self.line: Final = line
-        self.expected: Final = expected
-        self.password: Final = password
-        self.shown: Final = shown or line.decode("utf-8", "surrogateescape")
-
-
-def judged(
-    question: Question, answer: Answer, *, limit_seconds: float, fault: str = "", child: str = "", log: str = ""
-) -> Step:
-    """Whether an answer is as it should be, and in time."""
-    why = ""
-    if answer.problem:
-        why = "a server would wait for it in vain"
-    elif answer.kind not in question.expected.split(" or "):
-        more = {NO: ": a server believes it, and may bounce mail", DEAD: ": the module's log tells the whole reason"}
-        why = f"wanted {question.expected}" + more.get(answer.kind, "")
-    elif question.password and any(question.password in line for line in answer.lines):
-        why = TELLS
-    elif answer.seconds >= limit_seconds:
-        why = f"a server waits for {limit_seconds:g} s only"
-    return Step(
-        fault=fault,
-        child=child,
-        request=question.shown,
-        expected=question.expected,
-        answer=answer.text,
-        seconds=round(answer.seconds, 3),
-        result=WRONG if why else OK,
-        why=why,
-        log=log,
-    )

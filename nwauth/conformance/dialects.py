@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nwauth.conformance.answers import NO, first_word
+from nwauth.conformance.forms import fault_of_lines
 
 if TYPE_CHECKING:
     from nwauth.conformance.transcripts import Transcript
@@ -23,6 +24,7 @@ REASONS = {
     "quit": "older modules say +OK and no more",
     "del": "the text is not on record; servers read the first word",
 }
+LISTINGS = ("help", "search")
 OUR_SETTINGS = "it is about settings of nwauth.toml"
 NO_BASE = "what a module without a base says is not on record"
 
@@ -38,14 +40,16 @@ def left_out(transcript: Transcript, profile: str) -> str:
 
 def excuse(request: bytes, wanted: bytes, given: bytes, profile: str) -> str:
     """Why an answer that differs may do so in this profile; empty where it may not."""
-    if profile == NWAUTH or any(byte < 32 and byte not in b"\r\n" for byte in given):
-        return ""
     theirs, ours = given.replace(b"\r\n", b"\n").split(b"\n")[:-1], wanted.split(b"\n")[:-1]
+    if profile == NWAUTH or not theirs or not ours or fault_of_lines(theirs):
+        return ""
     if theirs == ours:
         return "lines may end as the module's system has it"
-    if not theirs or not ours or first_word(theirs[-1]) != first_word(ours[-1]):
+    command = first_word(request.strip()).lower()
+    lists = command in LISTINGS and first_word(ours[-1]) != NO
+    if first_word(theirs[-1]) != first_word(ours[-1]) or (len(theirs) > 1 and not lists):
         return ""
-    return _excuse_of_text(first_word(request.strip()).lower(), ours, theirs)
+    return _excuse_of_text(command, ours, theirs)
 
 
 def _excuse_of_text(command: str, ours: list[bytes], theirs: list[bytes]) -> str:
@@ -61,6 +65,9 @@ def _excuse_of_text(command: str, ours: list[bytes], theirs: list[bytes]) -> str
 
 def _excuse_of_search(ours: list[bytes], theirs: list[bytes]) -> str:
     """Hits may come without info, and the text at the end is each module's own; who was found must be the same."""
+    hits = dict.fromkeys(ours[:-1]) | dict.fromkeys(b" ".join(line.split(b" ")[:2]) for line in ours[:-1])
+    if not all(line in hits for line in theirs[:-1]):
+        return ""
     named = [[line.split(b" ")[1:2] for line in lines[:-1]] for lines in (ours, theirs)]
     if named[0] == named[1]:
         return "hits may come without info, and the text behind the last +OK differs between modules"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from nwauth.conformance.answers import DEAD, NO, YES, first_word
+from nwauth.conformance.forms import fault_of_lines
 
-LONGEST_BYTES = 100  # of a whole -ERR or -DEAD line, which must stay below
 WRONG_WORD = {
     ("lookup", YES, NO): "a user who is there is denied: a server would bounce the mail",
     ("lookup", NO, YES): "a user who is not there is said to be",
@@ -30,16 +30,7 @@ def told(request: bytes, wanted: bytes, given: bytes) -> str:
     command = first_word(request.strip()).lower()
     if first_word(ours[-1]) != first_word(theirs[-1]):
         return _outcome(command, first_word(ours[-1]), first_word(theirs[-1]))
-    return _form(theirs) or _content(command, ours, theirs)
-
-
-def _form(given: list[bytes]) -> str:
-    """What no line of an answer may be, whatever it says; empty: nothing."""
-    if any(byte < 32 or byte == 127 for line in given for byte in line.removesuffix(b"\r")):
-        return "a control character stands in the answer"
-    if first_word(given[-1]) in (NO, DEAD) and len(given[-1]) >= LONGEST_BYTES:
-        return f"a line of {len(given[-1])} bytes, wanted fewer than {LONGEST_BYTES}"
-    return ""
+    return fault_of_lines(theirs) or _content(command, ours, theirs)
 
 
 def _content(command: str, ours: list[bytes], theirs: list[bytes]) -> str:

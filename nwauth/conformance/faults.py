@@ -8,11 +8,12 @@ from time import sleep
 from typing import TYPE_CHECKING
 
 from nwauth.audit import parse_line
-from nwauth.conformance.answers import DEAD, NEW, NOT_SHOWN, SERVING, YES, Question, Step, judged
+from nwauth.conformance.answers import DEAD, NEW, NOT_SHOWN, SERVING, YES, Step
 from nwauth.conformance.breaking import BREAKS, FAULTS, HIDDEN, Break
 from nwauth.conformance.copies import Copy
+from nwauth.conformance.judging import Question, judged
 from nwauth.conformance.places import temporary
-from nwauth.conformance.selftest import encoded, nobody, wrong_check
+from nwauth.conformance.selftest import encoded, lookup, nobody, wrong_check
 from nwauth.conformance.talking import LIMIT_SECONDS, Module, at_folder
 from nwauth.errors import NwauthError
 
@@ -76,9 +77,10 @@ def _shown(trial: Trial, copy: Copy, fault: str, way: Break) -> Iterator[Step]:
         if way.is_seen_serving:
             serving = stack.enter_context(Module(words, folder=copy.folder, seconds=trial.limit_seconds))
             if trial.user is not None:
+                question = lookup(user, YES)
                 yield judged(
-                    Question(b"lookup " + encoded(user), YES),
-                    serving.ask(b"lookup " + encoded(user)),
+                    question,
+                    serving.ask(question.line),
                     limit_seconds=trial.limit_seconds,
                     fault="before it",
                     child=SERVING,
@@ -128,9 +130,9 @@ def _questions(trial: Trial, way: Break) -> Iterator[Question]:
     """What is asked: what needs what is broken must be -DEAD, a user who is there never be denied."""
     user = trial.user or nobody(None)
     if trial.user is not None and way.lookup:
-        yield Question(b"lookup " + encoded(user), way.lookup)
+        yield lookup(user, way.lookup)
     if way.unknown:
-        yield Question(b"lookup " + encoded(nobody(trial.user)), way.unknown)
+        yield lookup(nobody(trial.user), way.unknown)
     if way.check:
         yield wrong_check(user, way.check)
     if way.change:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from nwauth.conformance.answers import NO, WRONG, YES, Question, Step, judged
+from nwauth.conformance.answers import NO, WRONG, YES, Step
+from nwauth.conformance.judging import Question, judged
 from nwauth.conformance.talking import LIMIT_SECONDS, Module, is_ours
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
 END = "(the end of its input)"
 LONG = 9000  # bytes of a line that is too long (8,192 is the limit)
@@ -25,7 +26,7 @@ def wrong_check(name: str, expected: str) -> Question:
     """A check with a password that is nobody's."""
     password = os.urandom(12).hex().encode()
     line = b"check " + encoded(name) + b" " + password
-    return Question(line, expected, shown=f"check {name} (a wrong password)", password=password)
+    return Question(line, expected, shown=f"check {name} (a wrong password)", password=password, user=name)
 
 
 def encoded(name: str) -> bytes:
@@ -33,16 +34,21 @@ def encoded(name: str) -> bytes:
     return name.encode("utf-8", "surrogateescape")
 
 
-def questions(user: str | None, *, checked: str, ours: bool) -> Iterator[Question]:
-    """What is asked: `user` is there, `checked` is who gives a wrong password.
+def lookup(name: str, expected: str, *, also: Collection[str] = ()) -> Question:
+    """A look-up; `also` are other names that the store may have for that user."""
+    return Question(b"lookup " + encoded(name), expected, user=name, also=also)
+
+
+def questions(user: str | None, *, also: Collection[str] = (), checked: str, ours: bool) -> Iterator[Question]:
+    """What is asked: `user` is there, called one of `also` by the store, `checked` is who gives a wrong password.
 
     Only a nwauth is given a line that is too long: old modules read into fixed buffers (CVE-2001-1355).
     """
     yield Question(b"version", YES)
     yield Question(b"help", YES)
     if user is not None:
-        yield Question(b"lookup " + encoded(user), YES)
-    yield Question(b"lookup " + encoded(nobody(user)), NO)
+        yield lookup(user, YES, also=also)
+    yield lookup(nobody(user), NO)
     yield wrong_check(checked, NO)
     yield Question(b"nonsense", NO)
     yield Question(b"lookup", NO)
@@ -53,9 +59,17 @@ def questions(user: str | None, *, checked: str, ours: bool) -> Iterator[Questio
 
 
 def conversation(
-    words: Sequence[str], *, folder: str, user: str | None, checked: str | None, limit_seconds: float = LIMIT_SECONDS
+    words: Sequence[str],
+    *,
+    folder: str,
+    user: str | None,
+    also: Collection[str] = (),
+    checked: str | None,
+    limit_seconds: float = LIMIT_SECONDS,
 ) -> Iterator[Step]:
     """Each step of the conversation with what `words` starts in `folder`; `checked` None: somebody unknown.
+
+    `also` are other names that the store may have for `user`.
 
     A nwauth is started with ``-readonly``: it would look after the folder otherwise.
 
@@ -65,7 +79,7 @@ def conversation(
     ours = is_ours(words)
     command = [*words, "-readonly"] if ours else list(words)
     with Module(command, folder=folder, seconds=limit_seconds) as module:
-        for question in questions(user, checked=checked or nobody(user), ours=ours):
-            yield judged(question, module.ask(question.line), limit_seconds=limit_seconds)
+        for question in questions(user, also=also, checked=checked or nobody(user), ours=ours):
+            yield judged(question, module.ask(question.line), limit_seconds=limit_seconds, ours=ours)
         if not module.ends():
             yield Step(request=END, expected="an end", result=WRONG, why=f"it goes on running for {limit_seconds:g} s")
