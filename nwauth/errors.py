@@ -39,6 +39,10 @@ class Unavailable(NwauthError):
     temporary = True
 
 
+class Unchanged(Unavailable):
+    """Cannot be done now, of many changes none is made, and the text says so."""
+
+
 class Passing(Unavailable):
     """Cannot tell while another program writes: asked again in seconds, it mostly can."""
 

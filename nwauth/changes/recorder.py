@@ -16,7 +16,7 @@ from nwauth.changes.recording import Recording
 from nwauth.changes.step import Reading
 from nwauth.changes.steps import Steps
 from nwauth.changes.who import who
-from nwauth.errors import NwauthError, Unavailable
+from nwauth.errors import NwauthError, Unavailable, Unchanged
 from nwauth.stores.changes import users_of
 from nwauth.stores.textfile import files
 
@@ -248,6 +248,6 @@ def place_of(store: Store) -> str:
     return (os.path.abspath(path) if os.path.exists(path) else path) + comma + rest
 
 
-def nothing_changed(error: Unavailable) -> Unavailable:
+def nothing_changed(error: Unavailable) -> Unchanged:
     """What to raise where a change cannot be written down."""
-    return Unavailable(f"{error}: nothing is changed unless it is written down first")
+    return Unchanged(f"{error}: nothing is changed unless it is written down first")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from operator import lt
 
-from nwauth.errors import Unavailable
+from nwauth.errors import Unchanged
 from nwauth.names import ENCODING, ERRORS, fold
 from nwauth.stores.changes import NewUsers, blocks_of
 from nwauth.stores.flatfile import lines
@@ -126,6 +126,6 @@ def _keys(block: list[HeldChange]) -> list[bytes]:
     return keys
 
 
-def _overtaken(user: Held | None) -> Unavailable:
+def _overtaken(user: Held | None) -> Unchanged:
     name = user[0] if user else ""
-    return Unavailable(f"{name!a} has been changed by others meanwhile: nothing is changed, run it again")
+    return Unchanged(f"{name!a} has been changed by others meanwhile: nothing is changed, run it again")

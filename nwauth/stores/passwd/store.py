@@ -148,9 +148,10 @@ class PasswdStore(Store):
         if located is None or not located[0]:
             raise Refused(f"{new.name!a} does not belong here: {self._wanted_names()}")
         bare, domain = located
-        pair = self._pair_to_change(domain, new.name)
-        held = None if old is None else self._pairs.find(old.name, to_change=True)[1]
-        self._changing(pair).must_hold(bare, new, held)
+        pair, held = self._pairs.find(new.name, to_change=True)
+        if pair is None:
+            raise self._no_file(domain)
+        self._changing(pair).must_hold(bare, new, None if old is None else held)
 
     def change_all(self, changes: Iterable[Change]) -> None:
         from nwauth.stores.passwd.together import Together
@@ -280,11 +281,14 @@ class PasswdStore(Store):
         """
         pair = self._pairs.find(name, to_change=True)[0]
         if pair is None:
-            raise Refused(
-                f"there is no passwd file for the domain {domain}: make an empty one, {self._places.path_of(domain)}",
-                public="there is no passwd file for this domain",
-            )
+            raise self._no_file(domain)
         return pair
+
+    def _no_file(self, domain: str) -> Refused:
+        return Refused(
+            f"there is no passwd file for the domain {domain}: make an empty one, {self._places.path_of(domain)}",
+            public="there is no passwd file for this domain",
+        )
 
     def _bare_name(self, user: User, pair: Pair) -> str:
         """The name of a user in the file.  Raises Refused: it belongs in another."""

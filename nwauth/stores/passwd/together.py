@@ -7,7 +7,7 @@ a line there, together with anything that changes the passwd file: then it is re
 
 from __future__ import annotations
 
-from nwauth.errors import NotSupported, Unavailable
+from nwauth.errors import NotSupported, Unavailable, Unchanged
 from nwauth.stores.passwd import aging
 from nwauth.stores.passwd.changing import Changing, add_to_shadow, name_of, remove_from_shadow, without
 from nwauth.stores.passwd.writing import Overtaken
@@ -100,4 +100,4 @@ class Together(Changing):
 
 
 def _overtaken(user: User) -> Unavailable:
-    return Unavailable(f"{user.name!a} has been changed by others meanwhile: nothing is changed, run it again")
+    return Unchanged(f"{user.name!a} has been changed by others meanwhile: nothing is changed, run it again")

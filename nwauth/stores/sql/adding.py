@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nwauth.errors import Refused, Unavailable
+from nwauth.errors import Refused, Unavailable, Unchanged
 from nwauth.names import fold
 from nwauth.stores.sql.link import Empty, Taken
 from nwauth.stores.sql.octets import as_text, decode, encode
@@ -115,7 +115,7 @@ def change(table: Table, ask: Ask, cursor: Any, *, old: User, new: User, empty: 
 def must_be_one(table: Table, cursor: Any, user: User) -> None:
     """Raises Unavailable where the last statement changed another number of rows than the one of `user`."""
     if cursor.rowcount != 1:
-        raise Unavailable(f"table {table.name} has {cursor.rowcount} rows that are {user.name!a}: nothing is changed")
+        raise Unchanged(f"table {table.name} has {cursor.rowcount} rows that are {user.name!a}: nothing is changed")
 
 
 def must_stand(table: Table, ask: Ask, user: User, written: Values) -> None:

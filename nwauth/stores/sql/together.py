@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nwauth.errors import Unavailable
+from nwauth.errors import Unchanged
 from nwauth.model import User
 from nwauth.names import fold
 from nwauth.stores.changes import NewUsers, blocks_of
@@ -44,15 +44,15 @@ def change_all(table: Table, changes: Iterable[Change], transact: Callable[[Work
     tolerant(attempt, table=table)
 
 
-def who_came_before(table: Table, changes: Iterable[Change], ask: Ask) -> Unavailable:
-    """What to raise where a row of somebody new was there already.  Raises Unavailable."""
+def who_came_before(table: Table, changes: Iterable[Change], ask: Ask) -> Unchanged:
+    """What to raise where a row of somebody new was there already."""
     assert isinstance(table, OwnTable)  # noqa: S101
     for block in blocks_of(changes):
         new = {fold(new[0]): new for old, new in block if old is None and new is not None}
         taken = taken_keys(table, ask, list(new))
         if taken:
             return _overtaken(new[min(taken)])
-    return Unavailable(f"table {table.name} was changed meanwhile: nothing is changed, run it again")
+    return Unchanged(f"table {table.name} was changed meanwhile: nothing is changed, run it again")
 
 
 # --- in a table of our own --------------------------------------------------------------------------------------------
@@ -110,5 +110,5 @@ def _change_one(table: Table, ask: Ask, cursor: Any, *, old: User, new: User | N
         change(table, ask, cursor, old=there, new=new, empty=empty)
 
 
-def _overtaken(user: Held) -> Unavailable:
-    return Unavailable(f"{user[0]!a} has been changed by others meanwhile: nothing is changed, run it again")
+def _overtaken(user: Held) -> Unchanged:
+    return Unchanged(f"{user[0]!a} has been changed by others meanwhile: nothing is changed, run it again")
