@@ -10,6 +10,7 @@ from nwauth.commands.applying import (
     applying_to,
     carry_out,
     told_when_ended,
+    where,
     without_collector,
 )
 from nwauth.commands.command import FILES, command, dry_run_option, pattern
@@ -32,7 +33,7 @@ COLUMNS = ("user", "result", "dry_run", "line", "column", "created", "scheme", "
 
 
 def _plan(_context: click.Context, _parameter: click.Parameter, word: str) -> Given:
-    return given(word, as_typed=True)
+    return given(word, what="the plan", as_typed=True)
 
 
 @command(
@@ -93,7 +94,7 @@ def apply(
         applying, reader = applying_to(session, scope=scope, dry_run=dry_run, tells_all=tells_all)
 
         def tell(done: bool) -> None:  # noqa: FBT001, a callback
-            if reader.clear_text:
+            if reader.clear_text and done:
                 session.note(
                     f"note: passwords in clear text in the plan: {reader.clear_text:,}; keep it where nobody reads it"
                 )
@@ -157,9 +158,8 @@ def _tell(session: Session, plan: Given, applying: Applying, *, summary: bool, d
 
 
 def _tell_faults(session: Session, plan: Given, applying: Applying) -> None:
-    for place, _, text in applying.faults():
-        where = f", line {place.line}, column {place.column}" if place.line else ""
-        complain(f"{plan.name}{where}: {text}", color=session.choices.color)
+    for fault in applying.faults():
+        complain(f"{plan.name}{where(fault.place)}: {fault.text}", color=session.choices.color)
 
 
 def _in_words(counts: Row) -> str:
@@ -173,8 +173,9 @@ def _in_words(counts: Row) -> str:
 
 def _records(session: Session, applying: Applying, *, dry_run: bool, done: bool) -> Iterator[Row]:
     """What came of each user; deletions last.  The keys are a promise."""
-    for place, name, text in applying.faults():
-        yield _record(name or None, "failed", dry_run, place.line, place.column, reason=text)
+    for fault in applying.faults():
+        place = fault.place
+        yield _record(fault.name or None, "failed", dry_run, place.line, place.column, reason=fault.text)
     for name, line in applying.unchanged() if done else ():
         yield _record(name, "unchanged", dry_run, line or None, 1 if line else None)
     for outcome in applying.outcomes() if done else ():

@@ -11,10 +11,11 @@ from nwauth.audit import ERROR, INFO
 from nwauth.build import rules
 from nwauth.commands.output import forget_stdout
 from nwauth.commands.secrets_in import made_up
+from nwauth.commands.session import takes_no_changes
 from nwauth.copying import fitting
-from nwauth.errors import NwauthError, Refused, Unavailable
+from nwauth.errors import NwauthError, Refused, Unavailable, Unchanged
 from nwauth.names import NameRules, fold
-from nwauth.provisioning import Applying, Keeping, Reader
+from nwauth.provisioning import Applying, Keeping, Reader, RefusedUser
 from nwauth.stores.combined.member import covering
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from nwauth.commands.session import Session
     from nwauth.provisioning import Tally
+    from nwauth.provisioning.parts import Place
 
 NOTHING = "nothing is changed"
 NOT_TOLD = "what is changed cannot be told: --dry-run shows what is not"
@@ -45,7 +47,7 @@ def applying_to(
     config, settings = session.config, session.store_config
     store = session.store
     if settings.read_only:
-        raise Refused(f"store {settings.name} takes no changes (nwauth.toml: read_only)")
+        raise takes_no_changes(f"store {settings.name}", settings)
     names = config.names
     store_rules = rules(config, settings)
     reader = Reader(
@@ -115,8 +117,10 @@ def carry_out(
             _compare(session, applying, prune=prune, percent=percent)
         except (KeyboardInterrupt, Unavailable) as error:
             raise _broken_off(session, error, made=False) from None
-        can_go_on, was_in_time = keep_going or not tally.failed, True
-        if prune and keep_going and tally.failed:
+        can_go_on, was_in_time = not tally.failed or (keep_going and not applying.is_headless), True
+        if keep_going and applying.is_headless:
+            session.note("note: what is wrong in front of them is said of all users: --keep-going takes none of them")
+        elif prune and keep_going and tally.failed:
             session.note("note: nobody is pruned by a plan with errors: whom those lines mean is not known")
         if can_go_on and tally.differs and not dry_run:
             was_in_time = _change(session, applying, word, file=file, keep_going=keep_going)
@@ -172,6 +176,8 @@ def _change(session: Session, applying: Applying, word: str, *, file: tuple[str,
         return not isinstance(error, KeyboardInterrupt)
     except NwauthError as error:
         level, result, reason = INFO, "no", {"reason": str(error)}
+        if isinstance(error, RefusedUser):
+            raise Refused(f"{file[1]}{where(error.place)}: {error}; {NOTHING}") from None
         raise
     else:
         level, reason, result = INFO, {}, "ok"
@@ -188,8 +194,7 @@ def _broken_off(
     if isinstance(error, KeyboardInterrupt):
         session.note(stands)
         return error
-    text = str(error)
-    return error if NOTHING in text else Unavailable(f"{text}; {stands}")
+    return error if isinstance(error, Unchanged) else Unavailable(f"{error}; {stands}")
 
 
 def _unheard(error: OSError, applying: Applying) -> OSError | Refused:
@@ -199,6 +204,11 @@ def _unheard(error: OSError, applying: Applying) -> OSError | Refused:
     forget_stdout()
     lost = ", and the passwords that were made up are lost" if applying.has_generated else ""
     return Refused(f"all is changed, and stdout cannot be written ({error.strerror}){lost}: nwauth undo takes it back")
+
+
+def where(place: Place) -> str:
+    """The place in an error, behind the file's name."""
+    return f", line {place.line}, column {place.column}" if place.line else ""
 
 
 @contextmanager

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nwauth.commands.session import as_text, shown_path
 from nwauth.commands.table import visible
+from nwauth.commands.terminal import say
 from nwauth.config import NO_REGULAR, without_waiting
 from nwauth.errors import Refused
 from nwauth.names import ENCODING, ERRORS
@@ -40,14 +42,40 @@ class Given:
         return content
 
 
-def given(word: str, *, as_typed: bool = False) -> Given:
+class _Typed(io.RawIOBase):
+    """What is typed on a terminal, as a file: whoever waits for it says so, and one Ctrl-D ends it for good."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__()
+        self._what: Final = what
+        self._is_begun = self._is_over = False
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """A line, or the beginning of one; 0 at the end."""
+        if not self._is_begun:
+            self._is_begun = True
+            say(f"{self._what} is read from the terminal: type it, and end with Ctrl-D on a line of its own")
+        data = b"" if self._is_over else os.read(0, len(buffer))
+        self._is_over = not data
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def given(word: str, *, what: str, as_typed: bool = False) -> Given:
     """The file that a word of the command line names; ``-`` is stdin.  It is called by its whole path, or `as_typed`.
+
+    `what` it is to hold is told where it is to be typed.
 
     Raises:
         Refused: it cannot be opened.
     """
     if word == STDIN:
-        return Given("stdin", _open(0, "stdin"))
+        typed = os.isatty(0)
+        return Given("stdin", io.BufferedReader(_Typed(what)) if typed else _open(0, "stdin"))
     path = os.fsdecode(word.encode(ENCODING, ERRORS))
     file = _open(path, shown_path(path))
     return Given(visible(as_text(path)) if as_typed else shown_path(path), file)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nwauth.commands.applying import where
 from nwauth.commands.output import terminal_width
 from nwauth.commands.table import layout, visible
 from nwauth.commands.terminal import complain
@@ -19,40 +20,24 @@ if TYPE_CHECKING:
     from nwauth.provisioning import Applying, Outcome, Reader
     from nwauth.provisioning.exchange.colons import Colons
     from nwauth.provisioning.exchange.taking import Taking
+    from nwauth.provisioning.parts import Fault
 
     Work = tuple[Applying, Reader, Taking, Colons | None]
 
 FIRST_USERS = 10
 FIRST_PROBLEMS = 100
+FIRST_NAMES = 3
+ONLY_PEOPLE = "awk -F: '$3 >= 1000 && $3 < 60000'"
 
 
 def tell(session: Session, found: Found, wish: Wish, work: Work, *, dry_run: bool, done: bool) -> None:
     """All that there is to say when it is done, or not done because of errors."""
     applying, reader, taking, colons = work
     name, tally = found.given.name, applying.tally
-    problems: list[dict[str, object]] = []
-    for place, user, text in applying.faults():
-        where = f", line {place.line}, column {place.column}" if place.line else ""
-        complain(f"{name}{where}: {text}", color=session.choices.color)
-        if len(problems) < FIRST_PROBLEMS:
-            problems.append({"user": user or None, "line": place.line, "column": place.column, "reason": text})
+    problems = _tell_faults(session, name, applying)
     _tell_columns(session, wish)
-    if reader.clear_text:
-        scheme = "hashed" if not dry_run else "would be hashed"
-        session.note(
-            f"note: passwords in clear text: {reader.clear_text:,}; {scheme}. Keep {name} where nobody reads it"
-        )
-    if taking.locked:
-        session.note(
-            f"note: users without a password, or with a locked one: {taking.locked:,}; none of them can log in"
-        )
-    if taking.trimmed:
-        session.note(f"note: names with blanks around them: {taking.trimmed:,}; taken without")
-    if colons is not None and colons.odd:
-        session.note(
-            f"note: users with info text that is no field, which is not taken: {colons.odd:,}, the first on line"
-            f" {colons.first_odd}; nwauth copy takes all of a user base"
-        )
+    if done:
+        _tell_users(session, name, (applying, reader, taking, colons), dry_run=dry_run)
     record: dict[str, object] = {
         "file": name,
         "form": found.form.name,
@@ -71,6 +56,56 @@ def tell(session: Session, found: Found, wish: Wish, work: Work, *, dry_run: boo
         session.results.record(record, _text(record, done=done))
 
 
+def _tell_faults(session: Session, name: str, applying: Applying) -> list[dict[str, object]]:
+    """Tell each; what is the same with many is told once, behind the others.  The first, for the record."""
+    problems: list[dict[str, object]] = []
+    same: dict[str, tuple[Fault, list[str]]] = {}
+    for fault in applying.faults():
+        place, text = fault.place, fault.text
+        if fault.is_same:
+            same.setdefault(text, (fault, []))[1].append(fault.name)
+        else:
+            complain(f"{name}{where(place)}: {text}", color=session.choices.color)
+        if len(problems) < FIRST_PROBLEMS:
+            problems.append({"user": fault.name or None, "line": place.line, "column": place.column, "reason": text})
+    for text, (first, names) in same.items():
+        some = f"; the same of {_few(names)}" if len(names) > 1 else ""
+        complain(f"{name}{where(first.place)}: {text}{some}", color=session.choices.color)
+    return problems
+
+
+def _few(names: list[str]) -> str:
+    """How many users these are, and the first of them."""
+    first = ", ".join(names[:FIRST_NAMES])
+    return visible(f"{len(names):,} users: {first}{' ...' * (len(names) > FIRST_NAMES)}")
+
+
+def _tell_users(session: Session, name: str, work: Work, *, dry_run: bool) -> None:
+    """What is worth knowing of users who are taken."""
+    _, reader, taking, colons = work
+    if reader.clear_text:
+        scheme = "hashed" if not dry_run else "would be hashed"
+        session.note(
+            f"note: passwords in clear text: {reader.clear_text:,}; {scheme}. Keep {name} where nobody reads it"
+        )
+    if taking.locked:
+        session.note(
+            f"note: users without a password, or with a locked one: {taking.locked:,}; none of them can log in"
+        )
+    if taking.of_system:
+        session.note(
+            f"note: accounts of the system, by their uids: {taking.of_system:,}, the first of them"
+            f" {visible(taking.first_of_system)}; {ONLY_PEOPLE} leaves them out"
+        )
+    if taking.trimmed:
+        session.note(f"note: names with blanks around them: {taking.trimmed:,}; taken without")
+    if colons is not None and colons.odd:
+        session.note(
+            f"note: users with info text that is no field, which is not taken: {colons.odd:,}, the first on line"
+            f" {colons.first_odd}; nwauth copy takes all of a user base"
+        )
+
+
 def _tell_columns(session: Session, wish: Wish) -> None:
     """What became of columns that are not called as what they became."""
     told = wish.columns.told
@@ -85,8 +120,8 @@ def _tell_columns(session: Session, wish: Wish) -> None:
     decide = sorted({key for key in told.values() if key.lower() in deciding})
     if decide:
         session.note(visible(f"note: {', '.join(decide)}: by this it is decided here who may log in, and when"))
-    for column in wish.columns.unmet():
-        session.note(f"note: --map names {column!r}, and there is no such column")
+    for what in wish.columns.unmet():
+        session.note(f"note: --map names {what}")
 
 
 KNOWN = ("name", "password", "password_hash", "state", *OWN_KEYS)

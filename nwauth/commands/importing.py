@@ -54,23 +54,26 @@ class Wish:
 
 
 def _file(_context: click.Context, _parameter: click.Parameter, word: str) -> Given:
-    return given(word)
+    return given(word, what="the file of users")
 
 
 def _shadow(_context: click.Context, _parameter: click.Parameter, word: str | None) -> Given | None:
-    return None if word is None else given(word)
+    return None if word is None else given(word, what="the shadow file")
 
 
 def _map(_context: click.Context, _parameter: click.Parameter, words: tuple[str, ...]) -> dict[str, str]:
-    """Raises click.UsageError."""
+    """Raises click.UsageError, of all of them that are wrong."""
     found: dict[str, str] = {}
+    faults = []
     for word in words:
         column, equals, key = word.rpartition("=")
         if not equals or not column:
-            raise click.UsageError(f"--map: found {word!r}, wanted 'COLUMN=FIELD', or 'COLUMN=' to leave it out")
-        if column.lower() in (other.lower() for other in found):
-            raise click.UsageError(f"--map: found {column!r} twice, wanted it once")
+            faults.append(f"found {word!r}, wanted 'COLUMN=FIELD', or 'COLUMN=' to leave it out")
+        elif column.lower() in (other.lower() for other in found):
+            faults.append(f"found {column!r} twice, wanted it once")
         found[column] = key
+    if faults:
+        raise click.UsageError(f"--map: {'; '.join(faults)}")
     return found
 
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nwauth.commands.session import PATIENT_SECONDS, changes_folder, shown_path, take_ids
+from nwauth.commands.session import PATIENT_SECONDS, changes_folder, shown_path, take_ids, takes_no_changes
 from nwauth.commands.table import visible
 from nwauth.config import FlatfileConfig, read
 from nwauth.config.kinds.sql import SqlConfig, folder_of, url_of_word
-from nwauth.errors import ConfigError, Refused, Unavailable
+from nwauth.errors import ConfigError, Unavailable
 from nwauth.names import ENCODING, ERRORS
 from nwauth.stores.around import Around
 from nwauth.stores.base import Store
@@ -105,7 +105,7 @@ def two_places(session: Session, source: str, target: str) -> tuple[Place, Place
     if _are_same(found[0][0], found[1][0]):
         raise click.UsageError(f"--from {visible(source)} and --to {visible(target)} are the same store")
     if found[1][0].read_only:
-        raise Refused(f"store {found[1][0].name} takes no changes (read_only = true in nwauth.toml)")
+        raise takes_no_changes(f"store {found[1][0].name}", found[1][0])
     (first, named), (second, is_named) = found
     if isinstance(second, SqlConfig):
         second = second.changed(read_url=None)  # a replica may be behind

@@ -35,7 +35,7 @@ def _given(_context: click.Context, _parameter: click.Parameter, word: str | Non
     """The rules in a file that the command line names, read with the ids of whoever typed it."""
     if word is None:
         return None
-    file = given(word)
+    file = given(word, what="the policy")
     return Reading(file.name, file.content(most=MAX_BYTES, wanted="a policy"), is_given=True)
 
 

@@ -125,7 +125,7 @@ def _content(word: str) -> str:
     Raises:
         Refused: it cannot be read, is too big, or is no text.
     """
-    file = given(word)
+    file = given(word, what="the list")
     content = file.content(most=MAX_BYTES, wanted="a list of access rules")
     if b"\0" in content:
         raise Refused(f"{file.name}: found a NUL byte (UTF-16?), wanted text in UTF-8 or ASCII")

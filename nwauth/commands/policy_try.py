@@ -34,7 +34,7 @@ REQUESTS_HELP = "Logins as JSON objects, one a line; - for stdin."
 
 
 def _opened(_context: click.Context, _parameter: click.Parameter, word: str | None) -> Given | None:
-    return None if word is None else given(word)
+    return None if word is None else given(word, what="what is to be tried")
 
 
 def _log(_context: click.Context, _parameter: click.Parameter, word: str | None) -> Found | None:

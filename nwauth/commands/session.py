@@ -42,9 +42,9 @@ if TYPE_CHECKING:
     from nwauth.service import Service
     from nwauth.stores.base import Store
 
-CHANGED_ELSEWHERE = {
+WHY_READ_ONLY = {  # of kinds that are so unless nwauth.toml says otherwise, or always
     "ldap": "a directory is changed with its own tools",
-    "passwd": "writable = false in nwauth.toml",
+    "passwd": "a passwd file does with writable = true in nwauth.toml",
     "system": "useradd, usermod, passwd and userdel make them",
 }
 PATIENT_SECONDS = 60.0  # nobody waits behind a command: a statement may take its time
@@ -263,8 +263,7 @@ class Session:
         except NotSupported as error:
             if not self.config.is_plain():
                 raise Refused(f"{error}: nwauth.toml says what each of its stores takes") from None
-            why = CHANGED_ELSEWHERE.get(self.store_config.kind, "read_only = true in nwauth.toml")
-            raise Refused(f"{self._shown_store()} takes no changes ({why})") from None
+            raise takes_no_changes(self._shown_store(), self.store_config) from None
 
     def no_such_user(self, name: str) -> Refused:
         """The error for an absent user."""
@@ -277,6 +276,12 @@ class Session:
         if place.startswith("the "):
             return f"store {self.store_config.name} ({place})"
         return f"store {self.store_config.name} of {shown_path(place) if os.path.isabs(place) else place}"
+
+
+def takes_no_changes(store: str, settings: StoreConfig) -> Refused:
+    """The error for a change in a store that is called so and is read only."""
+    why = WHY_READ_ONLY.get(settings.kind, "read_only = true in nwauth.toml")
+    return Refused(f"{store} takes no changes ({why})")
 
 
 def changes_folder(config: Config) -> str:

@@ -3,8 +3,9 @@
 The rooms, in the order that a plan passes them:
 
 - `parts`: a user as a plan has it, its place, and what is wrong with it: what the readers share
-- `formats`: the users of a plan file, from NDJSON, CSV, TSV, JSON or TOML, with their places: one by one, or as columns
+- `formats`: the users of a plan file, from NDJSON, CSV or TSV, with their places: one by one, or as columns
   many of whom the same is said (`alike` finds them)
+- `whole`: plans in JSON and TOML, which are read whole
 - `values`, `heads`: what stands there as text, and what is said of all users in front of them
 - `entries`: what one of them says, checked; whatever is wrong is told with its place
 - `plain`: the same for many at a time, where nothing is out of the ordinary: it makes a million a matter of seconds
@@ -19,6 +20,6 @@ from nwauth.provisioning.differing import Keeping
 from nwauth.provisioning.entries import Reader
 from nwauth.provisioning.formats import FORMATS, format_of
 from nwauth.provisioning.parts import BadPlan
-from nwauth.provisioning.work import Applying, Outcome, Tally
+from nwauth.provisioning.work import Applying, Outcome, RefusedUser, Tally
 
-__all__ = ["FORMATS", "Applying", "BadPlan", "Keeping", "Outcome", "Reader", "Tally", "format_of"]
+__all__ = ["FORMATS", "Applying", "BadPlan", "Keeping", "Outcome", "Reader", "RefusedUser", "Tally", "format_of"]

@@ -13,8 +13,8 @@ from nwauth.passwords.inspecting import all_known, known_tag
 from nwauth.policy import account, apps
 from nwauth.policy.hosts import WANTED, BadHost, read_mask
 from nwauth.protocol import BadRequest, check_field
-from nwauth.provisioning.heads import UPDATES, head_of
-from nwauth.provisioning.parts import NO_INFO, OWN_KEYS, PASSWORD_WORDS, BadPlan, Fault, Place, Raw, Rows, named, shown
+from nwauth.provisioning.heads import UPDATES, BadHead, head_of
+from nwauth.provisioning.parts import NO_INFO, OWN_KEYS, PASSWORD_WORDS, Fault, Place, Raw, Rows, named, shown
 from nwauth.provisioning.plain import FIRST_LINE, Plain, line_of
 from nwauth.provisioning.spool import PART, place
 from nwauth.provisioning.values import NO_FIELD, NoText, check_key, text_of
@@ -122,9 +122,6 @@ class Reader:
         """An entry for each user, or what is wrong with it, each fault by itself.
 
         `takes_plain`: of thousands who are plain come the rows for a `Spool`, that `plain` has made.
-
-        Raises:
-            BadPlan: what the plan says of all cannot be used.
         """
         for raw in found:
             if isinstance(raw, Fault):
@@ -137,7 +134,7 @@ class Reader:
                     for one in raw.each():
                         yield from self._entry(one)
             elif raw.is_head:
-                self._take_head(raw)
+                yield from self._take_head(raw)
             else:
                 yield from self._entry(raw)
 
@@ -167,15 +164,16 @@ class Reader:
 
     # --- the head ---------------------------------------------------------------------------------------------------
 
-    def _take_head(self, raw: Raw) -> None:
-        """Raises BadPlan."""
-        head = head_of(raw.values)
+    def _take_head(self, raw: Raw) -> Iterator[Fault]:
+        head, faults = head_of(raw.values)
         self.always = head.always
         self.defaults = head.defaults
         if head.scope and self._given_scope and head.scope != self._given_scope:
-            raise BadPlan(f"scope.match: found {shown(head.scope)}, and --match says {shown(self._given_scope)}")
-        if head.scope:
+            text = f"scope.match: found {shown(head.scope)}, and --match says {shown(self._given_scope)}"
+            faults.append(BadHead("scope.match", text))
+        elif head.scope:
             self._take_scope(head.scope)
+        yield from (Fault(raw.at(one.key), str(one), is_of_all=True) for one in faults)
 
     def _take_scope(self, scope: str) -> None:
         self.scope = scope

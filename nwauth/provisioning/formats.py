@@ -1,6 +1,6 @@
 """The files that plans are: each gives its users one after the other, as they stand there, with their places.
 
-NDJSON, CSV and TSV are read line by line, whatever their size.  JSON and TOML are read whole.
+NDJSON, CSV and TSV are read line by line, whatever their size; JSON and TOML are read in `whole`.
 """
 
 from __future__ import annotations
@@ -9,9 +9,7 @@ import csv
 import io
 import json
 import re
-import tomllib
 from functools import partial
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from nwauth.names import ENCODING, ERRORS
@@ -27,8 +25,9 @@ from nwauth.provisioning.parts import (
     Rows,
     kind_of,
     named,
-    shown,
+    nearest,
 )
+from nwauth.provisioning.whole import BOM, read_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,17 +35,15 @@ if TYPE_CHECKING:
 
 FORMATS = ("ndjson", "csv", "tsv", "json", "toml")
 ENDINGS = {".jsonl": "ndjson", **{f".{form}": form for form in FORMATS}}
-MAX_WHOLE_USERS = 50_000
-MAX_WHOLE_BYTES = 256 << 20
 MAX_LINE_BYTES = 1 << 20
 BLOCK_BYTES = 128 << 10  # of lines that are read at a time
 BLOCK_ROWS = 1000
-BOM = b"\xef\xbb\xbf"
-TOML_USERS = re.compile(  # where a user begins; text and comments, in which that may stand too, are passed over
-    r"""(?P<user>^[ \t]*\[\[[ \t]*(?:user|"user"|'user')[ \t]*\]\])"""
-    r"""|\"{3}(?s:\\.|.)*?\"{3,5}|'{3}(?s:.)*?'{3,5}|"(?:\\.|[^"\\\n])*"|'[^'\n]*'|\#[^\n]*""",
-    re.MULTILINE,
-)
+OTHERS = {  # what stands between the names of columns where that is not what was said
+    ",": "found commas between the names of columns, wanted tabs: give --input csv",
+    "\t": "found tabs between the names of columns, wanted commas: give --input tsv",
+    ";": "found semicolons between the names of columns, wanted commas: nwauth import takes such a file as it is",
+}
+HEAD_IN_TEXT = re.compile(r'"(?:scope|defaults)"\s*:')
 
 
 def format_of(name: str) -> str | None:
@@ -66,10 +63,8 @@ def read(file: IO[bytes], form: str) -> Iterator[Raw | Rows | Fault]:
             return _ndjson(file)
         case "csv" | "tsv":
             return separated(file, "," if form == "csv" else "\t")
-        case "json":
-            return _json(_whole(file, form))
         case _:
-            return _toml(_whole(file, form))
+            return read_whole(file, form)
 
 
 # --- line by line ----------------------------------------------------------------------------------------------------
@@ -151,41 +146,69 @@ def _object(row: str, number: int, *, is_first: bool) -> Iterator[Raw | Fault]:
     text = row.strip()
     if not text:
         return
+    of_all = is_first and HEAD_IN_TEXT.search(text) is not None  # without its scope a plan is another one
     try:
         values = json.loads(text, object_pairs_hook=once_each)
     except json.JSONDecodeError as error:
-        yield Fault(Place(number, error.colno), f"found no JSON ({error.msg}), wanted one object a line")
+        why = f"found no JSON ({error.msg}), wanted one object a line"
+        yield Fault(Place(number, error.colno), why, is_of_all=of_all)
         return
     except Twice as error:
-        yield Fault(_in_text(text, number, str(error)), f"found {named(str(error))} twice, wanted it once")
+        place = _in_text(text, number, str(error))
+        yield Fault(place, f"found {named(str(error))} twice, wanted it once", is_of_all=of_all)
         return
     except RecursionError:
-        yield Fault(Place(number), "found JSON that is nested too deeply, wanted one object a line")
+        yield Fault(Place(number), "found JSON that is nested too deeply, wanted one object a line", is_of_all=of_all)
         return
     except ValueError:
-        yield Fault(Place(number), f"found {LONG_NUMBER}, wanted one object a line")
+        yield Fault(Place(number), f"found {LONG_NUMBER}, wanted one object a line", is_of_all=of_all)
         return
     if not isinstance(values, dict):
         yield Fault(Place(number), f"found {kind_of(values)}, wanted an object: {{...}}")
-        return
-    is_head = bool(values) and set(values) <= HEAD_KEYS
-    if is_head and not is_first:
-        yield Fault(Place(number), f"found {' and '.join(values)} here, wanted it on the first line")
+    elif is_first and _is_head(values):
+        yield Raw(values, number, at=_head_finder(text, number), is_head=True)
+    elif values and set(values) <= HEAD_KEYS:
+        why = f"found {' and '.join(values)} here, wanted it on the first line"
+        yield Fault(Place(number), why, is_of_all=True)
     else:
-        yield Raw(values, number, at=_finder(text, number), is_head=is_head)
+        yield Raw(values, number, at=_finder(text, number))
+
+
+def _is_head(values: dict[str, Any]) -> bool:
+    """Whether that speaks of all users, some of it in a wrong word perhaps: a user has a name, and holds no table."""
+    if not values or "name" in values:
+        return False
+    tables = [key for key, value in values.items() if isinstance(value, dict)]
+    return set(values) <= HEAD_KEYS or any(key in HEAD_KEYS or nearest(key, HEAD_KEYS) for key in tables)
 
 
 def _finder(text: str, line: int) -> Callable[[str], Place]:
     return lambda key: _in_text(text, line, key)
 
 
-def _in_text(text: str, line: int, key: str) -> Place:
+def _head_finder(text: str, line: int) -> Callable[[str], Place]:
+    """Tells where a key of the head stands, or one in a table of it: `scope.match`."""
+
+    def at(path: str) -> Place:
+        key, _, inner = path.partition(".")
+        place = _in_text(text, line, key)
+        return _in_text(text, line, inner, start=place.column) if inner else place
+
+    return at
+
+
+def _in_text(text: str, line: int, key: str, *, start: int = 1) -> Place:
     """The place of a key in an object that stands on one line, as far as it can be found there."""
-    found = re.search(re.escape(json.dumps(key, ensure_ascii=False)) + r"\s*:", text)
-    return Place(line, 1 if found is None else found.start() + 1)
+    found = re.compile(re.escape(json.dumps(key, ensure_ascii=False)) + r"\s*:").search(text, start - 1)
+    return Place(line, start if found is None else found.start() + 1)
 
 
 def separated(file: IO[bytes], separator: str, *, needs_name: bool = True) -> Iterator[Raw | Rows | Fault]:
+    """The users of a table; `needs_name`: its columns are called as plans call them, and none else judges that.
+
+    Raises:
+        BadPlan: it cannot be read any further, or its first line names no columns.
+    """
     text = io.TextIOWrapper(file, encoding="utf-8-sig", errors=ERRORS, newline="")
     csv.field_size_limit(MAX_LINE_BYTES)
     rows = csv.reader(text, delimiter=separator, strict=True)
@@ -197,9 +220,11 @@ def separated(file: IO[bytes], separator: str, *, needs_name: bool = True) -> It
         if head is None:
             return
         columns = [name.strip() for name in head]
-        _must_be_columns(columns, needs_name=needs_name)
+        _must_be_columns(columns, separator, needs_name=needs_name)
+        faults = [*_faults_of_columns(columns, needs_name=needs_name)]
+        yield from faults
         if not needs_name:  # whoever maps columns judges them, also where nobody follows
-            yield Rows(dict.fromkeys(columns, ()), (), at=lambda _number, _key: Place(1))
+            yield Rows(dict.fromkeys(filter(None, columns), ()), (), at=lambda _number, key: _column(columns, key))
         start = rows.line_num + 1
         for cells in rows:
             if cells:
@@ -207,11 +232,11 @@ def separated(file: IO[bytes], separator: str, *, needs_name: bool = True) -> It
                 lines.append(start)
             start = rows.line_num + 1
             if len(found) == BLOCK_ROWS:
-                yield from _cells(columns, found, lines)
+                yield from _cells(columns, found, lines, are_usable=not faults)
                 found, lines = [], []
-        yield from _cells(columns, found, lines)
+        yield from _cells(columns, found, lines, are_usable=not faults)
     except csv.Error as error:
-        yield from _cells(columns, found, lines)  # what is wrong there is told too
+        yield from _cells(columns, found, lines, are_usable=not faults)  # what is wrong there is told too
         raise BadPlan(
             f"line {rows.line_num}: {error} (a quote inside a cell is written twice); nothing behind it is read"
         ) from None
@@ -219,13 +244,13 @@ def separated(file: IO[bytes], separator: str, *, needs_name: bool = True) -> It
         text.detach()
 
 
-def _cells(columns: list[str], rows: list[list[str]], lines: list[int]) -> Iterator[Rows | Fault]:
-    """The users of some rows of a table."""
+def _cells(columns: list[str], rows: list[list[str]], lines: list[int], *, are_usable: bool) -> Iterator[Rows | Fault]:
+    """The users of some rows of a table; none where its columns are not usable."""
     whole = [number for number, cells in enumerate(rows) if len(cells) == len(columns)]
     for line, cells in zip(lines, rows, strict=True) if len(whole) < len(rows) else ():
         if len(cells) != len(columns):
             yield Fault(Place(line), f"found {len(cells):,} cells, wanted {len(columns):,}, as on line 1")
-    if whole:
+    if whole and are_usable:
         rows, lines = [rows[number] for number in whole], [lines[number] for number in whole]
 
         def at(number: int, key: str) -> Place:
@@ -234,168 +259,34 @@ def _cells(columns: list[str], rows: list[list[str]], lines: list[int]) -> Itera
         yield Rows(dict(zip(columns, zip(*rows, strict=True), strict=True)), lines, at=at)
 
 
-def _must_be_columns(columns: list[str], *, needs_name: bool) -> None:
-    """Of what stands there nothing is shown: where a file has no names of columns, it is a user's password."""
-    where = "line 1, column"
+def _column(columns: list[str], key: str) -> Place:
+    return Place(1, columns.index(key) + 1 if key in columns else 1)
+
+
+def _must_be_columns(columns: list[str], separator: str, *, needs_name: bool) -> None:
+    """Raises BadPlan where line 1 names no columns: of what stands there nothing is shown, it is a user's password."""
     for number, name in enumerate(columns, 1):
-        if not name:
-            raise BadPlan(f"{where} {number}: found no name, wanted that of a field")
         if "@" in name or name.startswith(("{", "$")):
-            raise BadPlan(f"{where} {number}: found what looks like a user's, wanted the names of columns on line 1")
-        if needs_name and name not in NO_INFO and name.lower() in NO_INFO:
-            raise BadPlan(f"{where} {number}: found {name}, wanted {name.lower()}")
-        if name in columns[: number - 1]:
-            raise BadPlan(f"{where} {number}: found the name of column {columns.index(name) + 1} again, wanted it once")
-    if needs_name and "name" not in columns:
-        raise BadPlan(
-            f"line 1: found no name among its {len(columns):,}, wanted the names of columns, name one of them"
-        )
+            raise BadPlan(
+                f"line 1, column {number}: found what looks like a user's, wanted the names of columns on line 1"
+            )
+    if needs_name and len(columns) == 1 and "name" not in columns:
+        for other, words in OTHERS.items():
+            if other != separator and "name" in columns[0].split(other):
+                raise BadPlan(f"line 1: {words}")
 
 
-# --- whole -----------------------------------------------------------------------------------------------------------
-
-
-def _whole(file: IO[bytes], form: str) -> str:
-    data = file.read(MAX_WHOLE_BYTES + 1)
-    if len(data) > MAX_WHOLE_BYTES:
-        raise _too_many(form, "a longer file")
-    return data.removeprefix(BOM).decode(ENCODING, ERRORS)
-
-
-def _too_many(form: str, found: str) -> BadPlan:
-    return BadPlan(
-        f"found {found}, wanted {MAX_WHOLE_USERS:,} users at most in {form.upper()}: write NDJSON or CSV, of any size"
-    )
-
-
-def _json(text: str) -> Iterator[Raw | Fault]:
-    try:
-        plan = json.loads(text, object_pairs_hook=once_each)
-    except json.JSONDecodeError as error:
-        raise BadPlan(f"line {error.lineno}, column {error.colno}: found no JSON: {error.msg}") from None
-    except Twice as error:
-        raise BadPlan(f"{_where_twice(text, str(error))}found {named(str(error))} twice, wanted it once") from None
-    except RecursionError:
-        raise BadPlan("found JSON that is nested too deeply") from None
-    except ValueError:
-        raise BadPlan(f"found {LONG_NUMBER}") from None
-    if isinstance(plan, list):
-        plan = {"user": plan}
-    yield from _placed(_users_of(plan, "json"), text, _starts(text), "json")
-
-
-def _where_twice(text: str, key: str) -> str:
-    """Line and column of a key that stands twice in a user, as far as they can be found; the rest is not read yet."""
-    decoder = json.JSONDecoder(object_pairs_hook=once_each)
-    word = re.compile(re.escape(json.dumps(key, ensure_ascii=False)) + r"\s*:")
-    try:
-        for start in _starts(text):
-            try:
-                decoder.raw_decode(text, start)
-            except Twice:
-                *_, second = islice(word.finditer(text, start), 2)
-                place = second.start()
-                line, before = text.count("\n", 0, place) + 1, text.rfind("\n", 0, place)
-                return f"line {line}, column {place - before}: "
-    except (ValueError, IndexError, RecursionError):
-        pass
-    return ""
-
-
-def _users_of(plan: object, form: str) -> list[Any]:
-    """The users of a whole plan, behind its head, which is the first of them."""
-    if not isinstance(plan, dict):
-        raise BadPlan(f"line 1: found {kind_of(plan)}, wanted an object with scope, defaults and user")
-    unknown = sorted(set(plan) - HEAD_KEYS - {"user"})
-    if unknown:
-        raise BadPlan(f"found {shown(unknown[0])}, wanted scope, defaults, update_password and user")
-    users = plan.get("user", [])
-    if not isinstance(users, list):
-        raise BadPlan(f"user: found {kind_of(users)}, wanted a list: {'[[user]]' if form == 'toml' else '[...]'}")
-    if len(users) > MAX_WHOLE_USERS:
-        raise _too_many(form, f"{len(users):,} users")
-    head = {key: plan[key] for key in plan if key != "user"}
-    return [_Head(head), *users] if head else users
-
-
-class _Head(dict[str, Any]):
-    """What a plan says of all."""
-
-
-def _placed(users: list[Any], text: str, starts: list[int], form: str) -> Iterator[Raw | Fault]:
-    """The users with their places; `starts` tells where each begins, if it was found for all."""
-    if users and isinstance(users[0], _Head):
-        yield Raw(dict(users[0]), 1, is_head=True)
-        users = users[1:]
-    known = len(starts) == len(users)
-    line = counted = 0
-    for number, values in enumerate(users):
-        start = starts[number] if known else 0
-        end = starts[number + 1] if known and number + 1 < len(users) else len(text)
-        line, counted = line + text.count("\n", counted, start), start
-        row = line + 1 if known else 0
-        if isinstance(values, dict):
-            yield Raw(values, row, at=_whole_finder(text, start, end if known else start, row, form))
-        else:
-            yield Fault(Place(row), f"user {number + 1}: found {kind_of(values)}, wanted a table of fields")
-
-
-def _whole_finder(text: str, start: int, end: int, line: int, form: str) -> Callable[[str], Place]:
-    """Tells where a key stands in the part of a file that speaks of one user."""
-
-    def at(key: str) -> Place:
-        name = re.escape(key)
-        pattern = rf'"{name}"\s*:' if form == "json" else rf"(?m)^[ \t]*[\"']?{name}[\"']?[ \t]*="
-        found = re.compile(pattern).search(text, start, end)
-        if found is None:
-            return Place(line)
-        place = found.end() - len(found[0].lstrip())
-        return Place(line + text.count("\n", start, place), place - text.rfind("\n", 0, place))
-
-    return at
-
-
-def _starts(text: str) -> list[int]:
-    """Where each user of a JSON plan begins: the objects in the list that is the plan, or that its `user` is."""
-    decoder = json.JSONDecoder()
-    at = _behind_blanks(text, 0)
-    if text[at] == "{":
-        at = _behind_blanks(text, at + 1)
-        while text[at] != "}":
-            key, at = decoder.raw_decode(text, at)
-            at = _behind_blanks(text, _behind_blanks(text, at) + 1)
-            if key == "user":
-                break
-            at = _behind_blanks(text, decoder.raw_decode(text, at)[1])
-            at = _behind_blanks(text, at + (text[at] == ","))
-    starts: list[int] = []
-    if text[at] != "[":
-        return starts
-    at = _behind_blanks(text, at + 1)
-    while text[at] != "]":
-        starts.append(at)
-        at = _behind_blanks(text, decoder.raw_decode(text, at)[1])
-        at = _behind_blanks(text, at + (text[at] == ","))
-    return starts
-
-
-def _behind_blanks(text: str, at: int) -> int:
-    while text[at : at + 1] in (" ", "\t", "\n", "\r"):
-        at += 1
-    return at
-
-
-def _toml(text: str) -> Iterator[Raw | Fault]:
-    try:
-        plan = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        found = re.search(r"^(.*) \(at (?:line (\d+), column (\d+)|end of document)\)$", str(error))
-        where = f"line {found[2]}, column {found[3]}: " if found and found[2] else ""
-        raise BadPlan(f"{where}found no TOML: {found[1] if found else error}") from None
-    except RecursionError:
-        raise BadPlan("found TOML that is nested too deeply") from None
-    except ValueError:
-        raise BadPlan(f"found {LONG_NUMBER}") from None
-    users = _users_of(plan, "toml")
-    starts = [found.start() for found in TOML_USERS.finditer(text) if found["user"]]
-    yield from _placed(users, text, starts, "toml")
+def _faults_of_columns(columns: list[str], *, needs_name: bool) -> Iterator[Fault]:
+    for number, name in enumerate(columns, 1):
+        text = ""
+        if not name:
+            text = "found no name, wanted that of a field"
+        elif needs_name and name not in NO_INFO and name.lower() in NO_INFO:
+            text = f"found {name}, wanted {name.lower()}"
+        elif name in columns[: number - 1]:
+            text = f"found the name of column {columns.index(name) + 1} again, wanted it once"
+        if text:
+            yield Fault(Place(1, number), text, is_of_all=True)
+    if needs_name and "name" not in (name.lower() for name in columns):
+        text = f"found no name among its {len(columns):,}, wanted the names of columns, name one of them"
+        yield Fault(Place(1), text, is_of_all=True)

@@ -8,10 +8,11 @@ from nwauth.errors import Refused
 from nwauth.model import APP_PASSWORDS, Record
 from nwauth.policy import account
 from nwauth.protocol import BadRequest, check_field
-from nwauth.provisioning.parts import HEAD_KEYS, NO_INFO, PASSWORD_WORDS, BadPlan, kind_of, named, shown
+from nwauth.provisioning.parts import HEAD_KEYS, NO_INFO, PASSWORD_WORDS, kind_of, meant, named, shown
 from nwauth.provisioning.values import NO_FIELD, NoText, check_key, text_of, whole
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from typing import Final
 
 UPDATES = ("on_create", "always")
@@ -28,50 +29,70 @@ class Head(Record):
         self.defaults: Final = defaults
 
 
-def head_of(values: dict[str, Any]) -> Head:
-    """Raises BadPlan where what it says cannot be used."""
-    unknown = sorted(set(values) - HEAD_KEYS)
-    if unknown:
-        raise BadPlan(f"found {shown(unknown[0])}, wanted {', '.join(sorted(HEAD_KEYS))}")
+class BadHead(Refused):
+    """Something that is said of all cannot be used; `key` leads there, `scope.match` as an example."""
+
+    def __init__(self, key: str, text: str) -> None:
+        super().__init__(text)
+        self.key: Final = key
+
+
+def unknown(values: dict[str, Any], known: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """The keys that are none of the `known`, and what is to be said of each."""
+    wanted = f"{', '.join(known[:-1])} or {known[-1]}"
+    for key in values:
+        if key not in known:
+            yield key, f"found {shown(key)}, wanted {wanted}{meant(key, known)}"
+
+
+def head_of(values: dict[str, Any]) -> tuple[Head, list[BadHead]]:
+    """What is said of all, as far as it can be used; and what of it cannot."""
+    faults = [BadHead(key, text) for key, text in unknown(values, sorted(HEAD_KEYS))]
     update = values.get("update_password", "on_create")
     if update not in UPDATES:
-        raise BadPlan(f"update_password: found something else, wanted {' or '.join(UPDATES)}")
-    return Head(
-        always=update == "always",
-        scope=_scope(values["scope"]) if "scope" in values else "",
-        defaults=_defaults(values.get("defaults", {})),
-    )
+        text = f"update_password: found something else, wanted {' or '.join(UPDATES)}"
+        faults.append(BadHead("update_password", text))
+    scope = ""
+    try:
+        scope = _scope(values["scope"]) if "scope" in values else ""
+    except BadHead as error:
+        faults.append(error)
+    defaults: dict[str, str] = {}
+    faults += _take_defaults(values.get("defaults", {}), defaults)
+    return Head(always=update == "always", scope=scope, defaults=defaults), faults
 
 
 def _scope(scope: Any) -> str:
+    """Raises BadHead."""
     if not isinstance(scope, dict) or set(scope) != {"match"}:
-        raise BadPlan('scope: found something else, wanted match = "PATTERN" alone')
+        raise BadHead("scope", 'scope: found something else, wanted match = "PATTERN" alone')
     pattern = scope["match"]
     if not isinstance(pattern, str) or not pattern:
         found = kind_of(pattern) if pattern != "" else "nothing"
-        raise BadPlan(f"scope.match: found {found}, wanted a pattern, as *@test.com")
+        raise BadHead("scope.match", f"scope.match: found {found}, wanted a pattern, as *@test.com")
     try:
         return whole(pattern)
     except NoText as error:
-        raise BadPlan(f"scope.match: {error}") from None
+        raise BadHead("scope.match", f"scope.match: {error}") from None
 
 
-def _defaults(said: Any) -> dict[str, str]:
+def _take_defaults(said: Any, defaults: dict[str, str]) -> Iterator[BadHead]:
+    """Fill `defaults` with what can be one; the rest comes back."""
     if not isinstance(said, dict):
-        raise BadPlan(f"defaults: found {kind_of(said)}, wanted a table of fields")
-    defaults: dict[str, str] = {}
+        yield BadHead("defaults", f"defaults: found {kind_of(said)}, wanted a table of fields")
+        return
     seen: dict[str, str] = {}
     for field, value in said.items():
-        where = f"defaults.{named(field)}"
+        key, where = f"defaults.{field}", f"defaults.{named(field)}"
         try:
             text = _default(field, value)
         except (NoText, BadRequest, Refused) as error:
-            raise BadPlan(f"{where}: {str(error).removeprefix('malformed info: ')}") from None
+            yield BadHead(key, f"{where}: {str(error).removeprefix('malformed info: ')}")
+            continue
         if field.lower() in seen:
-            raise BadPlan(f"{where}: found beside {named(seen[field.lower()])}, which is the same field")
+            yield BadHead(key, f"{where}: found beside {named(seen[field.lower()])}, which is the same field")
         seen[field.lower()] = field
         defaults[field] = text
-    return defaults
 
 
 def _default(field: str, value: Any) -> str:

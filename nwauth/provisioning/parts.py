@@ -9,7 +9,7 @@ from nwauth.errors import Refused
 from nwauth.model import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Final
 
 LONG_NUMBER = "a number of thousands of digits"  # Python refuses to read one
@@ -92,14 +92,22 @@ class Rows:
 
 
 class Fault(Record):
-    """What is wrong at a place, in words; `name` is the user's, where it is known."""
+    """What is wrong at a place, in words; `name` is the user's, where it is known.
 
-    __slots__ = ("name", "place", "text")
+    `is_of_all`: it is said of all users, none of whom can be taken then.  `is_same`: the same is wrong with many, and
+    one mend is right for all: it is told once.
+    """
 
-    def __init__(self, place: Place, text: str, *, name: str = "") -> None:
+    __slots__ = ("is_of_all", "is_same", "name", "place", "text")
+
+    def __init__(
+        self, place: Place, text: str, *, name: str = "", is_of_all: bool = False, is_same: bool = False
+    ) -> None:
         self.name: Final = name
         self.place: Final = place
         self.text: Final = text
+        self.is_of_all: Final = is_of_all
+        self.is_same: Final = is_same
 
 
 def kind_of(value: object) -> str:
@@ -108,6 +116,19 @@ def kind_of(value: object) -> str:
         return str(value).lower()
     words = {type(None): "null", int: "a number", float: "a number", str: "text", list: "a list", dict: "a table"}
     return words.get(type(value), f"a {type(value).__name__}")
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The one of the `known` words, in small letters, that may have been meant by another; "": none."""
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(word.strip().lower(), known, n=1, cutoff=0.75)), "")
+
+
+def meant(word: str, known: Iterable[str]) -> str:
+    """The question behind an error about a word that is none of the `known`; "" where there is none to ask."""
+    near = nearest(word, known)
+    return f": did you mean {near}?" if near else ""
 
 
 def shown(text: str) -> str:

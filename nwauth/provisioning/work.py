@@ -56,6 +56,14 @@ class Outcome(Record):
         self.generated: Final = generated
 
 
+class RefusedUser(Refused):
+    """The store refuses a user, where nothing else was to be changed; `place` is the user's in the plan."""
+
+    def __init__(self, place: Place, text: str) -> None:
+        super().__init__(text)
+        self.place: Final = place
+
+
 class Applying:
     """Makes a store equal to a plan, in three steps: `read`, `compare`, `apply`.
 
@@ -76,6 +84,7 @@ class Applying:
         self._last_key, self._last_row = "", ""
         self._is_one_by_one = False
         self.has_generated = False  # whether a password was made up that nobody knows yet
+        self.is_headless = False  # whether what is said of all cannot be used: no user of it may be changed
         self._not_made: Final[set[str]] = set()  # folded names of whom the store refused, one by one
 
     def close(self) -> None:
@@ -94,23 +103,26 @@ class Applying:
         """
         for one in self._reader.entries(found, takes_plain=self._keeping.takes_plain):
             if isinstance(one, Fault):
-                self._fail(one.place, one.text, one.name)
+                self._fail(one)
                 continue
             rows = one if isinstance(one, list) else [one.row()]
             self._mixed = self._mixed or rows is not one
             self.tally.read += len(rows)
             self._entries.add(rows)
 
-    def faults(self) -> Iterator[tuple[Place, str, str]]:
-        """Place, name and reason of all that cannot be used, by their places."""
+    def faults(self) -> Iterator[Fault]:
+        """All that cannot be used, by their places."""
         for row in self._faults:
-            line, column, name, text = json.loads(row.rpartition(PART)[2])
-            yield Place(line, column), name, text
+            line, column, name, text, is_same = json.loads(row.rpartition(PART)[2])
+            yield Fault(Place(line, column), text, name=name, is_same=is_same)
 
-    def _fail(self, where: Place, text: str, name: str = "") -> None:
+    def _fail(self, fault: Fault) -> None:
         self.tally.failed += 1
-        key = f"{where.line:012} {where.column:012} {self.tally.failed:012}"
-        self._faults.add([PART.join((key, json.dumps((where.line, where.column, name, text))))])
+        self.is_headless = self.is_headless or fault.is_of_all
+        line, column = fault.place.line, fault.place.column
+        key = f"{line:012} {column:012} {self.tally.failed:012}"
+        said = json.dumps((line, column, fault.name, fault.text, fault.is_same))
+        self._faults.add([PART.join((key, said))])
 
     # --- the store --------------------------------------------------------------------------------------------------
 
@@ -217,7 +229,8 @@ class Applying:
         if key == self._last_key:
             name, last = _name_of(self._reader, row), self._reader.entry_of(self._last_row)
             where = f"line {last.line}" if last.line else "above"
-            self._fail(Place(line), f"name: {shown(name)} is there twice, on {where} as {shown(last.name)}", name)
+            text = f"name: {shown(name)} is there twice, on {where} as {shown(last.name)}"
+            self._fail(Fault(Place(line), text, name=name))
             return
         self._last_key, self._last_row = key, row
         self.tally.in_scope += old is not None
@@ -247,7 +260,7 @@ class Applying:
             if new is not None and new is not old:
                 self._store.must_hold(new, old)
         except Refused as error:
-            self._fail(Place(entry.line), f"{shown(entry.name)}: {error}", entry.name)
+            self._fail(Fault(Place(entry.line), f"{shown(entry.name)}: {error}", name=entry.name))
             return
         if new is old or (new is None and old is None):
             self._leave([row])
@@ -329,15 +342,14 @@ class Applying:
         """Make all the changes as one, or none; `one_by_one`: in a store that cannot do that, each by itself.
 
         Raises:
-            Refused: the store cannot hold one of the users, or cannot change several as one; where each is changed by
-                itself, whom it cannot hold is in `faults` instead.
+            RefusedUser, Refused: the store cannot hold one of the users, or cannot change several as one; where each is
+                changed by itself, whom it cannot hold is in `faults` instead.
             Unavailable: it cannot be done now, or somebody has changed one of them meanwhile.
         """
         changes = _Changes(self, self._store.name)
-        few = list(islice(changes, 2))
-        if len(few) < 2:
-            for change in few:
-                self._change_one(*change)
+        if len(list(islice(changes, 2))) < 2:
+            for old, new, line, _ in self._changed():
+                self._change_only(_user(old, self._store.name), _user(new, self._store.name), line)
             return
         try:
             self._store.change_all(changes)
@@ -351,6 +363,14 @@ class Applying:
             for old, new, line, _ in self._changed():
                 self._try_one(_user(old, self._store.name), _user(new, self._store.name), line)
 
+    def _change_only(self, old: User | None, new: User | None, line: int) -> None:
+        try:
+            self._change_one(old, new)
+        except Refused as error:
+            user = new if old is None else old
+            assert user is not None  # noqa: S101
+            raise RefusedUser(Place(line), f"{shown(user.name)}: {error}") from None
+
     def _try_one(self, old: User | None, new: User | None, line: int) -> None:
         """One of many, each by itself: whom the store refuses has failed, and the others go on."""
         try:
@@ -363,7 +383,7 @@ class Applying:
             self.tally.changed -= new is not None
             self.tally.removed -= new is None
             self.tally.pruned -= new is None and not line
-            self._fail(Place(line), f"{shown(user.name)}: {error}", user.name)
+            self._fail(Fault(Place(line), f"{shown(user.name)}: {error}", name=user.name))
 
     def was_made(self) -> bool | None:
         """Whether the store has made the changes that `apply` was broken off in; None: that cannot be told.

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -284,9 +286,10 @@ def test_every_bad_line_is_told_with_line_and_column_and_nothing_is_written(fold
 
 
 def test_keep_going_applies_what_is_right_and_prunes_nobody(folder: str) -> None:
-    done = apply(folder, BAD, "--keep-going", "--prune", "--allow-prune", "100", name="plan.ndjson")
+    bad = BAD.rpartition('{"scope"')[0]  # which is said of all
+    done = apply(folder, bad, "--keep-going", "--prune", "--allow-prune", "100", name="plan.ndjson")
     assert done.status == 1
-    assert results(done)[len(PLACES) :] == [("new@test.com", "changed")]
+    assert results(done)[len(PLACES) - 1 :] == [("new@test.com", "changed")]
     assert "nobody is pruned by a plan with errors" in done.err
     assert "bob@test.com" in users(folder)
 
@@ -299,26 +302,8 @@ def test_keep_going_applies_what_is_right_and_prunes_nobody(folder: str) -> None
             "[[user]]\nname = 'a'\nname = 'b'\n",
             "line 3, column 11: found no TOML: Cannot overwrite a value",
         ),
-        ("plan.toml", "[users]\n", "found 'users', wanted scope, defaults, update_password and user"),
-        ("plan.toml", "[scope]\nmatch = 3\n", "scope.match: found a number, wanted a pattern, as *@test.com"),
-        (
-            "plan.toml",
-            "[defaults]\npassword = 'x'\n",
-            "defaults.password: it is said of each user by itself, wanted an",
-        ),
-        ("plan.toml", "[defaults]\nPassword = 'x'\n", "defaults.Password: found Password, wanted password"),
-        ("plan.toml", "[defaults]\npasswd = 'x'\n", "defaults.passwd: found an info field, which servers are told"),
-        ("plan.toml", "[defaults]\na = 'x'\nA = 'y'\n", "defaults.A: found beside a, which is the same field"),
-        (
-            "plan.toml",
-            "[defaults]\napp_passwords = 'x'\n",
-            "defaults.app_passwords: app_passwords belongs to one user: say it of each user, not under [defaults]",
-        ),
-        ("plan.toml", "[scope]\n", 'scope: found something else, wanted match = "PATTERN" alone'),
-        ("plan.ndjson", '{"scope": {"match": "\\ud800"}}', "scope.match: found half a character"),
-        ("plan.ndjson", '{"defaults": {"\\ud800": "x"}}', "defaults.'\\ud800': found half a character"),
-        ("plan.csv", "name,Password\nbob@test.com,x\n", "line 1, column 2: found Password, wanted password"),
-        ("plan.csv", "Name,quota\n", "line 1, column 1: found Name, wanted name"),
+        ("plan.toml", "x = [\n\n", "line 1, column 6: found no TOML: Invalid value, where the file ends"),
+        ("plan.toml", "\n\nx = '", "line 3, column 6: found no TOML: "),
         ("plan.json", '[{"name": "a"},\n {"quota": "quota",\n  "quota": 2}]', "line 3, column 3: found quota twice"),
         ("plan.json", '{"user": [], "user": []}', "found user twice, wanted it once"),
         ("plan.json", '{"user": [\n{"name" 3}]}', "line 2, column 9: found no JSON: "),
@@ -328,10 +313,19 @@ def test_keep_going_applies_what_is_right_and_prunes_nobody(folder: str) -> None
         ("plan.json", "[" * 100_000, "found JSON that is nested too deeply"),
         (
             "plan.csv",
-            "user,quota\n",
-            "line 1: found no name among its 2, wanted the names of columns, name one of them",
+            "name;quota\nann@test.com;5\n",
+            "line 1: found semicolons between the names of columns, wanted commas:",
         ),
-        ("plan.csv", "name,quota,quota\n", "line 1, column 3: found the name of column 2 again, wanted it once"),
+        (
+            "plan.csv",
+            "quota\tname\n",
+            "line 1: found tabs between the names of columns, wanted commas: give --input tsv",
+        ),
+        (
+            "plan.tsv",
+            "name,quota\n",
+            "line 1: found commas between the names of columns, wanted tabs: give --input csv",
+        ),
         (
             "plan.csv",
             "ann@test.com,s3cret,quota\n",
@@ -348,6 +342,89 @@ def test_what_is_no_plan_is_told_in_one_line(folder: str, name: str, text: str, 
     assert done.err.startswith(f"nwauth: {folder}-{name}: {told}"), done.err
     assert done.err.count("\n") == 1
     assert contents(folder) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "place", "told"),
+    [
+        (
+            "toml",
+            "\n[users]\n",
+            (2, 2),
+            "found 'users', wanted defaults, scope, update_password or user: did you mean user?",
+        ),
+        ("toml", "[user]\nname = 'a'\n", (1, 2), "user: found a table, wanted a list: [[user]]"),
+        (
+            "toml",
+            "update_passwrd = 'always'\n",
+            (1, 1),
+            "found 'update_passwrd', wanted defaults, scope, update_password",
+        ),
+        (
+            "toml",
+            "update_password = 'x'\n",
+            (1, 1),
+            "update_password: found something else, wanted on_create or always",
+        ),
+        ("toml", "[scope]\nmatch = 3\n", (2, 1), "scope.match: found a number, wanted a pattern, as *@test.com"),
+        ("toml", "[scope]\n", (1, 2), 'scope: found something else, wanted match = "PATTERN" alone'),
+        ("toml", "defaults = 3\n", (1, 1), "defaults: found a number, wanted a table of fields"),
+        (
+            "toml",
+            "[defaults]\npassword = 'x'\n",
+            (2, 1),
+            "defaults.password: it is said of each user by itself, wanted an",
+        ),
+        ("toml", "[defaults]\nPassword = 'x'\n", (2, 1), "defaults.Password: found Password, wanted password"),
+        ("toml", "[defaults]\npasswd = 'x'\n", (2, 1), "defaults.passwd: found an info field, which servers are told"),
+        ("toml", "defaults = { a = 'x', A = 'y' }\n", (1, 23), "defaults.A: found beside a, which is the same field"),
+        (
+            "toml",
+            "[defaults]\napp_passwords = 'x'\n",
+            (2, 1),
+            "defaults.app_passwords: app_passwords belongs to one user",
+        ),
+        (
+            "json",
+            '{"user": [{"name": "bob@test.com", "scop": "x"}],\n "scop": 1}',
+            (2, 2),
+            "found 'scop', wanted defaults",
+        ),
+        ("json", '{"scope": {\n "match": 3}}', (2, 2), "scope.match: found a number"),
+        (
+            "ndjson",
+            '{"scop": {"match": "*"}}',
+            (1, 2),
+            "found 'scop', wanted defaults, scope or update_password: did you",
+        ),
+        ("ndjson", '{"scope": {"match": "\\ud800"}}', (1, 12), "scope.match: found half a character"),
+        ("ndjson", '{"defaults": {"\\ud800": "x"}}', (1, 2), "defaults.'\\ud800': found half a character"),
+        ("ndjson", '{"scope": {"match": "*"} oops}\n', (1, 26), "found no JSON (Expecting"),
+        ("csv", "name,Password\nbob@test.com,x\n", (1, 2), "found Password, wanted password"),
+        ("csv", "Name,quota\n", (1, 1), "found Name, wanted name"),
+        ("csv", "user,quota\n", (1, 1), "found no name among its 2, wanted the names of columns, name one of them"),
+        ("csv", "name,quota,quota\n", (1, 3), "found the name of column 2 again, wanted it once"),
+    ],
+)
+def test_what_is_wrong_in_front_of_the_users_has_its_place_and_keeps_all_of_them_as_they_were(
+    folder: str, name: str, text: str, place: tuple[int, int], told: str
+) -> None:
+    if name == "ndjson":
+        text += "\n" + lines({"name": "bob@test.com", "quota": "77"})
+    before = contents(folder)
+    done = apply(folder, text, "--keep-going", name=f"plan.{name}")
+    assert f"nwauth: {folder}-plan.{name}, line {place[0]}, column {place[1]}: {told}" in done.err, done.err
+    assert (done.status, [(row["line"], row["column"]) for row in records(done)]) == (1, [place])
+    assert "--keep-going takes none of them" in done.err
+    assert contents(folder) == before
+
+
+def test_what_is_wrong_in_front_of_the_users_hides_no_error_of_theirs(folder: str) -> None:
+    plan = "update_passwrd = 'always'\n[scop]\nmatch = '*'\n[defaults]\nname = 'x'\n[[user]]\nname = 'a'\nstate = 'b'\n"
+    assert [row["line"] for row in records(apply(folder, plan))] == [1, 2, 5, 8]
+    table = "name,quota,quota,,Password\nbob@test.com\nann@test.com,5,6,,x\n"
+    done = apply(folder, table, name="plan.csv")
+    assert [(row["line"], row["column"]) for row in records(done)] == [(1, 3), (1, 4), (1, 5), (2, 1)]
 
 
 @pytest.mark.parametrize(
@@ -668,8 +745,15 @@ def test_what_a_passwd_file_and_its_shadow_cannot_take_as_one_is_changed_one_by_
 
 def test_a_store_that_is_read_only_takes_no_plan(folder: str) -> None:
     base(folder, settings=SETTINGS.replace("shared = false", "read_only = true"))
+    told = "takes no changes (read_only = true in nwauth.toml)"
     done = apply(folder, PLAN)
-    assert (done.status, "takes no changes (nwauth.toml: read_only)" in done.err) == (1, True)
+    assert (done.status, told in done.err) == (1, True)
+    base(folder, settings='[[stores]]\nkind = "passwd"\npath = "users"\n')
+    told = "nwauth: store passwd takes no changes (a passwd file does with writable = true in nwauth.toml)\n"
+    Path(folder, "users").write_text("bob:x:1000:1000:::\n")
+    assert apply(folder, PLAN) == (1, "", told)
+    assert run(folder, "copy", "--from", "./", "--to", "passwd").err == told
+    assert told.partition(" (")[2] in run(folder, "user", "set", "bob", "quota=5").err
 
 
 @pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
@@ -697,3 +781,20 @@ def test_a_plan_is_applied_to_a_table_of_another_program_and_undone_as_a_whole(f
     assert (done.status, "has no column for colour" in done.err) == (1, True), done
     done = apply(folder, lines(*rows[:3]), "--prune", "--allow-prune", "25", name="plan.ndjson")
     assert results(done) == [("user00@test.com", "changed"), ("user03@test.com", "removed")]
+
+
+def test_a_user_whom_the_store_refuses_at_the_write_alone_is_told_with_its_line(folder: str) -> None:
+    with closing(sqlite3.connect(f"{folder}/users.db")) as database:
+        database.execute("CREATE TABLE mailbox (name TEXT PRIMARY KEY, password TEXT, alias TEXT UNIQUE)")
+        database.execute("INSERT INTO mailbox VALUES ('ann', '!', 'a')")
+        database.commit()
+    settings = '[[stores]]\nkind = "sql"\nurl = "sqlite:///users.db"\ntable = "mailbox"\n'
+    settings += '[stores.columns]\nname = "name"\npassword = "password"\ninfo = { alias = "alias" }\n'
+    base(folder, settings=settings)
+    plan = lines({"name": "ann", "alias": "a"}, {"name": "bob", "password_hash": "!", "alias": "a"})
+    done = apply(folder, plan, name="plan.ndjson")
+    begins = (
+        f"nwauth: {folder}-plan.ndjson, line 2, column 1: 'bob': table mailbox does not take it, another user has the"
+    )
+    assert (done.status, done.out, done.err.startswith(begins)) == (1, "", True), done.err
+    assert done.err.endswith("; nothing is changed\n")

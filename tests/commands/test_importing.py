@@ -199,7 +199,8 @@ def test_a_lock_or_an_unknown_hash_never_becomes_a_password_that_lets_in_unasked
     [
         ("name,Passwort\neve,x\n", "'Passwort': is it a password? give --map 'Passwort=password'"),
         ("name,Full Name\neve,x\n", "'Full Name' cannot be the name of an info field"),
-        ("user,login\neve,x\n", "nothing that is the user's name: give --map 'COLUMN=name'"),
+        ("user,login\neve,x\n", "nothing that is the user's name: give --map 'user=name' or --map 'login=name'"),
+        ("Benutzer,emial\neve,x\n", "none of its 2 is known (did you mean email, in column 2?)"),
         ('{"nick": "eve", "quota": "x"}\n', "found 'nick', 'quota', and nothing that is the user's name: give --map"),
         ("name,generate\neve,true\n", "'generate' is a word of plans"),
         ("name,quota,Quota\neve,1,2\n", "'Quota' would become Quota, as 'quota' does"),
@@ -217,6 +218,25 @@ def test_what_cannot_be_told_is_asked_for(folder: str, text: str, words: str) ->
     done = imported(folder, text)
     assert (done.status, words in done.err) == (1, True), done.err
     assert contents(folder) == before
+
+
+def test_whatever_is_wrong_with_columns_is_told_in_one_run(folder: str) -> None:
+    head = "Full Name,quota,quota,,Passwort,user,login\n"
+    done = imported(folder, f"{head}x,1,2,,s,eve,eve\ny,1\n", "--map", "name=user", "--map", "Pasword=password")
+    told = [(one["line"], one["column"]) for one in json.loads(done.out)["problems"]]
+    assert (done.status, told) == (1, [(1, 1), (1, 1), (1, 3), (1, 4), (1, 5), (3, 1)])
+    assert "--map names 'name', and there is no such column; the column comes first: --map 'user=name'" in done.err
+    assert "--map names 'Pasword', and there is no such column: did you mean 'Passwort'?" in done.err
+    done = imported(folder, head, "--map", "x", "--map", "a=b", "--map", "A=c")
+    assert (done.status, done.err.count("found")) == (2, 2)
+
+
+def test_what_is_worth_knowing_of_users_is_not_told_where_none_is_taken(folder: str) -> None:
+    text = "name,password\n eve@test.com,secret\nada@test.com\n"
+    assert "note:" not in imported(folder, text).err
+    assert imported(folder, text, "--keep-going").err.count("note:") == 2
+    plan = '{"name": "eve@test.com", "password": "secret"}\n{"name": "ada@test.com"}\n'
+    assert "note:" not in run(folder, "apply", "-", "--input", "ndjson", stdin=plan.encode()).err
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -74,6 +75,26 @@ def test_deleting_asks_and_takes_only_a_yes(folder: str) -> None:
     answer(terminal, "Delete eve? [y/N] ", "y\n")
     assert terminal.end() == 0
     assert terminal.screen.endswith("eve deleted\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("apply", "-", "--input", "ndjson"), "the plan is read from the terminal"),
+        (("import", "-", "--update"), "the file of users is read from the terminal"),
+    ],
+)
+def test_what_is_typed_in_the_place_of_a_file_is_asked_for_and_ends_with_one_key(
+    folder: str, words: tuple[str, ...], told: str
+) -> None:
+    terminal = Terminal(folder, *words)
+    answer(
+        terminal,
+        f"{told}: type it, and end with Ctrl-D on a line of its own\n",
+        '{"name": "bob@test.com", "a": "7"}\n\x04',
+    )
+    assert terminal.end() == 0
+    assert json.loads(run(folder, "user", "show", "bob@test.com").out)["info"]["a"] == "7"
 
 
 def test_a_login_is_tried_with_a_typed_password(folder: str) -> None:

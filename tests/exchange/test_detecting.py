@@ -51,9 +51,10 @@ FILES = {
 ASKED = {
     "found nobody": ["", "\n\n", "# nobody\n"],
     "CSV or TSV": ["name,quota\tx\nbob,5\t1\n"],
-    "found lines of nwauth.txt, but for 1 of the first 4: say what it is with --from nwauth": [
-        'bob:*x:\neve:*x:quota="5"\nada:*x:odd "text\nzoe:*x:\n'
-    ],
+    "looks like nwauth.txt (two colons on each line, behind the second nothing or info fields), but line 3 is not so:"
+    " mend that, or say what it is with --from nwauth": ['bob:*x:\neve:*x:quota="5"\nada:*x:odd "text\nzoe:*x:\n'],
+    "looks like an htpasswd file (a name, a colon and a hash on each line), but 2 lines are not, line 3 the first:"
+    " mend that, or say what it is with --from htpasswd": [f"# ours\nbob:{BCRYPT}\neve\nada:!\nzoe:!\n\nx:y:z:9\n"],
     "found no form that all its lines have": ["bob\neve\n", "[global]\nworkgroup = X\n"[9:], "hello world\n"],
 }
 

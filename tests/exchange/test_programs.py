@@ -65,11 +65,15 @@ def test_passwd_and_shadow_are_taken_together_and_a_locked_user_stays_locked(fol
     done = run(folder, "import", *words)
     assert (done.status, json.loads(done.out)["created"]) == (0, 14)
     assert "left out: uid, gid, home, shell" in done.err
+    assert "note: accounts of the system, by their uids: 12, the first of them root; awk -F: '$3 >= 1000" in done.err
     assert logs_in(folder, "bob@test.com")
     assert not logs_in(folder, "eve@test.com")
     assert not logs_in(folder, "root@test.com", "*")
     again = run(folder, "import", str(FILES / "passwd"), "--domain", "test.com")
-    assert (again.status, again.err.count("give --shadow FILE")) == (1, 14)
+    told = "line 1, column 6: password: found x, which means that it stands in the shadow file: give --shadow FILE; the"
+    assert (again.status, again.err.count("give --shadow FILE")) == (1, 1)
+    assert f"{FILES}/passwd, {told} same of 14 users: root, daemon, bin ...\n" in again.err
+    assert len(json.loads(again.out)["problems"]) == json.loads(again.out)["failed"] == 14
 
 
 # --- the programs themselves -----------------------------------------------------------------------------------------

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 from nwauth.errors import Refused
 from nwauth.protocol import BadRequest, check_field
 from nwauth.provisioning.exchange.detecting import SEPARATORS
-from nwauth.provisioning.parts import NO_INFO
+from nwauth.provisioning.parts import NO_INFO, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from typing import Final
 
 NAME_WORDS = ("user", "username", "user_name", "login", "email", "e-mail", "mail", "address", "account")
+NAMES = frozenset(("name", *NAME_WORDS))
 HASH_WORDS = ("stored_password", "hash", "passwordhash", "password hash")
 # Whatever begins so may be a password: as an info field it would be told to everybody.
 SECRET_WORDS = ("pass", "pw", "pwd", "kennwort", "secret", "hash", "mot de passe", "contrase", "crypt", "stored_pass")
@@ -54,73 +55,107 @@ class Columns:
     def __init__(self, form: str, given: dict[str, str], *, clear: bool | None) -> None:
         self.told: Final[dict[str, str]] = {}
         self._form: Final = form
+        self._asked: Final = given
         self._given: Final = {column.lower(): key for column, key in given.items()}
         self._of_form: Final = OF_FORM.get(form, {})
         self._is_table: Final = form not in OF_FORM
         self._clear: Final = clear
-        self._met: set[str] = set()
+        self._met: dict[str, str] = {}  # as they are written, by their folded names
 
-    def targets(self, columns: Sequence[str]) -> list[str]:
-        """A key for each column, "" for one that is left out.  Raises BadColumn."""
-        self._met.update(column.lower() for column in columns)
-        if self._is_table:
-            if self._form in SEPARATORS:
-                self._must_name_columns(columns)
-            self._must_have_one_name(columns)
-        named = any(self._target(column, columns, named=True) == "name" for column in columns)
+    def targets(self, columns: Sequence[str]) -> tuple[list[str], list[BadColumn]]:
+        """A key for each column, "" for one that is left out; and what is wrong with any of them."""
+        self._met |= {column.lower(): column for column in columns}
+        try:
+            self._must_name_columns(columns)
+        except BadColumn as error:  # alone: the others would show what stands there
+            return [], [error]
         found: list[str] = []
+        faults: list[BadColumn] = []
         for column in columns:
-            key = self._target(column, columns, named=named)
-            key = self._of_secret(key, given=column.lower() in self._given)
-            if key and key.lower() in (other.lower() for other in found):
-                twin = columns[[other.lower() for other in found].index(key.lower())]
-                raise BadColumn(
-                    column, f"{column!a} would become {key}, as {twin!a} does: give --map '{column}=' or so"
-                )
+            try:
+                key = self._of_secret(self._target(column, columns), given=column.lower() in self._given)
+                _must_be_alone(column, key, columns[: len(found)], found)
+            except BadColumn as error:
+                key = ""
+                faults.append(error)
             found.append(key)
-        if "name" not in found:
-            shown = ", ".join(map(ascii, columns)) or "nothing"
-            raise BadColumn("", f"found {shown}, and nothing that is the user's name: give --map 'COLUMN=name'")
-        self.told.update(zip(columns, found, strict=True))
-        return found
+        faults += self._faults_of_name(columns, found)
+        bad = {error.column for error in faults}
+        self.told.update((column, key) for column, key in zip(columns, found, strict=True) if column not in bad)
+        return found, faults
 
     def _must_name_columns(self, columns: Sequence[str]) -> None:
-        """Without one that is known, line 1 may be a user's already, whose password nobody is shown."""
+        """Without one that is known, line 1 may be a user's already, whose password nobody is shown.
+
+        Raises:
+            BadColumn: none is.
+        """
+        if self._form not in SEPARATORS:
+            return
         if not any(
             column.lower() in self._given or column.strip().lower() in NO_INFO.union(NAME_WORDS, HASH_WORDS)
             for column in columns
         ):
             count = f"none of its {len(columns):,} is" if len(columns) > 1 else "what it has is not"
+            near = [(number, nearest(column, NAMES)) for number, column in enumerate(columns, 1)]
+            which = next((f" (did you mean {word}, in column {number}?)" for number, word in near if word), "")
             raise BadColumn(
                 "",
-                f"wanted names of columns, and {count} known: if this line is a user, put one before it, as"
+                f"wanted names of columns, and {count} known{which}: if this line is a user, put one before it, as"
                 " name,password; else give --map 'COLUMN=name'",
             )
 
-    def _must_have_one_name(self, columns: Sequence[str]) -> None:
+    def _faults_of_name(self, columns: Sequence[str], found: Sequence[str]) -> Iterator[BadColumn]:
         """A spreadsheet's "Name" beside an "E-Mail" is what a person is called; `name` as we write it is the login."""
-        if "name" in (key.strip().lower() for key in self._given.values()):
+        if "name" not in found:
+            yield BadColumn("", self._without_name(columns))
+            return
+        if not self._is_table or "name" in (key.strip().lower() for key in self._given.values()):
             return
         there = [column for column in columns if column.lower() not in self._given]
         people = next((column for column in there if column != "name" and column.strip().lower() == "name"), None)
         login = next((column for column in there if column.strip().lower() in NAME_WORDS), None)
         if people is not None and login is not None:
-            raise BadColumn(
+            yield BadColumn(
                 people,
                 f"either {people!a} or {login!a} may be the user's name: give --map '{login}=name' --map"
                 f" '{people}=full_name', or --map '{people}=name'",
             )
 
-    def unmet(self) -> list[str]:
-        """The columns that were given and are nowhere."""
-        return sorted(set(self._given) - self._met)
+    def _without_name(self, columns: Sequence[str]) -> str:
+        there = ", ".join(map(ascii, columns)) or "nothing"
+        near = [column for column in columns if column.lower() not in self._given and nearest(column, NAMES)]
+        logins = [column for column in columns if column.strip().lower() in NAME_WORDS]
+        which = " or ".join(f"--map '{column}=name'" for column in logins or near[:1] or ["COLUMN"])
+        return f"found {there}, and nothing that is the user's name: give {which}"
+
+    def unmet(self) -> Iterator[str]:
+        """What is to be said of each column that was given and is nowhere."""
+        for column, key in self._asked.items():
+            if column.lower() in self._met:
+                continue
+            turned = self._met.get(key.strip().lower())
+            if turned is not None and column.strip().lower() in NAMES.union(NO_INFO):
+                yield f"{column!a}, and there is no such column; the column comes first: --map '{turned}={column}'"
+            else:
+                near = self._met.get(nearest(column, self._met), "")
+                yield f"{column!a}, and there is no such column" + (f": did you mean {near!a}?" if near else "")
+
+    def _is_only_name(self, columns: Sequence[str]) -> bool:
+        """Whether no column is the name by itself or by the command line, and one alone may be."""
+        for column in columns:
+            folded = column.lower()
+            if self._given.get(folded, folded).strip().lower() == "name":
+                return False
+        return sum(column.strip().lower() in NAME_WORDS for column in columns) == 1
 
     def _of_secret(self, key: str, *, given: bool) -> str:
         if given or self._clear is None or key not in ("password", "password_hash"):
             return key
         return "password" if self._clear else "password_hash"
 
-    def _target(self, column: str, columns: Sequence[str], *, named: bool) -> str:
+    def _target(self, column: str, columns: Sequence[str]) -> str:
+        """The key that a column becomes.  Raises BadColumn."""
         folded = column.strip().lower()
         if column.lower() in self._given:
             return self._key_of(column, self._given[column.lower()])
@@ -128,7 +163,7 @@ class Columns:
             return self._of_form[column] if column in self._of_form else self._field_of_line(column)
         if folded in NO_INFO:
             return self._plain_key(column, folded)
-        if not named and folded in NAME_WORDS and sum(other.strip().lower() in NAME_WORDS for other in columns) == 1:
+        if folded in NAME_WORDS and self._is_only_name(columns):
             return "name"
         if folded in HASH_WORDS:
             return "password_hash"
@@ -182,3 +217,11 @@ class Columns:
         if column.lower() in NO_INFO:
             raise BadColumn(column, f"{column!a} is no name for an info field here: give --map '{column}=FIELD'")
         return column
+
+
+def _must_be_alone(column: str, key: str, columns: Sequence[str], keys: Sequence[str]) -> None:
+    """Raises BadColumn where one of the `columns` before it becomes the same key."""
+    folded = [other.lower() for other in keys]
+    if key and key.lower() in folded:
+        twin = columns[folded.index(key.lower())]
+        raise BadColumn(column, f"{column!a} would become {key}, as {twin!a} does: give --map '{column}=' or so")

@@ -77,7 +77,8 @@ def detect(head: bytes) -> Form:
     lines = [line.rstrip("\r") for line in text.split("\n")]
     if len(lines) > 1 and not text.endswith("\n"):
         lines.pop()  # it may be cut; a file of one line is looked at as it is
-    said = [line for line in lines if line.strip() and not line.startswith("#")]
+    numbered = {number: line for number, line in enumerate(lines, 1) if line.strip() and not line.startswith("#")}
+    said = list(numbered.values())
     if not said:
         raise _asked("found nobody in it")
     if text.lstrip()[:1] == "{":
@@ -90,7 +91,7 @@ def detect(head: bytes) -> Form:
         return Form("json", "it begins as a list does")
     if MODULE.search(text):
         return Form(MULTIAUTH, 'it has a line "module N"')
-    return _of_lines(said)
+    return _of_lines(numbered)
 
 
 def _of_objects(said: list[str]) -> Form:
@@ -105,28 +106,33 @@ def _of_objects(said: list[str]) -> Form:
     return Form("ndjson", "its first line is an object")
 
 
-def _of_lines(said: list[str]) -> Form:
+def _of_lines(numbered: dict[int, str]) -> Form:
+    said = list(numbered.values())
     table = _of_columns(said[0])
-    shapes = {form: re.compile(shape) for form, shape in SHAPES.items()}
-    fitting = {form for form, shape in shapes.items() if all(shape.fullmatch(line) for line in said)}
+    fitting = {form for form, shape in SHAPES.items() if all(re.fullmatch(shape, line) for line in said)}
     if table is not None and not fitting:
         return table
     if table is not None:
         raise _ambiguous({table.name, *fitting})
-    if {"passwd", "dovecot"} <= fitting and not any(":{" in line for line in said):
-        fitting.discard("dovecot")
-    elif {"passwd", "dovecot"} <= fitting:
-        fitting.discard("passwd")
-    if "shadow" in fitting:
-        fitting.discard("dovecot")
-    if {"htpasswd", "dovecot"} <= fitting:
-        fitting.discard("dovecot" if all(map(APACHE.match, said)) else "htpasswd")
-    if {"nwauth", "dovecot"} <= fitting:
-        fitting.discard("dovecot")
+    fitting = _likely(fitting, said)
     if len(fitting) == 1:
         form = fitting.pop()
         return Form(form, WHY[form])
-    raise _ambiguous(fitting) if fitting else _nothing_fits(said)
+    raise _ambiguous(fitting) if fitting else _nothing_fits(numbered)
+
+
+def _likely(fitting: set[str], said: list[str]) -> set[str]:
+    """Of the forms that lines have, those that are left where one says more than another."""
+    left = set(fitting)
+    if {"passwd", "dovecot"} <= left:
+        left.discard("passwd" if any(":{" in line for line in said) else "dovecot")
+    if "shadow" in left:
+        left.discard("dovecot")
+    if {"htpasswd", "dovecot"} <= left:
+        left.discard("dovecot" if all(map(APACHE.match, said)) else "htpasswd")
+    if {"nwauth", "dovecot"} <= left:
+        left.discard("dovecot")
+    return left
 
 
 def _of_columns(first: str) -> Form | None:
@@ -147,16 +153,20 @@ def _ambiguous(forms: set[str]) -> BadPlan:
     return _asked(f"found what can be {words}", sorted(forms, key=FORMS.index))
 
 
-def _nothing_fits(said: list[str]) -> BadPlan:
+def _nothing_fits(numbered: dict[int, str]) -> BadPlan:
     """With the form that most lines have, if it is one: the others are probably spoilt."""
-    counts = {form: sum(bool(re.fullmatch(shape, line)) for line in said) for form, shape in SHAPES.items()}
-    best = max(counts.values())
-    forms = [form for form, count in counts.items() if count == best and count * 2 > len(said)]
+    fits = {form: {n for n, line in numbered.items() if re.fullmatch(shape, line)} for form, shape in SHAPES.items()}
+    best = max(map(len, fits.values()))
+    forms = {form for form, lines in fits.items() if len(lines) == best and best * 2 > len(numbered)}
     if forms:
-        odd = len(said) - best
-        return _asked(f"found lines of {IN_WORDS[forms[0]]}, but for {odd:,} of the first {len(said):,}", forms)
+        forms = _likely(forms, [numbered[number] for number in fits[min(forms)]])
+        form = min(forms, key=FORMS.index)
+        odd = [number for number in numbered if number not in fits[form]]
+        which = f"line {odd[0]} is not so" if len(odd) == 1 else f"{len(odd):,} lines are not, line {odd[0]} the first"
+        return _asked(f"it looks like {IN_WORDS[form]} ({WHY[form]}), but {which}: mend that, or", list(forms))
     return _asked("found no form that all its lines have")
 
 
 def _asked(found: str, forms: list[str] | None = None) -> BadPlan:
-    return BadPlan(f"{found}: say what it is with --from {'|'.join(forms or FORMS)}")
+    comma = "" if found.endswith(" or") else ":"
+    return BadPlan(f"{found}{comma} say what it is with --from {'|'.join(sorted(forms or FORMS, key=FORMS.index))}")

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from nwauth.names import fold
 from nwauth.passwords.table import CLEAR, LOCKED, NO_LOGIN, UNKNOWN, split
 from nwauth.provisioning.exchange.colons import COLUMNS, Colons
-from nwauth.provisioning.exchange.columns import BadColumn, Columns
 from nwauth.provisioning.exchange.detecting import SEPARATORS
 from nwauth.provisioning.exchange.encodings import BYTES
 from nwauth.provisioning.formats import read, separated
@@ -19,6 +18,8 @@ from nwauth.provisioning.parts import BadPlan, Fault, Place, Raw, Rows
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
     from typing import IO, Final
+
+    from nwauth.provisioning.exchange.columns import Columns
 
 NO_UTF8 = re.compile("[\udc80-\udcff]")
 SPECIAL = ("*", "!", "{p", "{P", "{c", "{C")  # what begins otherwise is a hash, or nothing known
@@ -29,6 +30,7 @@ LOCK_WORDS = LOCKED | {"!", "!!", "!*", "*!", "**", "LK", "*LOCKED*"}
 # A hash by its looks, of a scheme that nothing here knows, too: $7$..., {WORD}..., 32 hex digits and more.
 HASH_LIKE = re.compile(r"\$[0-9A-Za-z-]+\$.+|\{[0-9A-Za-z._-]+\}.+|\*?[0-9A-Fa-f]{32,}")
 HASH, PASSWORD = "password_hash", "password"
+FIRST_PERSON, FIRST_RESERVED, LAST_RESERVED = 1000, 60_000, 65_535  # uids: login.defs(5), and nobody's
 STATES = ("", "present", "suspended")
 BLANKS = " \u00a0"  # that a spreadsheet leaves around a name, unseen
 
@@ -62,7 +64,8 @@ class Taking:
         matches: Callable[[str], bool] | None,
         shadow: dict[str, str] | None = None,
     ) -> None:
-        self.locked = self.left_out = self.trimmed = 0
+        self.locked = self.left_out = self.trimmed = self.of_system = 0
+        self.first_of_system = ""
         self._columns: Final = columns
         self._form: Final = form
         self._is_strict: Final = encoding != BYTES
@@ -104,6 +107,8 @@ class Taking:
         if self._matches is not None:
             numbers = [number for number in numbers if self._is_wanted(said["name"][number])]
             self.left_out += len(lines) - len(numbers)
+        if "uid" in rows.columns and self._form == "passwd":
+            self._count_system([rows.columns["uid"][number] for number in numbers], said["name"], numbers)
         apart = self._odd(said)
         odd = [number for number in numbers if number in apart] if apart else []
         if odd or len(numbers) < len(lines):
@@ -116,6 +121,17 @@ class Taking:
             places = partial(_place_of, places, numbers)
         if lines:
             yield Rows(said, lines, at=places)
+
+    def _count_system(self, uids: Sequence[str], names: Sequence[str], numbers: Sequence[int]) -> None:
+        """Accounts that are no people, by the uids that Linux keeps for them."""
+        found = [
+            number
+            for number, uid in zip(numbers, uids, strict=True)
+            if uid.isdecimal() and not (FIRST_PERSON <= int(uid) < FIRST_RESERVED or int(uid) > LAST_RESERVED)
+        ]
+        self.of_system += len(found)
+        if found and not self.first_of_system:
+            self.first_of_system = names[found[0]]
 
     def _names(self, cells: Sequence[str]) -> list[str]:
         """The names in the cells of a table."""
@@ -144,14 +160,10 @@ class Taking:
     ) -> Generator[Fault, None, list[str] | None]:
         """The keys of columns, None where they are not known, which is told once."""
         if columns not in self._shapes:
-            try:
-                self._shapes[columns] = self._columns.targets(columns)
-            except BadColumn as error:
-                self._shapes[columns] = None
-                place = Place(1, columns.index(error.column) + 1 if error.column else 1)
-                if self._form not in SEPARATORS:
-                    place = at(error.column) if error.column else Place(line)
-                yield Fault(place, str(error))
+            targets, faults = self._columns.targets(columns)
+            self._shapes[columns] = None if faults else targets
+            for error in faults:
+                yield Fault(at(error.column) if error.column else Place(line), str(error))
         return self._shapes[columns]
 
     # --- one --------------------------------------------------------------------------------------------------------
@@ -192,7 +204,8 @@ class Taking:
             fault = _doubt(values.get(PASSWORD), raw)
             faults += [fault] if fault else []
         if faults:
-            yield from (Fault(one.place, one.text, name=name if isinstance(name, str) else "") for one in faults)
+            who = name if isinstance(name, str) else ""
+            yield from (Fault(one.place, one.text, name=who, is_same=one.is_same) for one in faults)
         else:
             yield Raw(values, raw.line, at=raw.at)
 
@@ -206,7 +219,8 @@ class Taking:
             found = None if self._shadow is None else self._shadow.get(values.get("name", ""))
             if found is None:
                 what = "give --shadow FILE" if self._shadow is None else "and --shadow has none for it"
-                return Fault(raw.at(HASH), f"password: found x, which means that it stands in the shadow file: {what}")
+                text = f"password: found x, which means that it stands in the shadow file: {what}"
+                return Fault(raw.at(HASH), text, is_same=self._shadow is None)
             field = found
         scheme, text = split(field, self._star_was_clear)
         if scheme is CLEAR:

@@ -15,7 +15,7 @@ from nwauth.names import ENCODING, ERRORS
 from nwauth.provisioning.exchange.detecting import SEPARATORS
 from nwauth.provisioning.exchange.giving import LINES
 from nwauth.provisioning.exchange.taking import BLANKS
-from nwauth.provisioning.formats import MAX_WHOLE_USERS
+from nwauth.provisioning.whole import MAX_WHOLE_USERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
