@@ -146,7 +146,7 @@ class Taking:
             for values in said.values():
                 if not "".join(values).isascii():
                     odd.update(number for number, value in enumerate(values) if NO_UTF8.search(value))
-        if HASH in said:
+        if HASH in said and _may_be_special(said[HASH]):
             fields = said[HASH]
             odd.update([at for at, field in enumerate(fields) if field in ("", ELSEWHERE) or field.startswith(SPECIAL)])
         if PASSWORD in said and self._clear is None:
@@ -237,6 +237,12 @@ class Taking:
         else:
             values[HASH] = field
         return None
+
+
+def _may_be_special(fields: Sequence[str]) -> bool:
+    """Whether any of some stored fields may be none that is taken as it is; no other than these are looked at."""
+    text = "\n".join(("", *fields, ""))
+    return any(f"\n{start}" in text for start in (*SPECIAL, ELSEWHERE, "\n"))
 
 
 def _is_doubtful(text: str) -> bool:
