@@ -162,9 +162,9 @@ def completed_by(kind: str) -> Completer:
 FILES = completed_by("files")
 
 
-def user_name(parameter: str = "name", *, many: bool = False) -> Decorator:
+def user_name(parameter: str = "name", *, many: bool = False, required: bool = True) -> Decorator:
     """The argument that names users who are there; a shell can complete it."""
     complete = completed_by("users")
     if many:
-        return click.argument(parameter, metavar="NAME...", nargs=-1, required=True, shell_complete=complete)
+        return click.argument(parameter, metavar="NAME...", nargs=-1, required=required, shell_complete=complete)
     return click.argument(parameter, metavar=parameter.upper(), shell_complete=complete)

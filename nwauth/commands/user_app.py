@@ -9,13 +9,15 @@ import click
 
 from nwauth.commands.command import command, completed_by, dry_run_option, user_name
 from nwauth.commands.group import LazyGroup
+from nwauth.commands.moments import given_date
 from nwauth.commands.table import visible
 from nwauth.commands.terminal import ask_yes, is_interactive
 from nwauth.commands.user_changes import change_record, tell, told
 from nwauth.config.part import BY_THE_STORE
 from nwauth.errors import Refused
 from nwauth.passwords.apps import digest, made_up
-from nwauth.policy.apps import AppPassword, of
+from nwauth.policy.apps import AppPassword, fault_of_classes, of
+from nwauth.policy.hosts import BadHost, read_mask
 from nwauth.service.apps import with_one_more, without
 
 if TYPE_CHECKING:
@@ -36,6 +38,26 @@ app = LazyGroup(
 )
 
 
+def _classes(_context: click.Context, _parameter: click.Parameter, text: str) -> str:
+    """What ``--class`` says, as it is kept."""
+    classes = ",".join(word.strip() for word in text.split(",")) if text else ""
+    fault = fault_of_classes(classes)
+    if fault:
+        raise click.BadParameter(fault)
+    return classes
+
+
+def _hosts(_context: click.Context, _parameter: click.Parameter, text: str) -> str:
+    """What ``--hosts`` says, as it is kept."""
+    hosts = ",".join(text.replace(",", " ").split())
+    try:
+        if hosts:
+            read_mask(hosts)
+    except BadHost as error:
+        raise click.BadParameter(visible(str(error))) from None
+    return hosts
+
+
 @command(
     "add",
     examples=(
@@ -50,27 +72,37 @@ app = LazyGroup(
     "classes",
     metavar="CLASS",
     default="",
+    callback=_classes,
     shell_complete=completed_by("classes"),
     help="What rules take for the class. Default: the user's.",
 )
-@click.option("--hosts", metavar="LIST", default="", help="From where alone: addresses and networks, commas between.")
-@click.option("--until", metavar="DATE", default="", help="The last day, or the end: 2027-01-31, '2027-01-31 18:00'.")
+@click.option(
+    "--hosts",
+    metavar="LIST",
+    default="",
+    callback=_hosts,
+    help="From where alone: addresses and networks, commas between.",
+)
+@click.option("--until", metavar="DATE", help="The last day, or the end: 2027-01-31, '2027-01-31 18:00'.")
 @dry_run_option
-def add(session: Session, *, name: str, label: str, classes: str, hosts: str, until: str, dry_run: bool) -> int:
+def add(session: Session, *, name: str, label: str, classes: str, hosts: str, until: str | None, dry_run: bool) -> int:
     """Give a user an app password called APP.  It is made up, and printed once: nobody can read it back.
 
     Whatever keeps the user out keeps it out too: suspension, dates, rules.  Exit status 1: there is no such user, or an
     app password APP already.
     """
     password = made_up()
+    now = datetime.now(UTC).astimezone(session.service.gate.zone())
     one = AppPassword(
         label,
         digest(password),
-        made=datetime.now(UTC).astimezone(session.service.gate.zone()).date().isoformat(),
-        until="T".join(until.split()),
-        classes=",".join(word.strip() for word in classes.split(",")) if classes else "",
-        hosts=",".join(hosts.replace(",", " ").split()),
+        made=now.date().isoformat(),
+        until="T".join(given_date(until, "--until", now).split()),
+        classes=classes,
+        hosts=hosts,
     )
+    if one.over(lambda: now):
+        raise click.BadParameter(f"{visible(one.until)} is past", param_hint="'--until'")
     with session.changing("user-app-add", name, dry_run=dry_run) as work:
         user = work.service.lookup(name, work.facts.__setitem__)
         if user is None:

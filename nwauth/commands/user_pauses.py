@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import re
+import shlex
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
 
 from nwauth.commands.command import command, dry_run_option, user_name
-from nwauth.commands.moments import in_words
+from nwauth.commands.moments import given_date, in_words
 from nwauth.commands.table import visible
 from nwauth.commands.terminal import complain
 from nwauth.commands.user_changes import CHANGE_COLUMNS, change_record, told
 from nwauth.errors import Refused
 from nwauth.policy import account, pauses
-from nwauth.policy.instants import BadInstant, read_instant
 from nwauth.protocol import BadRequest, check_field
 
 if TYPE_CHECKING:
@@ -23,14 +22,12 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from nwauth.commands.session import Session
-    from nwauth.model import Info
+    from nwauth.model import Info, User
 
     Fields = Callable[[Info], dict[str, str]]
-    Note = Callable[[Info, dict[str, str]], str]  # of the fields as they are now, and those that were changed
+    Note = Callable[[User, dict[str, str]], str]  # of the user as he is now, and the fields that were changed
 
-WANTED = "a date (2027-01-31) or a time such as '2027-01-31 18:00' or 'Fri 18:00'"
 NEVER = "never"
-OFFSET = re.compile(r"(Z|[+-]\d\d:?\d\d)$", re.IGNORECASE)
 
 
 @command(
@@ -53,7 +50,7 @@ def suspend(
 
     At once, the field mailstatus becomes "suspended", until "nwauth user resume". With --until, logins begin again by
     themselves then: it is the field valid_from. With --from, they end then: it is valid_until. A DATE is a day, from
-    its first minute, or a time, in the zone of the policy.
+    its first minute, or a time, in the zone of the policy. A mailstatus that refuses already, as "closed", stays.
 
     Exit status 1: one of the users does not exist, or has a date of its own there; the others are suspended.
     """
@@ -63,10 +60,10 @@ def suspend(
         raise click.BadParameter(str(error), param_hint="'--reason'") from None
     zone = session.service.gate.zone() if start or end else UTC
     now = datetime.now(UTC).astimezone(zone)
-    first, last = (_date(word, option, now) for word, option in ((start, "--from"), (end, "--until")))
-    if last and not _is_ahead(last, zone, now):
+    first, last = (given_date(word, option, now) for word, option in ((start, "--from"), (end, "--until")))
+    if last and not _is_ahead(last, now):
         raise click.BadParameter(f"{visible(last)} is past", param_hint="'--until'")
-    if first and not _is_ahead(first, zone, now):
+    if first and not _is_ahead(first, now):
         first = ""
     if first and last:
         raise click.UsageError(
@@ -77,13 +74,16 @@ def suspend(
         first += " 00:00"  # an end that is a bare date takes that day in
 
     def fields(info: Info) -> dict[str, str]:
-        return pauses.suspended(info, start=first, end=last, reason=reason, now=now)
+        return pauses.suspended(info, start=first, end=last, reason=reason, now=lambda: _now(session))
 
-    def note(info: Info, _changes: dict[str, str]) -> str:
+    def note(user: User, _changes: dict[str, str]) -> str:
         if first:
-            return _told_end(info, zone, now)
-        begin = pauses.moment(info, "valid_from", zone) if last else None
-        return "" if begin is None else f"logins begin again {in_words(begin, zone)}"
+            return _told_end(user.info, zone, now)
+        if last:
+            return _told_begin(user, zone)
+        state = user.info.get("mailstatus")
+        stays = f"mailstatus is {state} already, which refuses logins: it stays, and resume does not lift it"
+        return stays if pauses.refuses_otherwise(user.info) else ""
 
     return _change(session, names, fields, note, event="user-suspend", verb="suspended", dry_run=dry_run)
 
@@ -92,16 +92,17 @@ def suspend(
 @user_name("names", many=True)
 @dry_run_option
 def resume(session: Session, *, names: tuple[str, ...], dry_run: bool) -> int:
-    """Let suspended users in again: what "suspend" has set is taken away, and any mailstatus that refuses.
+    """Let suspended users in again: what "suspend" has set is taken away, and mailstatus says what it said before.
 
-    Other dates and fields stay as they are. Exit status 0 also if there was nothing to resume.
+    A mailstatus other than "suspended", and other dates, stay as they are; if they refuse logins, it is said. Exit
+    status 0 also if there was nothing to resume.
     """
 
-    def note(info: Info, changes: dict[str, str]) -> str:
-        refusal = account.refusal(info, lambda: datetime.now(UTC).astimezone(session.service.gate.zone()))
-        if refusal is not None:
-            return f"still refused: {refusal.reason}"
-        state = info.get("mailstatus")
+    def note(user: User, changes: dict[str, str]) -> str:
+        still = _still_refused(user, lambda: _now(session))
+        if still:
+            return f"{'no longer suspended' if changes else 'nothing to resume'}, but {still}"
+        state = user.info.get("mailstatus")
         was = f"mailstatus is {state}, which lets the user in" if state else "there is no mailstatus"
         return "" if changes else f"nothing to resume: {was}"
 
@@ -116,7 +117,7 @@ def resume(session: Session, *, names: tuple[str, ...], dry_run: bool) -> int:
         "nwauth user expire bob@test.com eve@test.com never",
     ),
 )
-@user_name("names", many=True)
+@user_name("names", many=True, required=False)
 @click.argument("date", metavar="DATE|never")
 @dry_run_option
 def expire(session: Session, *, names: tuple[str, ...], date: str, dry_run: bool) -> int:
@@ -126,12 +127,15 @@ def expire(session: Session, *, names: tuple[str, ...], date: str, dry_run: bool
 
     Exit status 1: one of the users does not exist; the others are changed all the same.
     """
-    zone = session.service.gate.zone()
-    now = datetime.now(UTC).astimezone(zone)
-    wanted = "" if date.strip().lower() == NEVER else _date(date, "DATE", now)
+    now = _now(session)
+    zone = now.tzinfo
+    assert zone is not None  # noqa: S101
+    if not names:
+        _say_which_lacks(date, now)
+    wanted = "" if date.strip().lower() == NEVER else given_date(date, "DATE", now)
 
-    def note(info: Info, _changes: dict[str, str]) -> str:
-        return _told_end(info, zone, now) if wanted else "logins have no end"
+    def note(user: User, _changes: dict[str, str]) -> str:
+        return _told_end(user.info, zone, now) if wanted else "logins have no end"
 
     def fields(info: Info) -> dict[str, str]:
         return pauses.ending(info, wanted)
@@ -172,7 +176,7 @@ def _change(
                 complain(str(error), color=session.choices.color)
                 continue
             records.append(change_record(work, verb, name=user.name))
-            said = note(user.info, wanted)
+            said = note(user, wanted)
             if said:
                 notes.append(f"{visible(user.name)}: {visible(said)}")
     finally:
@@ -183,37 +187,47 @@ def _change(
     return 0 if len(records) == len(every) else 1
 
 
-def _date(word: str | None, option: str, now: datetime) -> str:
-    """A date of the command line as an account keeps it: a day, or wall time in the zone of `now`; "": not given."""
-    if word is None:
-        return ""
-    text = word.strip()
-    if not text:  # as of a script whose variable is not set: no date must not mean for ever
-        raise click.BadParameter(f"found nothing, wanted {WANTED}", param_hint=f"'{option}'")
-    if len(text) == len("2027-01-31") and account.is_date(text):
-        return text
-    zone = now.tzinfo
-    assert zone is not None  # noqa: S101
+def _now(session: Session) -> datetime:
+    """Now, in the zone that the dates of accounts are meant in.  Raises Unavailable."""
+    return datetime.now(UTC).astimezone(session.service.gate.zone())
+
+
+def _is_ahead(date: str, now: datetime) -> bool:
+    return account.outside("valid_from", date, now) is not None
+
+
+def _say_which_lacks(word: str, now: datetime) -> None:
+    """Of two arguments there is one.  Raises MissingParameter: for the user or for the date."""
+    lacks = "NAME..."
     try:
-        instant = read_instant(text, zone=zone, now=now)
-    except BadInstant:
-        raise click.BadParameter(f"found {visible(text)!r}, wanted {WANTED}", param_hint=f"'{option}'") from None
-    wall = instant.strftime("%Y-%m-%d %H:%M:%S" if instant.second else "%Y-%m-%d %H:%M")
-    is_clear = instant.replace(fold=1 - instant.fold).utcoffset() == instant.utcoffset()  # the clock shows it once
-    if is_clear and not OFFSET.search(text):
-        return wall
-    return wall + instant.isoformat()[-6:]  # who says an offset means an instant, whatever the zone is elsewhere
-
-
-def _is_ahead(date: str, zone: tzinfo, now: datetime) -> bool:
-    from nwauth.model import Info
-
-    found = pauses.moment(Info(f'valid_from="{date}"'), "valid_from", zone)
-    return found is not None and found > now
+        if word.strip().lower() != NEVER:
+            given_date(word, "DATE", now)
+    except click.BadParameter:
+        lacks = "DATE|never"
+    raise click.MissingParameter(ctx=click.get_current_context(), param_hint=f"'{lacks}'", param_type="argument")
 
 
 def _told_end(info: Info, zone: tzinfo, now: datetime) -> str:
     end = pauses.moment(info, "valid_until", zone)
-    if end is None:
-        return ""
+    if end is None:  # no clock shows the day behind the last one
+        return f"logins end with {info.get('valid_until')}; mail is still taken in"
     return f"logins {'end' if end > now else 'ended'} {in_words(end, zone)}; mail is still taken in"
+
+
+def _told_begin(user: User, zone: tzinfo) -> str:
+    """When a suspension ends, and what refuses the login then."""
+    begin = pauses.moment(user.info, "valid_from", zone)
+    if begin is None:
+        return f"suspended up to {user.info.get('valid_from')}"
+    still = _still_refused(user, lambda: begin)
+    when = in_words(begin, zone)
+    return f"the suspension ends {when}, but {still}" if still else f"logins begin again {when}"
+
+
+def _still_refused(user: User, now: Callable[[], datetime]) -> str:
+    """What refuses the login besides a suspension, and what to type; "": nothing does."""
+    refusal = account.refusal(user.info, now)
+    if refusal is None:
+        return ""
+    mend = shlex.join(["nwauth", "user", "set", user.name, f"{refusal.field}="])
+    return f"{refusal.reason}, which still refuses logins: {mend} lifts that"

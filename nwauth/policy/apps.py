@@ -150,6 +150,14 @@ def fault_of_label(label: str) -> bool:
     return not label.isascii() or not _LABEL.issuperset(label.lower())
 
 
+def fault_of_classes(classes: str) -> str:
+    """What is wrong with the classes of one, in words; "": nothing."""
+    for word in classes.split(",") if classes else ():
+        if not word or not word.isprintable() or any(character in ' ;|"' for character in word):
+            return f"found {classes!a}, wanted names without blanks, quotes, ';' and '|', commas between"
+    return ""
+
+
 def check_limits(one: AppPassword) -> None:
     """Refuse what could not be read back.
 
@@ -160,11 +168,9 @@ def check_limits(one: AppPassword) -> None:
         raise Refused(f"an app password cannot be called {one.label!a}: wanted {WANTED_LABEL}")
     if one.until and not account.is_date(one.until):
         raise Refused(f"until: found {one.until!a}, wanted {account.WANTED}")
-    for word in one.classes.split(",") if one.classes else ():
-        if not word or not word.isprintable() or any(character in ' ;|"' for character in word):
-            raise Refused(
-                f"class: found {one.classes!a}, wanted names without blanks, quotes, ';' and '|', commas between"
-            )
+    fault = fault_of_classes(one.classes)
+    if fault:
+        raise Refused(f"class: {fault}")
     if one.hosts:
         from nwauth.policy.hosts import BadHost, read_mask
 

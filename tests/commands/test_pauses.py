@@ -92,6 +92,8 @@ def test_an_end_is_a_day_or_a_time_in_the_zone_of_the_policy_and_is_told_in_word
         assert fields(folder) == {"valid_until": stored}
     found = run(folder, "user", "expire", "bob@test.com", "2020-01-31")
     assert found.err == "bob@test.com: logins ended Sat 2020-02-01 00:00 NZDT; mail is still taken in\n"
+    found = run(folder, "user", "expire", "bob@test.com", "9999-12-31")
+    assert found.err == "bob@test.com: logins end with 9999-12-31; mail is still taken in\n"
     found = run(folder, "user", "expire", "bob@test.com", "Never")
     assert (found.err, fields(folder)) == ("bob@test.com: logins have no end\n", {})
 
@@ -103,9 +105,10 @@ def test_a_suspension_has_a_reason_and_ends_by_itself(folder: str) -> None:
         "suspend_reason": "unpaid bill", "valid_from": "2999-01-31", "suspended_by": "valid_from",
     }  # fmt: skip
     done(folder, "suspend", "bob@test.com", "--until", "2999-02-28")
-    assert fields(folder) == {"valid_from": "2999-02-28", "suspended_by": "valid_from"}
+    why = {"suspend_reason": "unpaid bill"}
+    assert fields(folder) == why | {"valid_from": "2999-02-28", "suspended_by": "valid_from"}
     done(folder, "suspend", "bob@test.com", "--from", "2999-01-31")
-    assert fields(folder) == {"valid_until": "2999-01-31 00:00", "suspended_by": "valid_until"}
+    assert fields(folder) == why | {"valid_until": "2999-01-31 00:00", "suspended_by": "valid_until"}
     done(folder, "suspend", "bob@test.com")
     done(folder, "resume", "bob@test.com")
     assert fields(folder) == {}
@@ -126,7 +129,25 @@ def test_what_still_refuses_behind_a_resume_is_said(folder: str) -> None:
     done(folder, "expire", "bob@test.com", "2020-01-31")
     done(folder, "suspend", "bob@test.com")
     found = run(folder, "user", "resume", "bob@test.com")
-    assert found.err == "bob@test.com: still refused: valid_until 2020-01-31 is over\n"
+    assert found.err == (
+        "bob@test.com: no longer suspended, but valid_until 2020-01-31 is over, which still refuses logins:"
+        " nwauth user set bob@test.com valid_until= lifts that\n"
+    )
+
+
+def test_a_state_that_refuses_by_itself_stays_through_suspend_and_resume(folder: str) -> None:
+    done(folder, "set", "bob@test.com", "mailstatus=Closed")
+    found = run(folder, "user", "suspend", "bob@test.com")
+    stays = "bob@test.com: mailstatus is Closed already, which refuses logins: it stays, and resume does not lift it\n"
+    assert (found.status, found.err, json.loads(found.out)["change"]) == (0, stays, "none")
+    mend = "mailstatus is closed, which still refuses logins: nwauth user set bob@test.com mailstatus= lifts that\n"
+    found = run(folder, "user", "resume", "bob@test.com")
+    assert (found.status, found.err) == (0, f"bob@test.com: nothing to resume, but {mend}")
+    found = run(folder, "user", "suspend", "bob@test.com", "--until", "2999-01-31", "--reason", "debts")
+    assert found.err == f"bob@test.com: the suspension ends Thu 2999-01-31 00:00 NZDT, but {mend}"
+    found = run(folder, "user", "resume", "bob@test.com")
+    assert found.err == f"bob@test.com: no longer suspended, but {mend}"
+    assert fields(folder) == {"mailstatus": "Closed"}
 
 
 def test_of_several_users_one_that_is_not_there_is_named_and_the_others_are_changed(folder: str) -> None:
@@ -155,7 +176,10 @@ def test_of_several_users_one_that_is_not_there_is_named_and_the_others_are_chan
             "--from and --until: an account has one ",
         ),
         (("suspend", "bob", "--reason", 'a "quote"'), "invalid value for '--reason': "),
-        (("expire", "bob"), "missing argument"),
+        (("expire", "bob"), "missing argument 'DATE|never', as in: nwauth user expire bob@test.com 2027-01-31"),
+        (("expire", "2027-01-31"), "missing argument 'NAME...'"),
+        (("expire", "never"), "missing argument 'NAME...'"),
+        (("expire",), "missing argument 'DATE|never'"),
     ],
 )
 def test_a_date_that_cannot_be_used_is_misuse_and_nothing_is_changed(
@@ -186,30 +210,46 @@ def test_a_dry_run_tells_the_same_and_changes_nothing(folder: str) -> None:
             'mailstatus="suspended"', "", "2027-01-01",
             {"mailstatus": "", "valid_from": "2027-01-01", "suspended_by": "valid_from"},
         ),
+        ('mailstatus="closed"', "", "", {}),
+        ('mailstatus="paydue"', "", "", {"mailstatus": "suspended", "mailstatus_before": "paydue"}),
+        (
+            'mailstatus="suspended" mailstatus_before="paydue"', "2027-01-01", "",
+            {
+                "mailstatus": "paydue", "mailstatus_before": "",
+                "valid_until": "2027-01-01", "suspended_by": "valid_until",
+            },
+        ),
+        ('suspend_reason="old" suspended_by="valid_from" valid_from="2026-06-15"', "", "", {
+            "mailstatus": "suspended", "suspend_reason": "",
+        }),
+        ('suspend_reason="old" suspended_by="valid_from" valid_from="2026-06-16"', "", "", {"mailstatus": "suspended"}),
         ('mailstatus="closed"', "2027-01-01", "", {"valid_until": "2027-01-01", "suspended_by": "valid_until"}),
         ('valid_until="2028-01-01"', "2027-01-01", "", None),
         ('valid_from="2028-01-01"', "", "2027-01-01", None),
         ('valid_from="nonsense"', "", "2027-01-01", None),
     ],
 )  # fmt: skip
-def test_a_suspension_takes_no_date_that_another_has_set(
+def test_a_suspension_takes_no_date_or_state_that_another_has_set(
     text: str, start: str, end: str, wanted: dict[str, str] | None
 ) -> None:
     if wanted is None:
         with pytest.raises(Refused, match="already, and would be lost"):
-            pauses.suspended(Info(text), start=start, end=end, now=NOW)
+            pauses.suspended(Info(text), start=start, end=end, now=lambda: NOW)
         return
-    assert pauses.suspended(Info(text), start=start, end=end, now=NOW) == wanted
+    assert pauses.suspended(Info(text), start=start, end=end, now=lambda: NOW) == wanted
 
 
 def test_a_suspension_lifted_leaves_the_account_as_it_was_before() -> None:
-    for text in ("", 'quota="5"', 'valid_until="2030-01-01"', 'mailaccess="student" odd'):
+    states = ('mailstatus="paydue" quota="5"', 'MailStatus="closed"')
+    for text in ("", 'quota="5"', 'valid_until="2030-01-01"', 'mailaccess="student" odd', *states):
         for start, end in (("", ""), ("", "2027-01-01"), ("2027-01-01", "")):
             info = Info(text)
             if start and "valid_until" in text:
                 continue
-            paused = info.updated(pauses.suspended(info, start=start, end=end, reason="why", now=NOW))
+            paused = info.updated(pauses.suspended(info, start=start, end=end, reason="why", now=lambda: NOW))
             assert paused != info
+            again = paused.updated(pauses.suspended(paused, start=start, end=end, now=lambda: NOW))
+            assert again.updated(pauses.resumed(again)) == info
             assert paused.updated(pauses.resumed(paused)) == info
 
 

@@ -74,9 +74,11 @@ def test_a_dry_run_changes_nothing_and_makes_up_nothing(folder: str) -> None:
     [
         (("nobody@test.com", "phone"), 1, "no such user"),
         (("bob@test.com", "my phone"), 1, "cannot be called"),
-        (("bob@test.com", "phone", "--until", "soon"), 1, "until: found 'soon', wanted a date"),
-        (("bob@test.com", "phone", "--hosts", "10.0.0.1/8"), 1, "hosts: found 10.0.0.1/8, which has host bits set"),
-        (("bob@test.com", "phone", "--class", "a;b"), 1, "class: found 'a;b'"),
+        (("bob@test.com", "phone", "--until", "soon"), 2, "'--until': found 'soon', wanted a date"),
+        (("bob@test.com", "phone", "--until", ""), 2, "'--until': found nothing, wanted a date"),
+        (("bob@test.com", "phone", "--until", "2020-01-31"), 2, "'--until': 2020-01-31 is past"),
+        (("bob@test.com", "phone", "--hosts", "10.0.0.1/8"), 2, "'--hosts': found 10.0.0.1/8, which has host bits set"),
+        (("bob@test.com", "phone", "--class", "a;b"), 2, "'--class': found 'a;b'"),
         (("bob@test.com",), 2, "APP"),
     ],
 )
