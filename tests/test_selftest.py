@@ -313,9 +313,9 @@ UID = "wanted a number from 0 to 4294967294"
     ("reply", "why"),
     [
         ("+OK bob@test.com config 0", ""),
-        ("+OK bob config 8 quota=\"1\"", ""),
+        ('+OK bob config 8 quota="1"', ""),
         ("+OK Bob@test.com config", ""),
-        ("+OK bob@test.com config quota=\"1\"", ""),
+        ('+OK bob@test.com config quota="1"', ""),
         ("+OK eve@test.com config 0", "it tells of another user, 'eve@test.com': asked for was 'bob@test.com'"),
         ("+OK", "no name stands behind +OK, wanted +OK <name> <drop-path> <uid>[ <info>]"),
         ("+OK bob@test.com config -1", f"the uid is '-1', {UID}"),

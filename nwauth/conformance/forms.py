@@ -53,11 +53,13 @@ def _fault_of_yes(words: list[str], names: Sequence[str], *, ours: bool) -> str:
         return f"it tells of another user, {name!a}: asked for was {names[0]!a}"
     if ours and (len(rest) < 2 or not rest[0]):
         return f"drop path and uid are not both there, wanted {GRAMMAR}"
-    if len(rest) < 2 or (not ours and '="' in rest[1]):  # the oldest definition has no uid
-        return ""
-    uid = rest[1]
-    if not (uid or ours):
-        return ""
-    if not (uid.isascii() and uid.isdigit() and len(uid) <= len(str(MOST_UID)) and int(uid) <= MOST_UID):
-        return f"the uid is {uid[:SHOWN]!a}, wanted a number from 0 to {MOST_UID}"
+    if ours or ('="' not in "".join(rest[1:2]) and any(rest[1:2])):  # the oldest definition has no uid
+        return _fault_of_uid(rest[1])
     return ""
+
+
+def _fault_of_uid(uid: str) -> str:
+    is_number = uid.isascii() and uid.isdigit() and len(uid) <= len(str(MOST_UID))
+    if is_number and int(uid) <= MOST_UID:
+        return ""
+    return f"the uid is {uid[:SHOWN]!a}, wanted a number from 0 to {MOST_UID}"
