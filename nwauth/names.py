@@ -7,6 +7,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Final
 
+    Covers = Callable[[str], bool]  # whether a folded name is meant
+
 ENCODING = "utf-8"
 ERRORS = "surrogateescape"  # any byte comes back as it was: spec/protocol.md section 1
 MAX_NAME_BYTES = 254
@@ -42,7 +44,7 @@ def split_name(name: str) -> tuple[str, str]:
     return (localpart, domain) if at else (domain, "")
 
 
-def matcher(pattern: str) -> Callable[[str], bool]:
+def matcher(pattern: str) -> Covers:
     """A test of folded names: a wildcard over the whole name where `pattern` holds ``*`` or ``?``, else a substring."""
     folded = _one_sigma(fold(pattern))
     if "*" not in folded and "?" not in folded:
@@ -58,17 +60,52 @@ def matcher(pattern: str) -> Callable[[str], bool]:
     return lambda key: regex.fullmatch(_one_sigma(key)) is not None
 
 
-def whole_matcher(pattern: str) -> Callable[[str], bool]:
-    """The same where users are to be changed or removed: without ``*`` and ``?`` the pattern is one whole name."""
-    if "*" in pattern or "?" in pattern:
-        return matcher(pattern)
-    name = _one_sigma(fold(pattern))
-    return lambda key: _one_sigma(key) == name
-
-
 def _one_sigma(folded: str) -> str:
     """A sigma that ends a word is folded otherwise than one inside, but a pattern does not say where words end."""
     return folded.replace("ς", "σ")  # noqa: RUF001 - it is a sigma that is meant
+
+
+def everybody(_key: str) -> bool:
+    """Covers every name."""
+    return True
+
+
+def nobody(_key: str) -> bool:
+    """Covers no name."""
+    return False
+
+
+def covering(*patterns: str) -> Covers:
+    """A test of folded names where a pattern decides who is asked for, changed or removed.
+
+    ``*`` and ``?`` stand for letters, as in `matcher`; without them a pattern is one whole name, as `fold` has it.
+    """
+    if not patterns:
+        return nobody
+    suffixes: tuple[str, ...] = ()
+    prefixes: tuple[str, ...] = ()
+    names: set[str] = set()
+    others: list[Covers] = []
+    for pattern in patterns:
+        wanted = fold(pattern)
+        bare = wanted.strip("*")
+        if "*" not in wanted and "?" not in wanted:
+            names.add(wanted)
+        elif not bare:
+            return everybody
+        elif not bare.isascii() or "*" in bare or "?" in bare or wanted[0] == wanted[-1]:
+            others.append(matcher(pattern))
+        elif wanted[0] == "*":
+            suffixes += (bare,)
+        else:
+            prefixes += (bare,)
+    if not names and not others:  # the usual patterns, at the cost of a C call or two
+        return lambda key: key.endswith(suffixes) or key.startswith(prefixes)
+    return lambda key: key in names or key.endswith(suffixes) or key.startswith(prefixes) or _any(others, key)
+
+
+def _any(tests: list[Covers], key: str) -> bool:
+    return any(test(key) for test in tests)
 
 
 class NameRules:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nwauth.names import BAD_CHARACTERS, ENCODING, ERRORS, NameRules, fold, fold_bytes, matcher, split_name
+from nwauth.names import BAD_CHARACTERS, ENCODING, ERRORS, NameRules, covering, fold, fold_bytes, matcher, split_name
 from tests.serving import Child, make_folder
 
 if TYPE_CHECKING:
@@ -180,6 +180,34 @@ def test_a_part_of_a_name_in_any_case_finds_it(name: str, start: int, end: int) 
 @pytest.mark.parametrize("pattern", ["ΟΔΟΣ*", "οδος*", "ΟΔΟΣ", "*ΔΟΣ?"])
 def test_a_sigma_at_the_end_of_a_pattern_finds_one_inside_a_name(pattern: str) -> None:
     assert matcher(pattern)(fold("ΟΔΟΣΑ"))
+
+
+@pytest.mark.parametrize(
+    ("patterns", "covered", "others"),
+    [
+        (("*",), ["bob", "", "a@b"], []),
+        (("*", "bob"), ["eve"], []),
+        ((), [], ["bob", "*"]),
+        (("*test.com",), ["bob@test.com", "test.com", "bob@mytest.com"], ["bob@test.co", "bob"]),
+        (("*@Test.com",), ["bob@test.com"], ["bob@mytest.com"]),
+        (("dom2_*",), ["dom2_bob", "dom2_"], ["dom2", "xdom2_bob"]),
+        (("bob",), ["bob"], ["bobby", "abob"]),
+        (("b?b*",), ["bob", "bibi"], ["bb"]),
+        (("*x*",), ["axa", "x"], ["a"]),
+        (("*JÜRGEN",), ["my-jürgen"], ["jurgen"]),
+        (("*@a.com", "*@b.com"), ["x@a.com", "x@b.com"], ["x@c.com"]),
+        (("ΟΔΟΣ",), ["οδος"], ["οδοσ", "οδοσα"]),
+        (("ΟΔΟΣ*",), ["οδος", "οδοσα"], ["οδ"]),
+        (("",), [""], ["a"]),
+        (("*[a]",), ["x[a]"], ["xa"]),
+    ],
+)
+def test_a_pattern_covers_whole_names_without_regard_to_case(
+    patterns: tuple[str, ...], covered: list[str], others: list[str]
+) -> None:
+    covers = covering(*patterns)
+    assert [name for name in covered if not covers(fold(name))] == []
+    assert [name for name in others if covers(fold(name))] == []
 
 
 def test_a_wildcard_of_many_stars_is_answered_at_once(tmp_path: Path) -> None:

@@ -14,9 +14,8 @@ from nwauth.commands.secrets_in import made_up
 from nwauth.commands.session import takes_no_changes
 from nwauth.copying import fitting
 from nwauth.errors import NwauthError, Refused, Unavailable, Unchanged
-from nwauth.names import NameRules, fold
+from nwauth.names import NameRules, covering, fold
 from nwauth.provisioning import Applying, Keeping, Reader, RefusedUser
-from nwauth.stores.combined.member import covering
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -85,7 +84,7 @@ def _asked(session: Session) -> Callable[[str], bool] | None:
     route = session.config.routes.get(session.store_config.name)
     if route is None:
         return None
-    covers = [covering(route.match[command]) for command in ("lookup", "check")]
+    covers = [covering(*route.match[command]) for command in ("lookup", "check")]
     prefix, suffix = fold(route.strip_prefix), fold(route.strip_suffix)
     return lambda key: any(test(key) or test(f"{prefix}{key}{suffix}") for test in covers)
 

@@ -12,7 +12,7 @@ from nwauth.commands.outfile import output
 from nwauth.commands.session import shown_path
 from nwauth.commands.terminal import complain
 from nwauth.errors import Refused
-from nwauth.names import fold, whole_matcher
+from nwauth.names import covering, fold
 from nwauth.provisioning.exchange.giving import LINES, PLANS, Giving, Lost
 from nwauth.provisioning.exchange.writing import Writing
 
@@ -110,7 +110,7 @@ def _export(session: Session, out: Output | None, wish: Wish, *, keep_going: boo
     writing = Writing(wish.kind, giving, store=settings.name)
     try:
         with without_collector():
-            fits = whole_matcher(wish.match) if wish.match else None
+            fits = covering(wish.match) if wish.match else None
             with session.progress("reading", lambda: writing.users):
                 writing.take(session.store.held(wish.match), lambda name: fits is None or fits(fold(name)))
             done = keep_going or not lost.faults

@@ -17,7 +17,7 @@ from nwauth.commands.given import Given, given
 from nwauth.commands.import_multiauth import import_settings
 from nwauth.commands.import_told import tell
 from nwauth.errors import Refused, Unavailable
-from nwauth.names import whole_matcher
+from nwauth.names import covering
 from nwauth.provisioning import BadPlan
 from nwauth.provisioning.exchange.columns import Columns
 from nwauth.provisioning.exchange.detecting import FORMS, MULTIAUTH, Form, detect
@@ -195,7 +195,7 @@ def _import(
         star_is_clear=session.store_config.star_is_clear,
         clear=wish.clear,
         whole=whole,
-        matches=whole_matcher(wish.match) if wish.match else None,
+        matches=covering(wish.match) if wish.match else None,
         shadow=shadow,
     )
     session.note(f"{found.given.name}: taken for {found.form.words}: {found.form.why}")

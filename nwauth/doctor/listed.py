@@ -10,9 +10,8 @@ from nwauth.config.routes import Route
 from nwauth.doctor.finding import MOST_USERS, examples
 from nwauth.doctor.twins import Twins
 from nwauth.errors import NotSupported, NwauthError
-from nwauth.names import fold
+from nwauth.names import covering, fold
 from nwauth.stores.combined import StrippedStore
-from nwauth.stores.combined.member import covering
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +53,7 @@ class Listed:
         self.route = place.config.routes.get(one.name) or Route()
         self.store: Store = built(place.config, one)
         match = self.route.match
-        self.asked = covering(match["lookup"]), covering(match["check"])
+        self.asked = covering(*match["lookup"]), covering(*match["check"])
         self.asks_all = self.asked[0]("") or self.asked[1]("")
         self.error: NwauthError | OSError | None = None
         self.is_listable = True

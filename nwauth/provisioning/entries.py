@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from nwauth.errors import Refused
 from nwauth.model import SECRET_FIELDS, Record, fault_of_word
-from nwauth.names import ENCODING, ERRORS, MAX_NAME_BYTES, fold, whole_matcher
+from nwauth.names import ENCODING, ERRORS, MAX_NAME_BYTES, covering, fold
 from nwauth.passwords.inspecting import all_known, known_tag
 from nwauth.policy import account, apps
 from nwauth.policy.hosts import WANTED, BadHost, read_mask
@@ -112,7 +112,7 @@ class Reader:
         self.defaults: dict[str, str] = {}
         self.always = False
         self.plain: Final = Plain(names=names, whole=whole, all_known=partial(all_known, star_is_clear=star_is_clear))
-        self.matches: Callable[[str], bool] | None = whole_matcher(scope) if scope else None
+        self.matches: Callable[[str], bool] | None = covering(scope) if scope else None
         self._is_asked: Final = is_asked
         self.clear_text = 0
 
@@ -177,7 +177,7 @@ class Reader:
 
     def _take_scope(self, scope: str) -> None:
         self.scope = scope
-        self.matches = whole_matcher(scope)
+        self.matches = covering(scope)
 
     # --- a user -----------------------------------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from nwauth.copying import Fitting
 from nwauth.errors import Refused
 from nwauth.model import Info, User
-from nwauth.names import NameRules, fold, whole_matcher
+from nwauth.names import NameRules, covering, fold
 from nwauth.passwords import Passwords
 from nwauth.provisioning import Applying, Keeping, Reader, formats, spool, work
 from nwauth.provisioning.formats import read
@@ -107,7 +107,7 @@ def modelled(
     """What is to stand there afterwards.  Raises Wrong."""
     after = dict(before)
     scope = head.get("scope", {}).get("match", "")
-    within = whole_matcher(scope) if scope else lambda _: True
+    within = covering(scope) if scope else lambda _: True
     seen: set[str] = set()
     for entry in entries:
         key = fold(entry["name"])

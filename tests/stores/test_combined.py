@@ -10,7 +10,6 @@ from nwauth.errors import NotSupported, Refused, Unavailable
 from nwauth.model import Info, User
 from nwauth.names import fold
 from nwauth.stores.combined import Member, RoutedStore, StrippedStore
-from nwauth.stores.combined.member import covering
 from nwauth.stores.memory import MemoryStore
 from tests.stores.contract import WriteContract, someone
 
@@ -73,34 +72,6 @@ class TestNamesWithoutPrefixAndSuffix(WriteContract):
     def bring_back(self, store: Store) -> None:
         assert store.name == "inner"
         self.inner.down = None
-
-
-# --- patterns --------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("patterns", "covered", "others"),
-    [
-        (("*",), ["bob", "", "a@b"], []),
-        (("*", "bob"), ["eve"], []),
-        ((), [], ["bob", "*"]),
-        (("*test.com",), ["bob@test.com", "test.com", "bob@mytest.com"], ["bob@test.co", "bob"]),
-        (("*@Test.com",), ["bob@test.com"], ["bob@mytest.com"]),
-        (("dom2_*",), ["dom2_bob", "dom2_"], ["dom2", "xdom2_bob"]),
-        (("bob",), ["bob"], ["bobby", "abob"]),
-        (("b?b*",), ["bob", "bibi"], ["bb"]),
-        (("*x*",), ["axa", "x"], ["a"]),
-        (("*JÜRGEN",), ["my-jürgen"], ["jurgen"]),
-        (("*@a.com", "*@b.com"), ["x@a.com", "x@b.com"], ["x@c.com"]),
-        (("*[a]",), ["x[a]"], ["xa"]),
-    ],
-)
-def test_a_pattern_covers_whole_names_without_regard_to_case(
-    patterns: tuple[str, ...], covered: list[str], others: list[str]
-) -> None:
-    covers = covering(patterns)
-    assert [name for name in covered if not covers(fold(name))] == []
-    assert [name for name in others if covers(fold(name))] == []
 
 
 # --- questions -------------------------------------------------------------------------------------------------------

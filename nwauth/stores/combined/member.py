@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from nwauth.names import fold, matcher
+from nwauth.names import covering
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from typing import Final
 
     from nwauth.stores.base import Store
-
-    Covers = Callable[[str], bool]
 
 COMMANDS = ("lookup", "check", "set", "del", "search")
 
@@ -35,7 +33,7 @@ class Member:
     ) -> None:
         given = match or {}
         self.store: Final = store
-        self.covers: Final = {command: covering(given.get(command, ("*",))) for command in COMMANDS}
+        self.covers: Final = {command: covering(*given.get(command, ("*",))) for command in COMMANDS}
         self.takes_new: Final = takes_new
         self.takes_changes: Final = takes_changes
         self.takes_deletions: Final = takes_deletions
@@ -48,43 +46,3 @@ class Member:
     def shares(self, key: str, other: Member) -> bool:
         """Whether mail or a login of this folded name would ask both."""
         return any(self.covers[command](key) and other.covers[command](key) for command in ("lookup", "check"))
-
-
-def everybody(_key: str) -> bool:
-    """Covers every name."""
-    return True
-
-
-def nobody(_key: str) -> bool:
-    """Covers no name."""
-    return False
-
-
-def covering(patterns: tuple[str, ...]) -> Covers:
-    """A test of folded names: ``*`` and ``?`` stand for letters, and a pattern without them for one name."""
-    if not patterns:
-        return nobody
-    suffixes: tuple[str, ...] = ()
-    prefixes: tuple[str, ...] = ()
-    names: set[str] = set()
-    others: list[Covers] = []
-    for pattern in patterns:
-        wanted = fold(pattern)
-        bare = wanted.strip("*")
-        if not bare:
-            return everybody
-        if "*" not in wanted and "?" not in wanted:
-            names.add(wanted)
-        elif not bare.isascii() or "*" in bare or "?" in bare or wanted[0] == wanted[-1]:
-            others.append(matcher(pattern))
-        elif wanted[0] == "*":
-            suffixes += (bare,)
-        else:
-            prefixes += (bare,)
-    if not names and not others:  # the usual patterns, at the cost of a C call or two
-        return lambda key: key.endswith(suffixes) or key.startswith(prefixes)
-    return lambda key: key in names or key.endswith(suffixes) or key.startswith(prefixes) or _any(others, key)
-
-
-def _any(tests: list[Covers], key: str) -> bool:
-    return any(test(key) for test in tests)

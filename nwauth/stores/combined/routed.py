@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from nwauth.errors import NotSupported, NwauthError, Refused, Unavailable
-from nwauth.names import fold
+from nwauth.names import everybody, fold, nobody
 from nwauth.stores.base import Store
-from nwauth.stores.combined.member import everybody, nobody
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
