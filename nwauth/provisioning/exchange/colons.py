@@ -7,10 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from nwauth.model import Info
-from nwauth.provisioning.exchange.columns import POWERS
 from nwauth.provisioning.formats import blocks
 from nwauth.provisioning.parts import Fault, Place, Rows
-from nwauth.stores.passwd.extras import info_text
+from nwauth.stores.passwd.extras import LOGIN_POWERS, info_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -123,7 +122,7 @@ class Colons:
         words = info.odd_text().split()
         fields = {name: [value] for name, value in info.fields().items()}
         if self._form == "dovecot":  # whose bare nologin is a yes: lost, it would let its user in
-            fields |= {word: ["yes"] for word in words if word.lower() in POWERS}
+            fields |= {word: ["yes"] for word in words if word.lower() in LOGIN_POWERS}
             words = [word for word in words if word not in fields]
         if words:
             self.odd += 1

@@ -8,6 +8,7 @@ from nwauth.errors import Refused
 from nwauth.protocol import BadRequest, check_field
 from nwauth.provisioning.exchange.detecting import SEPARATORS
 from nwauth.provisioning.parts import NO_INFO, nearest
+from nwauth.stores.passwd.extras import LOGIN_POWERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,14 +20,6 @@ HASH_WORDS = ("stored_password", "hash", "passwordhash", "password hash")
 # Whatever begins so may be a password: as an info field it would be told to everybody.
 SECRET_WORDS = ("pass", "pw", "pwd", "kennwort", "secret", "hash", "mot de passe", "contrase", "crypt", "stored_pass")
 PLAN_WORDS = ("generate", "update_password")
-# Words of Dovecot's extras that decide who logs in, and where: taken for mere fields they would lose that.
-POWERS = frozenset(
-    (
-        *("allow_nets", "allow_real_nets", "delay_until", "destuser", "fail", "forward", "host", "hostip"),
-        *("login_user", "master", "master_user", "noauthenticate", "nologin", "nopassword", "original_user"),
-        *("pass", "password", "proxy", "user", "username"),
-    )
-)
 OF_LINES = {"name": "name", "password": "password_hash"}
 OF_FORM = {
     "passwd": OF_LINES | {"gecos": "full_name"} | dict.fromkeys(("uid", "gid", "home", "shell"), ""),
@@ -208,7 +201,7 @@ class Columns:
 
     def _field_of_line(self, column: str) -> str:
         """An info field that a line has, or one of Dovecot's extras."""
-        if self._form == "dovecot" and column.lower() in POWERS:
+        if self._form == "dovecot" and column.lower() in LOGIN_POWERS:
             raise BadColumn(
                 column,
                 f"{column!a} decides for Dovecot who logs in, and would here be a field without a meaning: give"

@@ -15,15 +15,19 @@ if TYPE_CHECKING:
 
 NO_LOGIN, ALLOW_NETS = "nologin", "allow_nets"
 
-# Dovecot's extras that decide who an account is, from where and whether it logs in, and where it is sent
-# (https://doc.dovecot.org, "Password database extra fields"); what begins so is a setting of another database.
-POWERS = frozenset(
+# Dovecot's extras that decide who logs in, from where, and to where the login is sent
+# (https://doc.dovecot.org, "Password database extra fields"); then all that decide who an account is and what it may
+# do.  What begins so is a setting of another database.
+LOGIN_POWERS = frozenset(
     (
-        *("allow_nets", "allow_real_nets", "chroot", "delay_until", "destuser", "domain", "fail", "forward", "gid"),
-        *("home", "host", "hostip", "k5principals", "login_user", "mail", "master", "master_user", "noauthenticate"),
-        *("nodelay", "nologin", "nopassword", "original_user", "pass", "password", "port", "proxy", "source_ip"),
-        *("ssl", "starttls", "system_groups_user", "uid", "user", "username"),
+        *(NO_LOGIN, ALLOW_NETS, "allow_real_nets", "delay_until", "destuser", "fail", "forward", "host", "hostip"),
+        *("login_user", "master", "master_user", "noauthenticate", "nopassword", "original_user"),
+        *("pass", "password", "proxy", "user", "username"),
     )
+)
+POWERS = LOGIN_POWERS.union(
+    ("chroot", "domain", "gid", "home", "k5principals", "mail", "nodelay", "port", "source_ip", "ssl", "starttls"),
+    ("system_groups_user", "uid"),
 )
 POWERS_BEGIN = ("userdb_", "passdb_", "proxy_", "forward_", "event_", "policy_")
 
