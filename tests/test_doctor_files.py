@@ -15,8 +15,9 @@ from nwauth.doctor import files
 from nwauth.doctor.finding import CANNOT_TELL, ERROR, WARNING
 from nwauth.stores.flatfile.chores import MIN_JOURNAL_BYTES
 from tests.commands.common import SETTINGS
-from tests.doctoring import SECRET, Site, site_for_all
+from tests.doctoring import LONG_AGO, SECRET, Site, site_for_all
 from tests.faults.databases import small_disk
+from tests.serving import Child
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 OWNER = 12345
 MANY = 3000
+LOCKED = "!"
 
 
 @pytest.fixture
@@ -228,6 +230,47 @@ def test_two_spellings_of_one_name_are_told(site: Site) -> None:
     site.type(one.mend.partition("see both with ")[2].partition(";")[0])
     site.users("eve", "Ada", "bob")
     assert site.look() == []
+
+
+def test_a_user_on_several_lines_is_told_with_their_numbers_and_the_last_counts(site: Site) -> None:
+    site.users("bob", "eve", "ada")
+    with site.txt.open("a") as file:
+        file.write(f"# old\nbob:{LOCKED}:\neve:{LOCKED}:\nbob:*last:\nbob\n")
+    one = next(one for one in site.look() if one.id == "same-name-twice")
+    assert one.what == (
+        f"{site.txt}: 2 users stand on more than one line: bob (lines 1, 5, 7), eve (lines 2, 6); the last one counts"
+    )
+    assert (one.line, one.users) == (1, ("bob", "eve"))
+    os.utime(site.txt, (LONG_AGO, LONG_AGO))
+    with Child(site.folder) as child:
+        assert child.ask(b"check bob last").startswith(b"+OK bob ")
+        assert child.ask(b"check eve secret").startswith(b"-ERR ")
+    shown = one.mend.partition("where an earlier one is right: ")[2].partition(" shows")[0]
+    done = subprocess.run(["sh", "-c", shown], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [f"bob:{SECRET}:", f"bob:{LOCKED}:", "bob:*last:"]
+    site.mend(one)
+    assert site.is_gone("same-name-twice")
+    assert [line.partition(":")[0] for line in site.txt.read_text().splitlines()] == ["ada", "bob", "eve"]
+
+
+def test_of_a_user_on_many_lines_the_first_and_the_last_are_told(site: Site) -> None:
+    site.users(*["bob"] * MANY)
+    one = site.found("same-name-twice", among=True)
+    assert f"1 user stands on more than one line: bob (lines 1, 2, 3, {MANY});" in one.what
+
+
+@pytest.mark.parametrize("name", ["nwauth.txt", "nwauth.add"])
+def test_a_byte_order_mark_before_a_user_is_told_with_its_line(site: Site, name: str) -> None:
+    site.users("bob", "eve")
+    site.txt.rename(site.folder / name)
+    path = site.folder / name
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes() + b"\xef\xbb\xbf# of a file that was put behind\n")
+    one = site.found("byte-order-mark", among=True)
+    assert one.what == (f"{path}: 2 lines begin with a byte order mark, which no editor shows: line 1 is the first")
+    assert one.line == 1
+    site.type(one.mend.removeprefix("while no server runs that could add lines: "))
+    assert path.read_bytes().startswith(b"bob:")
+    assert "byte-order-mark" not in [other.id for other in site.look()]
 
 
 @pytest.mark.parametrize("name", ["a^b", "a[b", "a.b$", "*", "a]b", "(a|b)+", "a{1}", "a\\b"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nwauth.doctor import (
+    beside,
     clock,
     directories,
     files,
@@ -18,6 +19,7 @@ from nwauth.doctor import (
     rules,
     servers,
     settings,
+    spellings,
     steps,
     survey,
     throttling,
@@ -61,10 +63,10 @@ CHECKS: dict[str, Check] = {
     "whose the files are": files.owners,
     "the room on the disk": files.room,
     "the lines of nwauth.txt and nwauth.add": flatfiles.odd_lines,
-    "names that differ in case alone": flatfiles.twins,
-    "the length of the journal": flatfiles.journal,
-    "the index": flatfiles.index,
-    "what was left behind": flatfiles.leftovers,
+    "names that stand more than once": spellings.twins,
+    "the length of the journal": beside.journal,
+    "the index": beside.index,
+    "what was left behind": beside.leftovers,
     "what undo goes by": steps.steps,
     "the log": logfile.log,
     "the throttle": throttling.throttle,

@@ -99,6 +99,8 @@ KINDS = {
     "little-room": (WARNING, "The journal cannot be folded; soon no user can be added or changed."),
     "cannot-write": (ERROR, "No user can be added or changed."),
     "odd-lines": (WARNING, "They are passed over: a user on such a line does not exist."),
+    "byte-order-mark": (ERROR, "To nwauth it is part of the name: who is meant does not exist, mail bounces."),
+    "same-name-twice": (WARNING, "The last of the lines counts: a password changed in another has no effect."),
     "long-journal": (WARNING, "Every child reads it at its start and holds it in memory."),
     "no-index": (WARNING, "Until there is one, each look-up reads the whole file."),
     "damaged-index": (WARNING, "Until it is made anew, look-ups read the whole file."),

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 from nwauth.build import store as build_store
 from nwauth.changes.steps import FOLDER as UNDO
 from nwauth.doctor import servers
+from nwauth.doctor.beside import in_the_making, strays
 from nwauth.doctor.files import OTHER_FILES, SECRETS, USER_FILES, account
 from nwauth.doctor.finding import counted, examples
-from nwauth.doctor.flatfiles import in_the_making, strays
 from nwauth.errors import Unavailable
 from nwauth.policy.throttle.files import FolderLock
 from nwauth.service.rulefile import KEPT_SUFFIX
@@ -44,7 +44,7 @@ OTHERS, OTHERS_WRITE = 0o007, 0o002
 OF_FILES = (
     "who can read the files",
     "the lines of nwauth.txt and nwauth.add",
-    "names that differ in case alone",
+    "names that stand more than once",
     "the length of the journal",
     "the index",
     "what was left behind",

@@ -7,8 +7,8 @@ import shlex
 from typing import TYPE_CHECKING
 
 from nwauth.changes.steps import FOLDER, OPEN
+from nwauth.doctor.beside import is_abandoned
 from nwauth.doctor.finding import counted, examples, finding
-from nwauth.doctor.flatfiles import is_abandoned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
