@@ -106,6 +106,10 @@ KINDS = {
     "damaged-index": (WARNING, "Until it is made anew, look-ups read the whole file."),
     "leftovers": (WARNING, "They take room, and hold users' lines."),
     "open-steps": (WARNING, "Whether its last changes were made is not looked up yet: undo and the journal lack them."),
+    "damaged-steps": (
+        WARNING,
+        "What they changed cannot be told: nwauth undo cannot take it back, and stops there.",
+    ),
     "log-lost": (ERROR, "Nobody can see why somebody was refused, nor why a request was answered -DEAD."),
     "large-log": (WARNING, "It takes room until there is none, and nwauth log reads all of it."),
     "rejected-lines": (WARNING, "Users on these lines are not found."),

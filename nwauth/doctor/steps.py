@@ -1,14 +1,18 @@
-"""The folder ``nwauth.undo``: who can look into it, and what commands that were killed have left open there."""
+"""The folder ``nwauth.undo``: who can look into it, what killed commands have left open there, what is damaged."""
 
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from typing import TYPE_CHECKING
 
-from nwauth.changes.steps import FOLDER, OPEN
+from nwauth.changes.steps import FOLDER, OPEN, Steps
 from nwauth.doctor.beside import is_abandoned
+from nwauth.doctor.files import as_owner
 from nwauth.doctor.finding import counted, examples, finding
+from nwauth.doctor.mends import AND_SO_ON
+from nwauth.errors import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,9 +20,11 @@ if TYPE_CHECKING:
     from nwauth.doctor.finding import Finding
     from nwauth.doctor.place import Place
 
+STEP = re.compile(r"\d{8,}(\.open)?")
+
 
 def steps(place: Place) -> Iterator[Finding]:
-    """What undo goes by is its owner's alone, and each step is known to be made or not."""
+    """What undo goes by is its owner's alone, and each step can be read, and is known to be made or not."""
     above = place.changes or place.folder
     path = os.path.join(above, FOLDER)
     if not os.path.isdir(path):
@@ -30,14 +36,54 @@ def steps(place: Place) -> Iterator[Finding]:
             mend=shlex.join(["chmod", "o-rwx", path]),
             file=path,
         )
-    found = [os.path.join(path, name) for name in sorted(os.listdir(path)) if name.endswith(OPEN)]
-    left = [one for one in found if is_abandoned(one)]
+    names = sorted(name for name in os.listdir(path) if STEP.fullmatch(name))
+    left = [name for name in names if name.endswith(OPEN) and is_abandoned(os.path.join(path, name))]
+    made = [name for name in names if not name.endswith(OPEN)]
+    damaged = [name for name in (*made, *left) if _is_damaged(Steps(above), name)]
+    yield from _open_steps(place, [os.path.join(path, name) for name in left if name not in damaged])
+    yield from _damaged_steps(above, [os.path.join(path, name) for name in damaged])
+
+
+def _is_damaged(steps: Steps, name: str) -> bool:
+    """Whether a step at which nobody works lacks what it was, or holds what none does.  Raises Unavailable."""
+    try:
+        reading = steps.read(name)
+    except Unavailable as error:
+        if isinstance(error.__cause__, FileNotFoundError):  # it has gone since: only so many are kept
+            return False
+        if isinstance(error.__cause__, OSError):
+            raise
+        return True
+    reading.close()
+    return not reading.head
+
+
+def _open_steps(place: Place, left: list[str]) -> Iterator[Finding]:
     if left:
         yield finding(
             "open-steps",
             f"{counted(len(left), 'command')} that changed users {'was' if len(left) == 1 else 'were'} killed half-way:"
             f" {examples(left, len(left))}",
-            mend=place.nwauth("doctor", "--fix", "--yes"),
+            mend=f"{place.nwauth('doctor', '--fix', '--yes')}; or, where its store is no longer in {place.settings},"
+            f" forget it: {_away(os.path.dirname(os.path.dirname(left[0])), left[0], '.forgotten')}",
             file=left[0],
             paths=left,
         )
+
+
+def _damaged_steps(above: str, damaged: list[str]) -> Iterator[Finding]:
+    if damaged:
+        yield finding(
+            "damaged-steps",
+            f"{counted(len(damaged), 'step')} of nwauth undo cannot be read: {examples(damaged, len(damaged))}",
+            mend=_away(above, damaged[0], ".damaged")
+            + (AND_SO_ON if len(damaged) > 1 else "")
+            + "; or put it back from a backup of the folder",
+            file=damaged[0],
+            paths=damaged,
+        )
+
+
+def _away(above: str, path: str, end: str) -> str:
+    """The command that has a step forgotten; what it was is kept."""
+    return as_owner(os.stat(above).st_uid, ["mv", path, path + end])

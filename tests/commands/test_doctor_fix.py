@@ -392,6 +392,30 @@ def test_a_change_that_was_killed_is_looked_up_and_can_be_taken_back_then(site: 
     assert run(str(site.folder), "user", "show", "eve").status == 1
 
 
+DAMAGE = {
+    "empty": b"",
+    "another program's": b"garbage\n",
+    "a block lost in a crash": bytes(4096),
+    "of no known form": b'{"command": "user add", "time": "2026-01-01T00:00:00+00:00"}\n{"strange": 1}\n',
+}
+
+
+@pytest.mark.parametrize("end", ["", ".open"])
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_step_that_cannot_be_read_is_told_and_forgotten_when_it_is_moved_away(
+    site: Site, damage: str, end: str
+) -> None:
+    assert run(str(site.folder), "user", "set", "bob", "quota=5").status == 0
+    step = site.folder / "nwauth.undo" / f"00000002{end}"
+    step.write_bytes(DAMAGE[damage])
+    one = site.found("damaged-steps")
+    assert (one.what, one.file) == (f"1 step of nwauth undo cannot be read: {step}", str(step))
+    assert fix(site, "--yes")[0] == 1, "it is nobody's to mend but the administrator's"
+    site.mend(one)
+    assert site.look() == []
+    assert run(str(site.folder), "undo").status == 0
+
+
 def test_a_folder_of_what_was_that_everybody_can_look_into_is_closed(open_site: Site) -> None:
     assert run(str(open_site.folder), "user", "set", "bob", "quota=5").status == 0
     undo = open_site.folder / "nwauth.undo"
