@@ -178,7 +178,7 @@ def _records(session: Session, applying: Applying, *, dry_run: bool, done: bool)
         yield _record(fault.name or None, "failed", dry_run, place.line, place.column, reason=fault.text)
     for name, line in applying.unchanged() if done else ():
         yield _record(name, "unchanged", dry_run, line or None, 1 if line else None)
-    for outcome in applying.outcomes() if done else ():
+    for outcome in applying.changes.deletions_last() if done else ():
         yield _of_outcome(session, outcome, dry_run=dry_run)
 
 

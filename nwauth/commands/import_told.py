@@ -49,7 +49,7 @@ def tell(session: Session, found: Found, wish: Wish, work: Work, *, dry_run: boo
         "left_out": taking.left_out,
         "failed": tally.failed,
         "columns": dict(wish.columns.told),
-        "first": [_shown(session, one) for one in applying.first(FIRST_USERS)] if dry_run and done else [],
+        "first": [_shown(session, one) for one in applying.changes.first(FIRST_USERS)] if dry_run and done else [],
         "problems": problems,
     }
     if dry_run or not session.choices.quiet or tally.failed:

@@ -11,15 +11,17 @@ The rooms, in the order that a plan passes them:
 - `plain`: the same for many at a time, where nothing is out of the ordinary: it makes a million a matter of seconds
 - `spool`: entries and changes by folded name, in a file without a name: memory does not grow with their number
 - `differing`: the entries beside the users who stand in the store, and what each is to become
+- `aside`: the changes, until all of them are known
 - `work`: `Applying`, which does it all
 """
 
 from __future__ import annotations
 
+from nwauth.provisioning.aside import Outcome
 from nwauth.provisioning.differing import Keeping
 from nwauth.provisioning.entries import Reader
 from nwauth.provisioning.formats import FORMATS, format_of
 from nwauth.provisioning.parts import BadPlan
-from nwauth.provisioning.work import Applying, Outcome, RefusedUser, Tally
+from nwauth.provisioning.work import Applying, RefusedUser, Tally
 
 __all__ = ["FORMATS", "Applying", "BadPlan", "Keeping", "Outcome", "Reader", "RefusedUser", "Tally", "format_of"]

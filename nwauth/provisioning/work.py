@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import json
-from heapq import nsmallest
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from nwauth.errors import NotSupported, Refused, Unavailable
-from nwauth.model import Record, User
+from nwauth.model import User
 from nwauth.names import fold
+from nwauth.provisioning.aside import Aside
 from nwauth.provisioning.differing import Standing, in_order
 from nwauth.provisioning.parts import Fault, Place, shown
-from nwauth.provisioning.plain import FIRST_LINE, line_of
-from nwauth.provisioning.spool import PART, Spool, place
-from nwauth.stores.changes import Changes, NewUsers
+from nwauth.provisioning.plain import line_of
+from nwauth.provisioning.spool import PART, Spool
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Final
 
+    from nwauth.provisioning.aside import Outcome
     from nwauth.provisioning.differing import Keeping
     from nwauth.provisioning.entries import Reader
     from nwauth.provisioning.parts import Raw, Rows
     from nwauth.stores.base import Held, Store
-    from nwauth.stores.changes import HeldChange
 
 FEW_USERS = 1000  # so many are asked for one by one: a listing of the whole store takes longer
 
@@ -41,19 +40,6 @@ class Tally:
     def differs(self) -> bool:
         """Whether there is anything to do."""
         return bool(self.changed or self.removed)
-
-
-class Outcome(Record):
-    """What a plan changes of one user: as it was and as it is, and the password that was made up; line 0: pruned."""
-
-    __slots__ = ("generated", "line", "new", "old")
-    SECRET = ("generated",)
-
-    def __init__(self, *, old: User | None, new: User | None, line: int, generated: str) -> None:
-        self.old: Final = old
-        self.new: Final = new
-        self.line: Final = line
-        self.generated: Final = generated
 
 
 class RefusedUser(Refused):
@@ -76,20 +62,19 @@ class Applying:
         self._reader: Final = reader
         self._keeping: Final = keeping
         self._entries: Final = Spool()
-        self._changes: Final = Spool()
+        self.changes: Final = Aside(reader, store.name)
         self._faults: Final = Spool()
         self._unchanged: Final = Spool()
         self._tells_unchanged: Final = tells_unchanged
-        self._mixed = self._mixed_changes = False  # whether rows are there that the reader's `plain` has not made
+        self._mixed = False  # whether rows are there that the reader's `plain` has not made
         self._last_key, self._last_row = "", ""
         self._is_one_by_one = False
         self.has_generated = False  # whether a password was made up that nobody knows yet
         self.is_headless = False  # whether what is said of all cannot be used: no user of it may be changed
-        self._not_made: Final[set[str]] = set()  # folded names of whom the store refused, one by one
 
     def close(self) -> None:
         """Give the files back that lie aside."""
-        for spool in (self._entries, self._changes, self._faults, self._unchanged):
+        for spool in (self._entries, self.changes, self._faults, self._unchanged):
             spool.close()
 
     # --- the plan ---------------------------------------------------------------------------------------------------
@@ -142,6 +127,7 @@ class Applying:
         if tally.failed:  # whom a bad line means is not known
             tally.removed -= tally.pruned
             tally.pruned = 0
+            self.changes.drop_pruned()
         if tally.pruned * 100 > allow_percent * tally.in_scope:
             share = f"{tally.pruned * 100 / tally.in_scope:.1f} %"
             raise Refused(
@@ -203,7 +189,7 @@ class Applying:
         """Take users none of whom is there."""
         self.tally.created += len(rows)
         self.tally.changed += len(rows)
-        self._changes.add(rows)
+        self.changes.add_new(rows)
         self._last_key, self._last_row = last_key, rows[-1]
 
     def _pass_by(self, users: Iterable[Held], *, prune: bool) -> None:
@@ -215,7 +201,7 @@ class Applying:
                 if prune:
                     self.tally.pruned += 1
                     self.tally.removed += 1
-                    self._change(user, None, is_pruned=True)
+                    self.changes.add(user, None, is_pruned=True)
 
     def _known(self, name: str) -> Held | None:
         """The user as the authority knows it: what is to be changed must not come from a replica."""
@@ -237,7 +223,7 @@ class Applying:
         if fresh is not None and old is None:
             self.tally.created += 1
             self.tally.changed += 1
-            self._changes.add([row])
+            self.changes.add_new([row])
         elif fresh is not None and old is not None and self._is_as_wanted(fresh, old):
             self._leave([row])
         else:
@@ -269,74 +255,14 @@ class Applying:
         self.tally.created += old is None
         self.tally.removed += new is None
         self.tally.changed += new is not None
-        self._change(held, None if new is None else new.held(), line=entry.line, generated=generated)
-
-    def _change(
-        self, old: Held | None, new: Held | None, *, line: int = 0, generated: str = "", is_pruned: bool = False
-    ) -> None:
-        user = old or new
-        assert user is not None  # noqa: S101
-        self._mixed_changes = True
-        said = json.dumps((old, new, line, generated, is_pruned))
-        self._changes.add([PART.join((place(fold(user[0])), str(FIRST_LINE + line), "", said))])
+        self.changes.add(held, None if new is None else new.held(), line=entry.line, generated=generated)
 
     # --- the changes ------------------------------------------------------------------------------------------------
-
-    def outcomes(self) -> Iterator[Outcome]:
-        """What is changed, by name; deletions last."""
-        store = self._store.name
-        for removals in (False, True) if self.tally.removed else (False,):
-            for old, new, line, generated in self._changed():
-                if (new is None) is removals:
-                    yield Outcome(old=_user(old, store), new=_user(new, store), line=line, generated=generated)
 
     def unchanged(self) -> Iterator[tuple[str, int]]:
         """Name and line of those who are as the plan says, by name; nobody unless `tells_unchanged`."""
         for row in self._unchanged:
             yield self._reader.entry_of(row).name, line_of(row)
-
-    def _changed(self) -> Iterator[tuple[Held | None, Held | None, int, str]]:
-        for rows in self._changes.blocks():
-            for row, new in zip(rows, self._new(rows), strict=True):
-                if new is not None:
-                    if fold(new[0]) not in self._not_made:
-                        yield None, new, line_of(row), ""
-                    continue
-                old, wanted, line, generated, is_pruned = _said(row)
-                if self._not_made and fold((old or wanted or ("",))[0]) in self._not_made:
-                    continue
-                if self.tally.pruned or not is_pruned:
-                    yield old, wanted, line, generated
-
-    def _new(self, rows: list[str]) -> list[Held | None]:
-        return self._reader.plain.new_users(rows, self._reader.defaults, mixed=self._mixed or self._mixed_changes)
-
-    def first(self, count: int) -> list[Outcome]:
-        """The changes that the first lines of the plan make, in that order."""
-        rows = nsmallest(count, self._changes, key=line_of)
-        found = []
-        for row, new in zip(rows, self._new(rows), strict=True):
-            old, wanted, generated = None, new, ""
-            if new is None:
-                old, wanted, _, generated, _ = _said(row)
-            user, was = _user(wanted, self._store.name), _user(old, self._store.name)
-            found.append(Outcome(old=was, new=user, line=line_of(row), generated=generated))
-        return found
-
-    def held_changes(self) -> Iterator[list[HeldChange]]:
-        """What is held of each user before and after the changes, by name, many at a time."""
-        for rows in self._changes.blocks():
-            new = self._new(rows)
-            users = [user for user in new if user is not None]
-            if len(users) == len(new):
-                yield NewUsers(users)
-                continue
-            said = [None if user is not None else _said(row) for row, user in zip(rows, new, strict=True)]
-            yield [
-                (None, user) if one is None else one[:2]
-                for user, one in zip(new, said, strict=True)
-                if one is None or self.tally.pruned or not one[4]
-            ]
 
     def apply(self, *, one_by_one: bool) -> None:
         """Make all the changes as one, or none; `one_by_one`: in a store that cannot do that, each by itself.
@@ -346,13 +272,12 @@ class Applying:
                 changed by itself, whom it cannot hold is in `faults` instead.
             Unavailable: it cannot be done now, or somebody has changed one of them meanwhile.
         """
-        changes = _Changes(self, self._store.name)
-        if len(list(islice(changes, 2))) < 2:
-            for old, new, line, _ in self._changed():
-                self._change_only(_user(old, self._store.name), _user(new, self._store.name), line)
+        if len(list(islice(self.changes, 2))) < 2:
+            for outcome in self.changes.outcomes():
+                self._change_only(outcome)
             return
         try:
-            self._store.change_all(changes)
+            self._store.change_all(self.changes)
         except NotSupported:
             if not one_by_one:
                 raise Refused(
@@ -360,44 +285,39 @@ class Applying:
                     " changes them one after the other"
                 ) from None
             self._is_one_by_one = True
-            for old, new, line, _ in self._changed():
-                self._try_one(_user(old, self._store.name), _user(new, self._store.name), line)
+            for outcome in self.changes.outcomes():
+                self._try_one(outcome)
 
-    def _change_only(self, old: User | None, new: User | None, line: int) -> None:
+    def _change_only(self, outcome: Outcome) -> None:
         try:
-            self._change_one(old, new)
+            self._change_one(outcome.old, outcome.new)
         except Refused as error:
-            user = new if old is None else old
-            assert user is not None  # noqa: S101
-            raise RefusedUser(Place(line), f"{shown(user.name)}: {error}") from None
+            raise RefusedUser(Place(outcome.line), f"{shown(outcome.user.name)}: {error}") from None
 
-    def _try_one(self, old: User | None, new: User | None, line: int) -> None:
+    def _try_one(self, outcome: Outcome) -> None:
         """One of many, each by itself: whom the store refuses has failed, and the others go on."""
         try:
-            self._change_one(old, new)
+            self._change_one(outcome.old, outcome.new)
         except Refused as error:
-            user = new if old is None else old
-            assert user is not None  # noqa: S101
-            self._not_made.add(fold(user.name))
-            self.tally.created -= old is None
-            self.tally.changed -= new is not None
-            self.tally.removed -= new is None
-            self.tally.pruned -= new is None and not line
-            self._fail(Fault(Place(line), f"{shown(user.name)}: {error}", name=user.name))
+            user = outcome.user
+            self.changes.leave_out(user)
+            self.tally.created -= outcome.old is None
+            self.tally.changed -= outcome.new is not None
+            self.tally.removed -= outcome.new is None
+            self.tally.pruned -= outcome.new is None and not outcome.line
+            self._fail(Fault(Place(outcome.line), f"{shown(user.name)}: {error}", name=user.name))
 
     def was_made(self) -> bool | None:
         """Whether the store has made the changes that `apply` was broken off in; None: that cannot be told.
 
         They are made as one: what has become of the first has become of all.
         """
-        first = next(self._changed(), None)
+        first = next(self.changes.outcomes(), None)
         if first is None or self._is_one_by_one:
             return None
-        old, new = first[:2]
-        user = new if old is None else old
-        assert user is not None  # noqa: S101
+        old, new = (None if user is None else user.held() for user in (first.old, first.new))
         try:
-            there = self._known(user[0])
+            there = self._known(first.user.name)
         except Unavailable:
             return None
         if there == new:
@@ -418,28 +338,6 @@ class Applying:
             raise Unavailable(f"{shown(user.name)} has been changed by others meanwhile: run it again")
 
 
-class _Changes(Changes):
-    """The changes that have been put aside."""
-
-    def __init__(self, applying: Applying, store: str) -> None:
-        super().__init__(store)
-        self._applying: Final = applying
-
-    def blocks(self) -> Iterator[list[HeldChange]]:
-        """All of them, by name."""
-        return self._applying.held_changes()
-
-
 def _name_of(reader: Reader, row: str) -> str:
     """The name that a row has."""
     return reader.entry_of(row).name
-
-
-def _said(row: str) -> tuple[Held | None, Held | None, int, str, bool]:
-    """What a row of the changes says that is none of a new user in plain text."""
-    old, new, line, generated, is_pruned = json.loads(row.rpartition(PART)[2])
-    return old and tuple(old), new and tuple(new), line, generated, is_pruned
-
-
-def _user(held: Held | None, store: str) -> User | None:
-    return None if held is None else User.of(held, store=store)

@@ -31,14 +31,14 @@ class Changes:
     """Changes that can be gone through as often as wanted: as users, or, in a tenth of the time, as what is held."""
 
     def __init__(self, store: str) -> None:
-        self._store: Final = store
+        self.store: Final = store
 
     @abstractmethod
     def blocks(self) -> Iterator[list[HeldChange]]:
         """All of them, many at a time."""
 
     def __iter__(self) -> Iterator[Change]:
-        return (change for block in self.blocks() for change in users_of(block, self._store))
+        return (change for block in self.blocks() for change in users_of(block, self.store))
 
 
 def users_of(changes: Iterable[HeldChange], store: str) -> Iterator[Change]:
