@@ -150,7 +150,20 @@ def test_no_password_and_no_hash_stands_in_the_journal_and_a_fingerprint_tells_e
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        *((name, "JBSWY3DP") for name in ("otp", "totp_key", "apikey", "pwd", "recovery_answer", "credential", "sha1")),
+        *(
+            (name, "JBSWY3DP")
+            for name in (
+                "otp",
+                "totp_key",
+                "apikey",
+                "pwd",
+                "kennwort",
+                "old_pw",
+                "recovery_answer",
+                "credential",
+                "sha1",
+            )
+        ),
         ("legacy", "5f4dcc3b5aa765d61d8327deb882cf99"),
     ],
 )

@@ -14,6 +14,7 @@ from nwauth.errors import Unavailable
 from nwauth.model import SECRET_FIELDS, Info
 from nwauth.names import fold
 from nwauth.policy.apps import told_fields
+from nwauth.provisioning.words import SECRET_STEMS
 from nwauth.stores.textfile import files
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ MAX_TOLD = 10_000  # so many users of a step get a line of their own; the rest h
 WRITE_BYTES = 1 << 16
 WHO = ("uid", "account", "login", "sudo_user")
 # In the name of a field: too often is no harm, a fingerprint tells all that the journal is asked for but the value.
-SECRET_WORDS = ("pass", "pwd", "secret", "token", "hash", "pin", "otp", "key", "cred", "answer", "code", "md5", "sha")
+SECRET_WORDS = (*SECRET_STEMS, "token", "pin", "otp", "key", "cred", "answer", "code", "md5", "sha")
 HEX_DIGITS = 32  # so many are a hash, whatever the field is called
 
 

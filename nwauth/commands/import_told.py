@@ -11,7 +11,7 @@ from nwauth.commands.terminal import complain
 from nwauth.model import PLAIN, Info
 from nwauth.policy.account import REFUSING_FIELDS
 from nwauth.policy.apps import told_fields
-from nwauth.provisioning.parts import OWN_KEYS
+from nwauth.provisioning.words import OWN_KEYS, PASSWORD_KEYS
 
 if TYPE_CHECKING:
     from nwauth.commands.importing import Found, Wish
@@ -124,7 +124,7 @@ def _tell_columns(session: Session, wish: Wish) -> None:
         session.note(f"note: --map names {what}")
 
 
-KNOWN = ("name", "password", "password_hash", "state", *OWN_KEYS)
+KNOWN = ("name", "state", *PASSWORD_KEYS, *OWN_KEYS)
 
 
 def _shown(session: Session, outcome: Outcome) -> dict[str, object]:

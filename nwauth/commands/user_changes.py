@@ -18,14 +18,14 @@ from nwauth.policy.apps import of as app_passwords_of
 from nwauth.policy.apps import told_fields
 from nwauth.protocol import BadRequest, check_field
 from nwauth.protocol import parse_fields as parse_quoted_fields
-from nwauth.provisioning.parts import PASSWORD_WORDS
+from nwauth.provisioning.words import PASSWORD_KEYS, PASSWORD_WORDS
 
 if TYPE_CHECKING:
     from nwauth.commands.output import Row
     from nwauth.commands.secrets_in import Secret
     from nwauth.commands.session import Session, Work
 
-NO_FIELDS = PASSWORD_WORDS | {"password", "password_hash"}
+NO_FIELDS = PASSWORD_WORDS.union(PASSWORD_KEYS)
 CHANGE_COLUMNS = ("user", "change", "dry_run", "store", "scheme", "fields")
 
 

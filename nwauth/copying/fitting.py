@@ -11,6 +11,7 @@ from nwauth.config import FlatfileConfig
 from nwauth.config.kinds.passwd import PasswdConfig
 from nwauth.config.kinds.sql import SqlConfig
 from nwauth.errors import ConfigError, Refused
+from nwauth.model import PLAIN
 from nwauth.passwords import Passwords
 
 if TYPE_CHECKING:
@@ -176,6 +177,6 @@ def _of_columns(target: SqlConfig) -> tuple[Settle, MustFit]:
 
 def _must_be_kept(user: User, kept: User, table: str) -> None:
     """Raises Refused where a table has no column for what stands beside the info fields."""
-    for part in ("drop_path", "uid", "ip_mask"):
+    for part in PLAIN:
         if getattr(user, part) != getattr(kept, part):
             raise Refused(f"table {table} has no column for its {part}: map one under [stores.columns]")

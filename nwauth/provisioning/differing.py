@@ -7,7 +7,7 @@ from operator import lt
 from typing import TYPE_CHECKING
 
 from nwauth.errors import Refused
-from nwauth.model import Info, User
+from nwauth.model import PLAIN, Info, User
 from nwauth.names import ENCODING, ERRORS, fold
 from nwauth.provisioning.spool import place
 
@@ -161,16 +161,13 @@ class Keeping:
         named = {field.lower() for field in entry.fields}
         lacking = {field for field in defaults if field.lower() not in named and before.get(field) is None}
         changes |= {field: value for field, value in defaults.items() if field in lacking}
-        held = ("config", "0", "") if old is None else (old.drop_path, old.uid, old.ip_mask)
-        own = dict(zip(("drop_path", "uid", "ip_mask"), held, strict=True)) | entry.own
+        own = ({} if old is None else old.own()) | entry.own
         new = User(
             name=entry.name if old is None else old.name,
             stored_password=stored,
             info=before.updated(changes) if changes else before,
-            drop_path=own["drop_path"] or "config",
-            uid=own["uid"] or "0",
-            ip_mask=own["ip_mask"],
             store=self._store,
+            **{key: own.get(key) or plain for key, plain in PLAIN.items()},
         )
         if old is not None and new.held() == old.held():
             return old, ""
@@ -222,8 +219,7 @@ class Keeping:
 
 def _differing(old: User, new: User) -> str:
     """In what two users differ, for people; no value is shown."""
-    parts = ["drop_path", "uid", "ip_mask"]
-    found = [part for part in parts if getattr(old, part) != getattr(new, part)]
+    found = [part for part in PLAIN if getattr(old, part) != getattr(new, part)]
     before, after = ({name.lower(): value for name, value in user.info.fields().items()} for user in (old, new))
     found += [field for field in after if before.get(field) != after[field]]
     if old.stored_password != new.stored_password:

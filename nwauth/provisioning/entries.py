@@ -14,10 +14,11 @@ from nwauth.policy import account, apps
 from nwauth.policy.hosts import WANTED, BadHost, read_mask
 from nwauth.protocol import BadRequest, check_field
 from nwauth.provisioning.heads import UPDATES, BadHead, head_of
-from nwauth.provisioning.parts import NO_INFO, OWN_KEYS, PASSWORD_WORDS, Fault, Place, Raw, Rows, named, shown
+from nwauth.provisioning.parts import Fault, Place, Raw, Rows, named, shown
 from nwauth.provisioning.plain import FIRST_LINE, Plain, line_of
 from nwauth.provisioning.spool import PART, place
 from nwauth.provisioning.values import NO_FIELD, NoText, check_key, text_of
+from nwauth.provisioning.words import NO_INFO, OWN_KEYS, PASSWORD_KEYS, PASSWORD_WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -206,7 +207,7 @@ class Reader:
                 name = ""
             yield from (Fault(fault.place, fault.text, name=name) for fault in faults)
             return
-        secret_kind = next((key for key in ("password_hash", "password") if values.get(key)), "")
+        secret_kind = next((key for key in PASSWORD_KEYS if values.get(key)), "")
         state = values.get("state", "present")
         fields = {key: value for key, value in values.items() if key not in NO_INFO}
         if state == "suspended":
@@ -233,7 +234,7 @@ class Reader:
             yield fault("state", f"found something else, wanted {', '.join(STATES)}")
         if update not in UPDATES:
             yield fault("update_password", f"found something else, wanted {' or '.join(UPDATES)}")
-        given = [key for key in ("password_hash", "password") if values.get(key)] + ["generate"] * generate
+        given = [key for key in PASSWORD_KEYS if values.get(key)] + ["generate"] * generate
         if len(given) > 1:
             yield fault(given[1], f"found beside {given[0]}, wanted one of them")
         if update == "always" and generate:

@@ -15,9 +15,7 @@ from typing import TYPE_CHECKING, Any
 from nwauth.names import ENCODING, ERRORS
 from nwauth.provisioning.alike import Twice, columns_alike, grouped, once_each
 from nwauth.provisioning.parts import (
-    HEAD_KEYS,
     LONG_NUMBER,
-    NO_INFO,
     BadPlan,
     Fault,
     Place,
@@ -28,6 +26,7 @@ from nwauth.provisioning.parts import (
     nearest,
 )
 from nwauth.provisioning.whole import BOM, read_whole
+from nwauth.provisioning.words import HEAD_KEYS, NO_INFO
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

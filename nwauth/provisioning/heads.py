@@ -8,8 +8,9 @@ from nwauth.errors import Refused
 from nwauth.model import APP_PASSWORDS, Record
 from nwauth.policy import account
 from nwauth.protocol import BadRequest, check_field
-from nwauth.provisioning.parts import HEAD_KEYS, NO_INFO, PASSWORD_WORDS, kind_of, meant, named, shown
+from nwauth.provisioning.parts import kind_of, meant, named, shown
 from nwauth.provisioning.values import NO_FIELD, NoText, check_key, text_of, whole
+from nwauth.provisioning.words import HEAD_KEYS, NO_INFO, PASSWORD_WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -13,13 +13,6 @@ if TYPE_CHECKING:
     from typing import Final
 
 LONG_NUMBER = "a number of thousands of digits"  # Python refuses to read one
-HEAD_KEYS = frozenset(("scope", "defaults", "update_password"))
-OWN_KEYS = ("drop_path", "uid", "ip_mask")  # of a user beside the info fields
-# As an info field a password lets nobody in, and is told to every server that looks the user up.
-PASSWORD_WORDS = frozenset(
-    ("pass", "passwd", "pasword", "passwort", "kennwort", "pw", "pwd", "clear_password", "plain_password", "cleartext")
-)
-NO_INFO = frozenset(("name", "state", "update_password", "password_hash", "password", "generate", *OWN_KEYS))
 MAX_SHOWN_CHARACTERS = 60
 
 

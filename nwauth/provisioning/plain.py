@@ -13,8 +13,8 @@ from nwauth.errors import Refused
 from nwauth.model import SECRET_FIELDS
 from nwauth.names import PRINTABLE, holds_only
 from nwauth.policy import account
-from nwauth.provisioning.parts import NO_INFO, PASSWORD_WORDS
 from nwauth.provisioning.spool import PART
+from nwauth.provisioning.words import NO_INFO, PASSWORD_WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -7,7 +7,8 @@ from typing import Any
 
 from nwauth.errors import Refused
 from nwauth.names import ENCODING, ERRORS
-from nwauth.provisioning.parts import LONG_NUMBER, NO_INFO, kind_of
+from nwauth.provisioning.parts import LONG_NUMBER, kind_of
+from nwauth.provisioning.words import NO_INFO
 
 NO_FIELD = "found an info field, which servers are told: wanted password, or password_hash"
 HALF = "found half a character (a lone surrogate), wanted text"

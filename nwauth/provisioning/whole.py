@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from nwauth.names import ENCODING, ERRORS
 from nwauth.provisioning.alike import Twice, once_each
 from nwauth.provisioning.heads import unknown
-from nwauth.provisioning.parts import HEAD_KEYS, LONG_NUMBER, BadPlan, Fault, Place, Raw, kind_of, named
+from nwauth.provisioning.parts import LONG_NUMBER, BadPlan, Fault, Place, Raw, kind_of, named
+from nwauth.provisioning.words import HEAD_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

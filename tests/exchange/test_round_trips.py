@@ -16,7 +16,8 @@ from nwauth.provisioning.exchange.encodings import BYTES, in_utf8
 from nwauth.provisioning.exchange.giving import LINES, PLANS, Giving
 from nwauth.provisioning.exchange.taking import BLANKS, Taking, read_users
 from nwauth.provisioning.exchange.writing import Writing
-from nwauth.provisioning.parts import NO_INFO, Fault, Rows
+from nwauth.provisioning.parts import Fault, Rows
+from nwauth.provisioning.words import NO_INFO
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

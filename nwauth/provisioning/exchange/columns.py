@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from nwauth.errors import Refused
 from nwauth.protocol import BadRequest, check_field
 from nwauth.provisioning.exchange.detecting import SEPARATORS
-from nwauth.provisioning.parts import NO_INFO, nearest
+from nwauth.provisioning.parts import nearest
+from nwauth.provisioning.words import HASH_WORDS, NO_INFO, PASSWORD_KEYS, PLAN_KEYS, SECRET_STEMS
 from nwauth.stores.passwd.extras import LOGIN_POWERS
 
 if TYPE_CHECKING:
@@ -16,10 +17,6 @@ if TYPE_CHECKING:
 
 NAME_WORDS = ("user", "username", "user_name", "login", "email", "e-mail", "mail", "address", "account")
 NAMES = frozenset(("name", *NAME_WORDS))
-HASH_WORDS = ("stored_password", "hash", "passwordhash", "password hash")
-# Whatever begins so may be a password: as an info field it would be told to everybody.
-SECRET_WORDS = ("pass", "pw", "pwd", "kennwort", "secret", "hash", "mot de passe", "contrase", "crypt", "stored_pass")
-PLAN_WORDS = ("generate", "update_password")
 OF_LINES = {"name": "name", "password": "password_hash"}
 OF_FORM = {
     "passwd": OF_LINES | {"gecos": "full_name"} | dict.fromkeys(("uid", "gid", "home", "shell"), ""),
@@ -143,7 +140,7 @@ class Columns:
         return sum(column.strip().lower() in NAME_WORDS for column in columns) == 1
 
     def _of_secret(self, key: str, *, given: bool) -> str:
-        if given or self._clear is None or key not in ("password", "password_hash"):
+        if given or self._clear is None or key not in PASSWORD_KEYS:
             return key
         return "password" if self._clear else "password_hash"
 
@@ -160,7 +157,7 @@ class Columns:
             return "name"
         if folded in HASH_WORDS:
             return "password_hash"
-        if folded.startswith(SECRET_WORDS):
+        if folded.startswith(SECRET_STEMS):
             raise BadColumn(
                 column,
                 f"{column!a}: is it a password? give --map '{column}=password' (clear text), '{column}=password_hash'"
@@ -173,7 +170,7 @@ class Columns:
         folded = given.strip().lower()
         if folded in NO_INFO:
             return folded
-        if folded.startswith(SECRET_WORDS):
+        if folded.startswith(SECRET_STEMS):
             raise BadColumn(
                 column,
                 f"--map makes {column!a} the info field {given!a}, which servers are told: is it a password? give"
@@ -193,7 +190,7 @@ class Columns:
         return column
 
     def _plain_key(self, column: str, folded: str) -> str:
-        if folded in PLAN_WORDS:
+        if folded in PLAN_KEYS:
             raise BadColumn(
                 column, f"{column!a} is a word of plans, which nwauth apply takes; --map '{column}=' leaves it out"
             )

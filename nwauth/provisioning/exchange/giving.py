@@ -12,7 +12,7 @@ from nwauth.passwords.table import BY_NAME, CLEAR, NO_LOGIN, UNKNOWN, split
 from nwauth.passwords.values import NoLogin
 from nwauth.policy.account import DATE_FIELDS
 from nwauth.protocol import BadRequest, check_field
-from nwauth.provisioning.parts import NO_INFO, PASSWORD_WORDS
+from nwauth.provisioning.words import NO_INFO, PASSWORD_WORDS
 from nwauth.stores.flatfile.lines import serialize
 from nwauth.stores.passwd.extras import field_of
 from nwauth.stores.passwd.lines import must_be_held
@@ -28,6 +28,7 @@ LINES = ("passwd", "htpasswd", "dovecot", "nwauth")
 COME_AND_GO = frozenset(("last_login", "created"))  # they differ from one day to the next: see spec/cli.md section 3
 FOR_OTHERS = ("passwd", "htpasswd", "dovecot")  # what programs read that know no app passwords
 LOCK = "!"
+WORDS = {"drop_path": "drop path", "uid": "uid", "ip_mask": "IP mask"}
 DOVECOT = {
     "argon2id": "{ARGON2ID}", "argon2i": "{ARGON2I}", "bcrypt": "{BLF-CRYPT}", "sha512-crypt": "{SHA512-CRYPT}",
     "sha256-crypt": "{SHA256-CRYPT}", "md5-crypt": "{MD5-CRYPT}", "des-crypt": "{DES-CRYPT}", "yescrypt": "{CRYPT}",
@@ -138,7 +139,7 @@ class Giving:
     # --- lines ------------------------------------------------------------------------------------------------------
 
     def _nwauth(self, user: User) -> str:
-        if (user.drop_path, user.uid, user.ip_mask) != ("config", "0", ""):
+        if user.own():
             self._lose_own(user)
             user = User(name=user.name, stored_password=user.stored_password, info=user.info)
         without = () if self._with_all else COME_AND_GO
@@ -148,13 +149,8 @@ class Giving:
         return serialize(user).decode("utf-8", "surrogateescape")
 
     def _lose_own(self, user: User) -> None:
-        for part, plain, words in (
-            ("drop_path", "config", "drop path"),
-            ("uid", "0", "uid"),
-            ("ip_mask", "", "IP mask"),
-        ):
-            if getattr(user, part) != plain:
-                self.lost.part(f"the {words}", user.name)
+        for part in user.own():
+            self.lost.part(f"the {WORDS[part]}", user.name)
 
     def _htpasswd(self, user: User) -> str:
         scheme, text = split(user.stored_password, False)
