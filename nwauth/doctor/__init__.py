@@ -12,7 +12,7 @@ Nothing is changed, but by `fixing`.
 - `mends`: what can be done for the users of a store, by its kind; `logins`: whether the system checks passwords
 - `limits`: dates and hosts; `rules` and `rules_*`: the access rules
 - `files`, `flatfiles`: the files of the folder, and what stands in ``nwauth.txt`` and ``nwauth.add``; `spellings`:
-  who stands there more than once; `beside`: what lies beside them
+  who stands there more than once; `cleartext`: passwords that count no more; `beside`: what lies beside them
 - `logfile`, `steps`, `throttling`, `idle`, `directories`: what is around the users
 - `clock`, `versions`: what it runs on
 - `fixing`: what is mended at once, and what became of it; `fixes`: how

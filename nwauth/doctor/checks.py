@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from nwauth.doctor import (
     beside,
+    cleartext,
     clock,
     directories,
     files,
@@ -64,6 +65,7 @@ CHECKS: dict[str, Check] = {
     "the room on the disk": files.room,
     "the lines of nwauth.txt and nwauth.add": flatfiles.odd_lines,
     "names that stand more than once": spellings.twins,
+    "old passwords in clear text": cleartext.superseded,
     "the length of the journal": beside.journal,
     "the index": beside.index,
     "what was left behind": beside.leftovers,

@@ -64,6 +64,10 @@ KINDS = {
     "damaged-passwords": (ERROR, "They let nobody in: these users cannot log in, whatever they type."),
     "uncheckable-passwords": (ERROR, "A login of these users is answered -DEAD."),
     "clear-text": (WARNING, "Whoever sees the file, or a backup of it, has these passwords."),
+    "old-clear-text": (
+        WARNING,
+        "Whoever sees the file, or a backup of it, has them: they may be in use elsewhere.",
+    ),
     "weak-passwords": (WARNING, "Whoever gets a copy finds most of these passwords within hours."),
     "bad-date": (ERROR, "A date that cannot be read keeps its user out."),
     "unreadable-app-passwords": (ERROR, "It lets nobody in: the device or program that it is for is kept out."),

@@ -45,6 +45,7 @@ OF_FILES = (
     "who can read the files",
     "the lines of nwauth.txt and nwauth.add",
     "names that stand more than once",
+    "old passwords in clear text",
     "the length of the journal",
     "the index",
     "what was left behind",
@@ -259,6 +260,7 @@ def _store_of(place: Place, one: Finding) -> FlatfileConfig:
 
 FIXES: dict[str, Callable[[Place, Finding, Sequence[Finding]], Work]] = {
     "open-to-others": _close_to_others,
+    "old-clear-text": _merge,
     "long-journal": _merge,
     "odd-lines": _merge,
     "no-index": _index,

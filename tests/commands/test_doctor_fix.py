@@ -392,6 +392,32 @@ def test_a_change_that_was_killed_is_looked_up_and_can_be_taken_back_then(site: 
     assert run(str(site.folder), "user", "show", "eve").status == 1
 
 
+def test_clear_text_that_counts_no_more_is_told_with_its_line_and_merged_away(site: Site) -> None:
+    site.users("bob", "eve")
+    with site.txt.open("a") as file:
+        file.write("ada:*sesame:\nben:{CLEAR}sesame:\nzoe:{CLEARTEXT}x:\numa:*LK*:\n")
+    site.add.write_text("\nada:*old:\n#del ben\numa:!:\n")
+    site.add.chmod(0o600)
+    assert run(str(site.folder), "user", "passwd", "ada", "--generate").status == 0
+    txt, add = [one for one in site.look() if one.id == "old-clear-text"]
+    assert txt.what.endswith(
+        ": 2 lines with a password in clear text are there still, from before a change in"
+        " nwauth.add: line 3 is the first"
+    )
+    assert (txt.file, txt.line) == (str(site.txt), 3)
+    assert (add.file, add.line) == (str(site.add), 2)
+    rows = map(json.loads, run(str(site.folder), "doctor", "--fix", "--yes").out.splitlines())
+    assert {(row["id"], row["outcome"]) for row in rows} == {("clear-text", "untouched"), ("old-clear-text", "mended")}
+    assert b"sesame" not in site.txt.read_bytes() + site.add.read_bytes()
+    assert [one.id for one in site.look()] == ["clear-text"], "zoe's counts"
+
+
+def test_clear_text_of_which_a_journal_says_nothing_newer_is_no_old_one(site: Site) -> None:
+    site.users("bob", field="*secret")
+    site.add.write_text(f"eve:{SECRET}:\nada:*secret:\n")
+    assert site.found("clear-text").what.startswith("2 users have the password in clear text")
+
+
 DAMAGE = {
     "empty": b"",
     "another program's": b"garbage\n",
