@@ -326,6 +326,24 @@ def test_characters_are_never_guessed(folder: str) -> None:
         assert imported(folder, latin, "--encoding", word).err.count("wanted an encoding, as latin-1") == 1
 
 
+@pytest.mark.parametrize(
+    ("form", "text"),
+    [
+        *((form, f"name{by}password_hash{by}B\xe4r\neve{by}!{by}x\n") for form, by in (("csv", ","), ("tsv", "\t"))),
+        ("ndjson", '{"name": "eve", "password_hash": "!", "B\xe4r": "x"}\n'),
+        ("json", '[{"name": "eve", "password_hash": "!", "B\xe4r": "x"}]\n'),
+        ("toml", "[[user]]\nname = 'eve'\npassword_hash = '!'\n'B\xe4r' = 'x'\n"),
+        ("nwauth", 'eve:!:B\xe4r="x"\n'),
+        ("dovecot", "eve:!:::::: B\xe4r=x\n"),
+    ],
+)
+def test_the_name_of_a_field_is_text_too(folder: str, form: str, text: str) -> None:
+    done = imported(folder, text.encode("latin-1"), "--from", form)
+    told = "'B\\udce4r': found a byte that is no UTF-8"
+    assert (done.status, done.err.count(told), json.loads(done.out)["failed"]) == (1, 1, 1), done.err
+    assert imported(folder, text.encode("latin-1"), "--from", form, "--encoding", "latin-1", "--dry-run").status == 3
+
+
 def test_bytes_that_are_escaped_one_by_one_are_the_letter_that_they_are_together(tmp_path: Path) -> None:
     (tmp_path / "sql").mkdir()
     settings = '[[stores]]\nkind = "sql"\nurl = "sqlite:///users.db"\n[names]\nallow_high_ascii = true\n'

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nwauth.names import fold
 from nwauth.passwords.table import CLEAR, LOCKED, NO_LOGIN, UNKNOWN, split
 from nwauth.provisioning.exchange.colons import COLUMNS, Colons
+from nwauth.provisioning.exchange.columns import BadColumn
 from nwauth.provisioning.exchange.detecting import SEPARATORS
 from nwauth.provisioning.exchange.encodings import BYTES
 from nwauth.provisioning.formats import read, separated
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from nwauth.provisioning.exchange.columns import Columns
 
 NO_UTF8 = re.compile("[\udc80-\udcff]")
+NO_TEXT = "found a byte that is no UTF-8: give --encoding, as latin-1 or windows-1252, or bytes to take it as it stands"
 SPECIAL = ("*", "!", "{p", "{P", "{c", "{C")  # what begins otherwise is a hash, or nothing known
 ELSEWHERE = "x"  # the whole field: it stands in the shadow file
 LOCK = "!"
@@ -161,6 +163,9 @@ class Taking:
         """The keys of columns, None where they are not known, which is told once."""
         if columns not in self._shapes:
             targets, faults = self._columns.targets(columns)
+            taken = [column for column, key in zip(columns, targets, strict=True) if key] if targets else []
+            if self._is_strict:
+                faults += [BadColumn(one, f"{one!a}: {NO_TEXT}") for one in taken if NO_UTF8.search(one)]
             self._shapes[columns] = None if faults else targets
             for error in faults:
                 yield Fault(at(error.column) if error.column else Place(line), str(error))
@@ -187,11 +192,11 @@ class Taking:
     def _looked_at(self, raw: Raw, said: dict[str, Any]) -> Iterator[Raw | Fault]:
         values = dict(raw.values)
         faults = [
-            Fault(raw.at(key), f"{key}: found a byte that is no UTF-8: give --encoding, as latin-1 or windows-1252")
+            Fault(raw.at(key), f"{key}: {NO_TEXT}")
             for key, value in values.items()
             if self._is_strict and isinstance(value, str) and NO_UTF8.search(value)
         ]
-        if values.get("state", "") not in STATES:
+        if not faults and values.get("state", "") not in STATES:
             found = "absent, and import removes nobody: nwauth apply does"
             if values["state"] != "absent":  # it is not shown: in a row that has slipped it may be a password
                 found = "something else, wanted present or suspended"
