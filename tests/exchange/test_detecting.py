@@ -35,11 +35,13 @@ FILES = {
         "# x\nbob:lLKK5hkOMAbmc\n",
         "bob:!\neve:*\nada:!!\n",
         f"bob:!{BCRYPT}\neve:{BCRYPT}\n",
+        f"bob:{BCRYPT}\neve:clear\n",
     ],
     "dovecot": [
         f"bob:{HASH}\n",
         f"bob:{HASH}::::::\n",
         f"bob:{HASH}:1000:1000::/home/bob::userdb_mail=maildir:~/Maildir quota=5\neve:{HASH}:::::: nologin\n",
+        f"bob:{BCRYPT}\neve:{HASH}\n",
         "bob:{PLAIN}secret:1000:1000:Bob:/home/bob:/bin/sh\n",
     ],
     "nwauth": [f'bob@test.com:{HASH}:\neve:*secret:quota="5" url="http://x:80/"\n', "bob:*x:\n"],

@@ -70,8 +70,8 @@ class Columns:
                 faults.append(error)
             found.append(key)
         faults += self._faults_of_name(columns, found)
-        bad = {error.column for error in faults}
-        self.told.update((column, key) for column, key in zip(columns, found, strict=True) if column not in bad)
+        if not faults:
+            self.told.update(zip(columns, found, strict=True))
         return found, faults
 
     def _must_name_columns(self, columns: Sequence[str]) -> None:

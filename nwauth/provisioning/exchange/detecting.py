@@ -49,6 +49,7 @@ WHY = {
 TABLE = re.compile(r'(?m)^[ \t]*\[\[?[ \t]*"?(?:user|scope|defaults)"?[ \t]*\]\]?[ \t]*(?:#.*)?\r?$')
 MODULE = re.compile(r"(?mi)^[ \t]*module[ \t]+\d+[ \t]*\r?$")
 APACHE = re.compile(r"[^:]+:(?:\$|\{SHA\}|[./0-9A-Za-z]{13}$|[!*]|$)")
+OTHER_SCHEME = re.compile(r"[^:]+:\{(?!SHA\})")
 CELL = re.compile(r'"(?:[^"]|"")*(?:"|\Z)')
 
 
@@ -129,7 +130,8 @@ def _likely(fitting: set[str], said: list[str]) -> set[str]:
     if "shadow" in left:
         left.discard("dovecot")
     if {"htpasswd", "dovecot"} <= left:
-        left.discard("dovecot" if all(map(APACHE.match, said)) else "htpasswd")
+        is_apache = any(map(APACHE.match, said)) and not any(map(OTHER_SCHEME.match, said))
+        left.discard("dovecot" if is_apache else "htpasswd")
     if {"nwauth", "dovecot"} <= left:
         left.discard("dovecot")
     return left
