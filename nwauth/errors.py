@@ -26,6 +26,14 @@ class Refused(NwauthError):
     """A known "no": the request was understood and is not granted; nothing was changed."""
 
 
+class RefusedOne(Refused):
+    """Of many changes that of one user, `name`, is refused, and none is made."""
+
+    def __init__(self, name: str, error: Refused) -> None:
+        super().__init__(str(error), public=error.public)
+        self.name = name
+
+
 class NotSupported(NwauthError):
     """This store never can do what was asked (a read-only folder's `set`)."""
 

@@ -6,7 +6,7 @@ import json
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from nwauth.errors import NotSupported, Refused, Unavailable
+from nwauth.errors import NotSupported, Refused, RefusedOne, Unavailable
 from nwauth.model import User
 from nwauth.names import fold
 from nwauth.provisioning.aside import Aside
@@ -43,7 +43,7 @@ class Tally:
 
 
 class RefusedUser(Refused):
-    """The store refuses a user, where nothing else was to be changed; `place` is the user's in the plan."""
+    """The store refuses a user, and nothing is changed; `place` is the user's in the plan."""
 
     def __init__(self, place: Place, text: str) -> None:
         super().__init__(text)
@@ -278,6 +278,9 @@ class Applying:
             return
         try:
             self._store.change_all(self.changes)
+        except RefusedOne as error:
+            line = next((one.line for one in self.changes.outcomes() if one.user.name == error.name), 0)
+            raise RefusedUser(Place(line), f"{shown(error.name)}: {error}") from None
         except NotSupported:
             if not one_by_one:
                 raise Refused(

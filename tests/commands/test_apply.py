@@ -783,7 +783,8 @@ def test_a_plan_is_applied_to_a_table_of_another_program_and_undone_as_a_whole(f
     assert results(done) == [("user00@test.com", "changed"), ("user03@test.com", "removed")]
 
 
-def test_a_user_whom_the_store_refuses_at_the_write_alone_is_told_with_its_line(folder: str) -> None:
+@pytest.mark.parametrize("others", [0, 2])
+def test_a_user_whom_the_store_refuses_at_the_write_alone_is_told_with_its_line(folder: str, others: int) -> None:
     with closing(sqlite3.connect(f"{folder}/users.db")) as database:
         database.execute("CREATE TABLE mailbox (name TEXT PRIMARY KEY, password TEXT, alias TEXT UNIQUE)")
         database.execute("INSERT INTO mailbox VALUES ('ann', '!', 'a')")
@@ -792,9 +793,11 @@ def test_a_user_whom_the_store_refuses_at_the_write_alone_is_told_with_its_line(
     settings += '[stores.columns]\nname = "name"\npassword = "password"\ninfo = { alias = "alias" }\n'
     base(folder, settings=settings)
     plan = lines({"name": "ann", "alias": "a"}, {"name": "bob", "password_hash": "!", "alias": "a"})
+    plan += lines(*({"name": f"{number}", "password_hash": "!", "alias": f"{number}"} for number in range(others)))
     done = apply(folder, plan, name="plan.ndjson")
     begins = (
         f"nwauth: {folder}-plan.ndjson, line 2, column 1: 'bob': table mailbox does not take it, another user has the"
     )
     assert (done.status, done.out, done.err.startswith(begins)) == (1, "", True), done.err
     assert done.err.endswith("; nothing is changed\n")
+    assert apply(folder, plan, "--dry-run", "--summary", name="plan.ndjson").out.count(f'"changed": {others + 1},') == 1

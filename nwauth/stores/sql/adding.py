@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nwauth.errors import Refused, Unavailable, Unchanged
 from nwauth.names import fold
+from nwauth.stores.health import NOT_TAKEN
 from nwauth.stores.sql.link import Empty, Taken
 from nwauth.stores.sql.octets import as_text, decode, encode
 from nwauth.stores.sql.own import OwnTable
@@ -127,6 +128,11 @@ def must_stand(table: Table, ask: Ask, user: User, written: Values) -> None:
     for column, value in written.items():
         if (value or None) != (there[column] or None):
             raise Refused(f"column {column} of table {table.name} does not hold what was written: is it too short?")
+
+
+def not_unique(table: Table, error: Taken) -> Refused:
+    """What to raise where another row has a value, not the name, that the table takes once only."""
+    return Refused(f"table {table.name} does not take it, another user has the same: {error}", public=NOT_TAKEN)
 
 
 def tolerant(work: Callable[[Emptied], T], *, table: Table) -> T:

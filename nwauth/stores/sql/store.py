@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from time import monotonic
 
-from nwauth.errors import ConfigError, NotSupported, Refused, Unavailable
+from nwauth.errors import ConfigError, NotSupported, Unavailable
 from nwauth.stores.base import BLOCK_USERS, Store
-from nwauth.stores.health import NOT_TAKEN, unheard
-from nwauth.stores.sql.adding import add, change, must_be_one, put_all, tolerant
+from nwauth.stores.health import unheard
+from nwauth.stores.sql.adding import add, change, must_be_one, not_unique, put_all, tolerant
 from nwauth.stores.sql.drivers import open_driver
 from nwauth.stores.sql.drivers.base import Limits
 from nwauth.stores.sql.link import RETRY_SECONDS, Link, Taken
@@ -146,7 +146,7 @@ class SqlStore(Store):
         except Taken as error:
             if table.is_ours or self._ask_writer(user.name, self._writer.until) is not None:
                 return False
-            raise _not_unique(table, error) from error
+            raise not_unique(table, error) from error
 
     def put_all(self, users: Sequence[User]) -> list[User]:
         return put_all(self._writer.table, users, self._change)
@@ -163,7 +163,7 @@ class SqlStore(Store):
             if self._writer.table.is_ours:
                 self._writer.begin(monotonic() + LONG_SECONDS)
                 raise who_came_before(self._writer.table, changes, self._writer.ask) from error
-            raise _not_unique(self._writer.table, error) from error
+            raise not_unique(self._writer.table, error) from error
 
     def replace(self, old: User, new: User, *, wait_seconds: float | None = None) -> bool:
         table = self._writer.table
@@ -181,7 +181,7 @@ class SqlStore(Store):
         try:
             return tolerant(swap, table=table)
         except Taken as error:
-            raise _not_unique(table, error) from error
+            raise not_unique(table, error) from error
 
     def rename(self, old: User, new: User) -> bool | None:
         table = self._writer.table
@@ -245,11 +245,6 @@ class SqlStore(Store):
     def close(self) -> None:
         self._reader.close()
         self._writer.close()
-
-
-def _not_unique(table: Table, error: Taken) -> Refused:
-    """What to raise where another row has a value, not the name, that the table takes once only."""
-    return Refused(f"table {table.name} does not take it, another user has the same: {error}", public=NOT_TAKEN)
 
 
 def _table(table: str, driver: Driver, columns: Columns | None, *, store: str, password_format: str) -> Table:

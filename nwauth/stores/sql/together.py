@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from nwauth.errors import Unchanged
+from nwauth.errors import Refused, RefusedOne, Unchanged
 from nwauth.model import User
 from nwauth.names import fold
 from nwauth.stores.changes import NewUsers, blocks_of
-from nwauth.stores.sql.adding import ASKED_KEYS, add, change, must_be_one, taken_keys, tolerant
+from nwauth.stores.sql.adding import ASKED_KEYS, add, change, must_be_one, not_unique, taken_keys, tolerant
+from nwauth.stores.sql.link import Taken
 from nwauth.stores.sql.own import OwnTable
 
 TYPE_CHECKING = False
@@ -27,21 +28,35 @@ def change_all(table: Table, changes: Iterable[Change], transact: Callable[[Work
 
     Raises:
         Unavailable, Refused, Taken: as for one user; nothing is changed.
+        RefusedOne: it is known of whom that is.
     """
+    whose = ""  # change is being made
+
+    def begin(user: Held) -> None:
+        nonlocal whose
+        whose = user[0]
 
     def attempt(empty: Emptied) -> bool:
         def work(ask: Ask, cursor: Any) -> bool:
+            nonlocal whose
+            whose = ""
             table.claim(cursor)
             for block in blocks_of(changes):
                 if isinstance(table, OwnTable):
                     _change_own(table, ask, cursor, block)
                 else:
-                    _change_theirs(table, ask, cursor, block, empty)
+                    _change_theirs(table, ask, cursor, block, empty, begin=begin)
+            whose = ""  # what the end of the transaction refuses may be anybody's
             return True
 
         return transact(work)
 
-    tolerant(attempt, table=table)
+    try:
+        tolerant(attempt, table=table)
+    except (Refused, Taken) as error:
+        if not whose:
+            raise
+        raise RefusedOne(whose, not_unique(table, error) if isinstance(error, Taken) else error) from error
 
 
 def who_came_before(table: Table, changes: Iterable[Change], ask: Ask) -> Unchanged:
@@ -88,15 +103,20 @@ def _change_rows(table: OwnTable, ask: Ask, cursor: Any, there: list[tuple[Held,
 # --- in a table of somebody else's ------------------------------------------------------------------------------------
 
 
-def _change_theirs(table: Table, ask: Ask, cursor: Any, block: list[HeldChange], empty: Emptied) -> None:
-    """The same, each user by itself: who knows what that table does to what is written."""
+def _change_theirs(
+    table: Table, ask: Ask, cursor: Any, block: list[HeldChange], empty: Emptied, *, begin: Callable[[Held], None]
+) -> None:
+    """The same, each user by itself: who knows what that table does to what is written; `begin` hears whose it is."""
     for old, new in block:
         if old is not None:
+            begin(old)
             wanted = None if new is None else User.of(new, store=table.store)
             _change_one(table, ask, cursor, old=User.of(old, store=table.store), new=wanted, empty=empty)
     for old, new in block:
-        if old is None and new is not None and not add(table, ask, cursor, User.of(new, store=table.store), empty):
-            raise _overtaken(new)
+        if old is None and new is not None:
+            begin(new)
+            if not add(table, ask, cursor, User.of(new, store=table.store), empty):
+                raise _overtaken(new)
 
 
 def _change_one(table: Table, ask: Ask, cursor: Any, *, old: User, new: User | None, empty: Emptied) -> None:
