@@ -344,3 +344,33 @@ def test_parsing_and_serialising_a_line_gives_it_back(line: bytes) -> None:
     if line and lines.fits(line):
         assert lines.serialize(lines.parse(line, "x")) == line
         assert key_of(line) == fold_bytes(line.split(b":")[0])
+
+
+odd_lines = st.sampled_from(
+    [b"", b"# comment", b"#del bob", b"no colons", b"a:b", b":b:c", b"\0:\0:\0", b"::", b"a:b:c\r"]
+)
+user_lines = st.builds(lambda *parts: raw(*parts)[:-1], names, st.sampled_from(FIELDS), st.sampled_from(INFOS))
+
+
+@given(st.lists(st.one_of(user_lines, odd_lines), max_size=6), st.sampled_from([b"", b"\n"]))
+@settings(max_examples=often(200, 1000), deadline=None)
+def test_many_lines_are_read_as_each_by_itself(rows: list[bytes], end: bytes) -> None:
+    chunk = b"\n".join(rows) + end
+    wanted = [lines.parse(row, "").held() for row in chunk.split(b"\n") if row and lines.fits(row)]
+    assert lines.held_of(chunk) == wanted
+
+
+def test_a_listing_of_a_file_in_order_is_that_of_any_other(tmp_path: Path) -> None:
+    rows = sorted((raw(f"User{number:05}@example.com", ssha("1"), 'q="1"') for number in range(2000)), key=bytes.lower)
+    rows.insert(7, b"# a comment\n")
+    in_order = base(tmp_path / "in_order", b"".join(rows))
+    opened(in_order).merge()
+    turned = base(tmp_path / "turned", b"".join(reversed(rows)))
+    stores = [opened(folder, settle_seconds=0) for folder in (in_order, turned)]
+    listed, other = ([user for block in store.held() for user in block] for store in stores)
+    file = stores[0]._view.file
+    assert file is not None
+    assert file.index is not None
+    assert file.index.in_order
+    assert listed == other
+    assert len(listed) == 2000

@@ -41,6 +41,17 @@ def held(rows: list[bytes]) -> list[Held]:
     return [(name, field, "config", "0", "", info.rstrip("\r")) for name, field, info in parts]
 
 
+def held_of(chunk: bytes) -> list[Held]:
+    """The same of the users on whole lines, in half the time where no line is anything else."""
+    text = chunk.decode(ENCODING, ERRORS).removesuffix("\n")
+    if text[:1] not in ("", "#", ":") and not any(odd in text for odd in ("\n#", "\n:", "\n\n", "\0", "\r")):
+        parts = [row.split(":", 2) for row in text.split("\n")]
+        if set(map(len, parts)) == {3}:
+            return [(name, field, "config", "0", "", info) for name, field, info in parts]
+    rows = [row for row in chunk.split(b"\n") if row and fits(row)]
+    return held(rows) if rows else []
+
+
 def serialize_all(users: list[Held]) -> bytes:
     """The lines of users, each with its end.
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import time
 
-from nwauth.errors import NotSupported, Passing, Unavailable
+from nwauth.errors import NotSupported, Unavailable
 from nwauth.names import ENCODING, ERRORS, fold
-from nwauth.stores.base import BLOCK_USERS, Store
+from nwauth.stores.base import Store
 from nwauth.stores.flatfile import lines
 from nwauth.stores.flatfile.chores import Chores
 from nwauth.stores.flatfile.folder import Folder
@@ -105,33 +105,15 @@ class FlatfileStore(Store):
 
     def _rows(self, prefix: bytes = b"") -> Iterator[bytes]:
         """The users' lines, by folded name.  Raises Unavailable."""
-        from nwauth.stores.flatfile.ordered import current_lines, scratch
-        from nwauth.stores.textfile.ordered import lines_of
+        from nwauth.stores.flatfile.ordered import rows
 
-        view = self._view
-        view.refresh()
-        view.must_be_settled()
-        try:
-            source = view.file.duplicate() if view.file else None
-            try:
-                in_file = lines_of(source, scratch=lambda: scratch(self.folder), prefix=prefix) if source else iter(())
-                newer = {key: line for key, line in view.journal.lines.items() if key.startswith(prefix)}
-                yield from current_lines(in_file, newer)
-                if source is not None and not source.stands():
-                    raise Passing("nwauth.txt was changed during the search, try again")
-            finally:
-                if source is not None:
-                    source.close()
-        except OSError as error:
-            raise files.trouble("read", self.folder.txt, error) from error
+        return rows(self._view, self.folder, prefix)
 
     def held(self, pattern: str = "") -> Iterator[list[Held]]:
-        from itertools import islice
+        from nwauth.stores.flatfile.ordered import held
 
         del pattern  # as for `search`
-        rows = self._rows()
-        while some := list(islice(rows, BLOCK_USERS)):
-            yield lines.held(some)
+        return held(self._view, self.folder)
 
     # --- changes --------------------------------------------------------------------------------------------------
 
