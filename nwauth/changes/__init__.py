@@ -9,5 +9,4 @@ A *step* is all that one command has changed.  The rooms, from the small to the 
 - `recorder`: a step written down: before the store is asked, and afterwards
 - `recording`: a store around another one, through which every change of a command passes
 - `mending`: what a command that was killed has left open, looked up in the store
-- `patience`: an interruption waits until what is being written down is whole
 """

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from nwauth.changes.lines import MAX_TOLD, Journal, rest_of
 from nwauth.changes.mending import Doubt, become_of, mend
-from nwauth.changes.patience import Patience
 from nwauth.changes.recording import Recording
 from nwauth.changes.step import Reading
 from nwauth.changes.steps import Steps
 from nwauth.changes.who import who
 from nwauth.errors import NwauthError, Unavailable, Unchanged
+from nwauth.signals import Patience
 from nwauth.stores.changes import users_of
 from nwauth.stores.textfile import files
 

@@ -9,7 +9,6 @@ import click
 from nwauth.commands.applying import (
     applying_to,
     carry_out,
-    told_when_ended,
     where,
     without_collector,
 )
@@ -21,6 +20,7 @@ from nwauth.commands.terminal import complain
 from nwauth.errors import Refused, Unavailable
 from nwauth.provisioning import FORMATS, BadPlan, format_of
 from nwauth.provisioning.formats import read
+from nwauth.signals import ending_interrupts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,7 +90,7 @@ def apply(
         raise click.UsageError("--allow-prune: found no number, wanted 0 to 100")
     if percent is not None and not prune:
         raise click.UsageError("--allow-prune is for --prune, which was not given")
-    with plan.file, without_collector(), told_when_ended():
+    with plan.file, without_collector(), ending_interrupts():
         applying, reader = applying_to(session, scope=scope, dry_run=dry_run, tells_all=tells_all)
 
         def tell(done: bool) -> None:  # noqa: FBT001, a callback

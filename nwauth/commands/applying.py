@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import signal
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -208,20 +207,6 @@ def _unheard(error: OSError, applying: Applying) -> OSError | Refused:
 def where(place: Place) -> str:
     """The place in an error, behind the file's name."""
     return f", line {place.line}, column {place.column}" if place.line else ""
-
-
-@contextmanager
-def told_when_ended() -> Iterator[None]:
-    """SIGTERM, and SIGHUP where it is not ignored, interrupt as Ctrl-C does: what stands in the store is said."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
-    taken = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
-    for number in taken:
-        signal.signal(number, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        for number in taken:
-            signal.signal(number, before[number])
 
 
 @contextmanager

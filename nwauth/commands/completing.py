@@ -6,7 +6,6 @@ Whoever pressed the key waits: what is not found at once is not offered, and a s
 from __future__ import annotations
 
 import os
-import signal
 from typing import TYPE_CHECKING
 
 from click.shell_completion import CompletionItem
@@ -14,6 +13,7 @@ from click.shell_completion import CompletionItem
 from nwauth.commands.session import Session
 from nwauth.names import fold
 from nwauth.policy.account import REFUSING_STATES
+from nwauth.signals import timed
 from nwauth.stores.around import innermost
 from nwauth.stores.flatfile import FlatfileStore
 
@@ -142,19 +142,15 @@ def _in_time(found: Iterator[str]) -> list[str]:
         raise _TimeIsUp
 
     words: list[str] = []
-    before = signal.signal(signal.SIGALRM, stop)
     try:
-        signal.setitimer(signal.ITIMER_REAL, MAX_SECONDS)
-        for word in found:
-            if word.isprintable():
-                words.append(word)
-            if len(words) == MAX_NAMES:
-                break
+        with timed(stop, MAX_SECONDS):
+            for word in found:
+                if word.isprintable():
+                    words.append(word)
+                if len(words) == MAX_NAMES:
+                    break
     except Exception:  # noqa: BLE001, S110, what was found so far is all there is
         pass
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
     return words
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nwauth.commands.applying import told_when_ended, without_collector
+from nwauth.commands.applying import without_collector
 from nwauth.commands.command import FILES, command, pattern
 from nwauth.commands.outfile import output
 from nwauth.commands.session import shown_path
@@ -15,6 +15,7 @@ from nwauth.errors import Refused
 from nwauth.names import covering, fold
 from nwauth.provisioning.exchange.giving import LINES, PLANS, Giving, Lost
 from nwauth.provisioning.exchange.writing import Writing
+from nwauth.signals import ending_interrupts
 
 if TYPE_CHECKING:
     from nwauth.commands.outfile import Replacing, Straight
@@ -72,7 +73,7 @@ def export(
     It has the hashes of passwords, by which these can be tried out: keep it where nobody reads it.
     """
     wish = Wish(kind, match, with_all=with_all, secret=not without_passwords)
-    with told_when_ended():
+    with ending_interrupts():
         out = output(place, secret=wish.secret)
         try:
             return _export(session, out, wish, keep_going=keep_going)

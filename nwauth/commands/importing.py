@@ -9,7 +9,6 @@ import click
 from nwauth.commands.applying import (
     applying_to,
     carry_out,
-    told_when_ended,
     without_collector,
 )
 from nwauth.commands.command import FILES, command, dry_run_option, pattern
@@ -23,6 +22,7 @@ from nwauth.provisioning.exchange.columns import Columns
 from nwauth.provisioning.exchange.detecting import FORMS, MULTIAUTH, Form, detect
 from nwauth.provisioning.exchange.encodings import in_utf8, must_be_encoding
 from nwauth.provisioning.exchange.taking import Taking, read_users, shadow_fields
+from nwauth.signals import ending_interrupts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -145,7 +145,7 @@ def import_(
     if update and skip_existing:
         raise click.UsageError("found --update and --skip-existing, wanted one of them")
     clear = None if passwords is None else passwords == "clear"
-    with file.file, without_collector(), told_when_ended():
+    with file.file, without_collector(), ending_interrupts():
         found = _found(file, wanted, encoding)
         if found.form.name == MULTIAUTH:
             session.note(f"{file.name}: taken for {found.form.words}: {found.form.why}")

@@ -8,10 +8,10 @@ import stat
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from nwauth.changes.patience import Patience
 from nwauth.commands.session import shown_path
 from nwauth.errors import Refused, Unavailable
 from nwauth.names import ENCODING, ERRORS
+from nwauth.signals import Patience
 from nwauth.stores.textfile import files, helper
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ The bar is rich's.  Its display of its own runs a thread; here a timer's signal 
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import time
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from nwauth.commands.output import is_ascii, wants_color
 from nwauth.commands.terminal import begin_line, say
+from nwauth.signals import timed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -185,12 +185,9 @@ def progress(
     work = Work(doing, count, total, unit=unit)
     bar = os.isatty(2) and os.environ.get("TERM") != "dumb"
     line = Bar(work, color=wants_color(color, 2)) if bar else Lines(work)
-    before = signal.signal(signal.SIGALRM, line.show)
     first, every = (FIRST_SECONDS, EVERY_SECONDS) if bar else (PLAIN_SECONDS, PLAIN_SECONDS)
-    signal.setitimer(signal.ITIMER_REAL, first, every)
     try:
-        yield line.clear
+        with timed(line.show, first, every):
+            yield line.clear
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
         line.clear()

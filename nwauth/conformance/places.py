@@ -8,19 +8,18 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-import signal
 import stat
 import tempfile
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from nwauth.errors import Unavailable
+from nwauth.signals import ending_interrupts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 PREFIX = "nwauth-trial-"
-ENDING = (signal.SIGTERM, signal.SIGHUP)  # what else ends a command, without a word
 
 
 @contextmanager
@@ -38,7 +37,7 @@ def temporary(tell: Callable[[str], None]) -> Iterator[str]:
     except OSError as error:
         raise Unavailable(f"no temporary folder can be made (TMPDIR names where): {error.strerror}") from None
     try:
-        with _ending_in_order():
+        with ending_interrupts():
             yield place
     finally:
         shutil.rmtree(place, ignore_errors=True)
@@ -88,21 +87,3 @@ def _taken(path: str) -> int:
         pass
     os.close(fd)
     return -1
-
-
-@contextmanager
-def _ending_in_order() -> Iterator[None]:
-    """A signal that ends the command lets it clear up first."""
-
-    def end(number: int, _frame: object) -> None:
-        raise SystemExit(128 + number)
-
-    before = {number: signal.getsignal(number) for number in ENDING}
-    for number in ENDING:
-        if before[number] == signal.SIG_DFL:
-            signal.signal(number, end)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
