@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from nwauth.changes.step import Numbers
 from nwauth.errors import NotSupported, Refused, Unavailable
 from nwauth.names import fold
-from nwauth.provisioning.differing import Standing
 from nwauth.provisioning.spool import PART, Spool, place
+from nwauth.provisioning.standing import Standing
 from nwauth.stores.changes import BLOCK_CHANGES, Changes, users_of
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from nwauth.commands.applying import (
     without_collector,
 )
 from nwauth.commands.command import FILES, command, dry_run_option, pattern
-from nwauth.commands.differing import changed_of_user, in_lines, steps
+from nwauth.commands.diff import changed_of_user, in_lines, steps
 from nwauth.commands.given import Given, given
 from nwauth.commands.table import visible
 from nwauth.commands.terminal import complain

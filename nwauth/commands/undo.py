@@ -11,7 +11,7 @@ from nwauth.changes.recorder import place_of
 from nwauth.changes.steps import Steps
 from nwauth.changes.undoing import Undoing
 from nwauth.commands.command import command, dry_run_option
-from nwauth.commands.differing import changed_of_user, in_lines, steps
+from nwauth.commands.diff import changed_of_user, in_lines, steps
 from nwauth.commands.session import changes_folder
 from nwauth.commands.table import visible
 from nwauth.errors import Refused

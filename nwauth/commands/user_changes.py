@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nwauth.commands.command import command, completed_by, dry_run_option, user_name
-from nwauth.commands.differing import changed, in_lines, steps
+from nwauth.commands.diff import changed, in_lines, steps
 from nwauth.commands.next_steps import note_first_user
 from nwauth.commands.secrets_in import Source, get_secret, password_options
 from nwauth.commands.table import visible

@@ -6,11 +6,13 @@ The rooms, in the order that a plan passes them:
 - `formats`: the users of a plan file, from NDJSON, CSV or TSV, with their places: one by one, or as columns
   many of whom the same is said (`alike` finds them)
 - `whole`: plans in JSON and TOML, which are read whole
+- `words`: the keys of plans, and what people call a password
 - `values`, `heads`: what stands there as text, and what is said of all users in front of them
 - `entries`: what one of them says, checked; whatever is wrong is told with its place
 - `plain`: the same for many at a time, where nothing is out of the ordinary: it makes a million a matter of seconds
 - `spool`: entries and changes by folded name, in a file without a name: memory does not grow with their number
-- `differing`: the entries beside the users who stand in the store, and what each is to become
+- `standing`: the users who stand in the store, in the same order
+- `keeping`: what each is to become
 - `aside`: the changes, until all of them are known
 - `work`: `Applying`, which does it all
 """
@@ -18,9 +20,9 @@ The rooms, in the order that a plan passes them:
 from __future__ import annotations
 
 from nwauth.provisioning.aside import Outcome
-from nwauth.provisioning.differing import Keeping
 from nwauth.provisioning.entries import Reader
 from nwauth.provisioning.formats import FORMATS, format_of
+from nwauth.provisioning.keeping import Keeping
 from nwauth.provisioning.parts import BadPlan
 from nwauth.provisioning.work import Applying, RefusedUser, Tally
 

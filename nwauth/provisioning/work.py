@@ -10,18 +10,18 @@ from nwauth.errors import NotSupported, Refused, RefusedOne, Unavailable
 from nwauth.model import User
 from nwauth.names import fold
 from nwauth.provisioning.aside import Aside
-from nwauth.provisioning.differing import Standing, in_order
 from nwauth.provisioning.parts import Fault, Place, shown
 from nwauth.provisioning.plain import line_of
 from nwauth.provisioning.spool import PART, Spool
+from nwauth.provisioning.standing import Standing, in_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Final
 
     from nwauth.provisioning.aside import Outcome
-    from nwauth.provisioning.differing import Keeping
     from nwauth.provisioning.entries import Reader
+    from nwauth.provisioning.keeping import Keeping
     from nwauth.provisioning.parts import Raw, Rows
     from nwauth.stores.base import Held, Store
 
