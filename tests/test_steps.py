@@ -9,6 +9,7 @@ import pytest
 
 from nwauth.changes.step import Reading, Writing
 from nwauth.changes.steps import Steps
+from nwauth.stores.changes import NewUsers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,7 +64,13 @@ def test_changes_are_read_as_they_were_written(tmp_path: Path, changes: list[Hel
 
 
 def test_new_users_are_one_text(tmp_path: Path) -> None:
-    assert b'\n["Anna@test.com\\tab1234567890c\\t' in written(tmp_path / "step", [(None, ANNA), (None, BOB)])
+    assert b'\n["Anna@test.com\\tab1234567890c\\t' in written(tmp_path / "step", NewUsers([ANNA, BOB]))
+
+
+@pytest.mark.parametrize("users", [[ANNA, BOB], [user("Zoë@test.com"), user("a\udcffb")], [user("tab", "a\tb"), BOB]])
+def test_new_users_are_read_as_they_were_written(tmp_path: Path, users: list[Held]) -> None:
+    written(tmp_path / "step", NewUsers(users))
+    assert read(tmp_path / "step") == NewUsers(users)
 
 
 def test_users_of_whom_one_was_there_are_pairs(tmp_path: Path) -> None:
