@@ -284,16 +284,18 @@ def test_no_command_is_named_that_a_store_would_refuse(site: Site, field: str) -
 def test_the_domain_of_plain_names_is_that_of_the_servers(site: Site) -> None:
     site.users("bob@test.com")
     site.dmail("authent_domain true\n")
-    one = site.found("default-domain", with_dmail=True)
-    assert one.what.endswith("nwauth has no default_domain")
-    site.mend(one)
-    assert site.look(with_dmail=True) == []
+    assert site.look(with_dmail=True) == [], "without one no name is changed"
+    with site.toml.open("a") as file:
+        file.write('[names]\ndefault_domain = "elsewhere.com"\n')
+    one = site.found("default-domain", with_dmail=True, among=True)
+    assert one.what.endswith('nwauth has default_domain = "elsewhere.com"')
+    site.toml.write_text(site.toml.read_text().replace("elsewhere.com", "TEST.com"))
+    assert site.is_gone("default-domain", with_dmail=True)
 
 
 def test_users_whom_no_server_asks_for_are_told(site: Site) -> None:
     site.users("bob", "eve@test.com", "ada@elsewhere.com")
     site.dmail("authent_domain true\n")
-    site.mend(site.found("default-domain", with_dmail=True, among=True))
     one = site.found("never-asked", with_dmail=True)
     assert one.what == f"2 users have no domain of {site.dmail_file} in the name (test.com): ada@elsewhere.com, bob"
     site.mend(one)
@@ -332,7 +334,6 @@ def test_users_with_a_domain_want_servers_that_ask_with_it(site: Site) -> None:
         " without: bob@test.com, eve@test.com"
     )
     site.mend(one)
-    site.mend(site.found("default-domain", with_dmail=True))
     assert site.look(with_dmail=True) == []
 
 
@@ -463,7 +464,6 @@ def test_a_name_that_has_the_prefixes_of_two_domains_is_told(site: Site) -> None
 def test_a_real_user_whose_name_is_the_prefix_name_of_another_is_told(site: Site) -> None:
     site.users("dom2_bob@test.com", "bob@dom2.com")
     site.dmail(f"authent_domain true\nvdomain dom2 @dom2 dom2.com {site.drops}\n")
-    site.mend(site.found("default-domain", with_dmail=True, among=True))
     one = site.found("one-drop-folder", with_dmail=True)
     assert one.what == (f"the mail of dom2_bob@test.com and of bob@dom2.com is in one drop file, {site.drops}/dom2_bob")
     site.users("robert@test.com", "bob@dom2.com")

@@ -10,10 +10,10 @@ import click
 from nwauth.commands import init_dmail
 from nwauth.commands.command import command, dry_run_option
 from nwauth.commands.dmail_option import dmail_conf_option
+from nwauth.commands.init_shared import confirm_elsewhere, confirm_one_way, holds_base
 from nwauth.commands.next_steps import note_next_steps
 from nwauth.commands.session import PATIENT_SECONDS, as_text, shown_path, take_ids
 from nwauth.commands.table import visible
-from nwauth.commands.terminal import ask_yes, is_interactive
 from nwauth.config import FILE_NAME, FlatfileConfig
 from nwauth.config.example import commented_example
 from nwauth.config.kinds.sql import SqlConfig, url_of_word
@@ -28,11 +28,6 @@ if TYPE_CHECKING:
     from nwauth.stores.base import Store
 
 COLUMNS = ("path", "what", "change", "dry_run")
-ONE_WAY = (
-    "{folder} holds a user base that NWAuth, SurgeMail or others may still read. Made nwauth's own, it gets passwords"
-    " that they cannot read, at every change and at the users' next logins, and there is no way back; --shared keeps"
-    " it as it is."
-)
 
 
 @command(
@@ -67,7 +62,7 @@ def init(session: Session, *, shared: bool, dmail: DmailConf | None, dry_run: bo
     session.place = folder = os.path.abspath(session.folder)
     plan = None if dmail is None else init_dmail.plan_for(session, dmail, folder, shared=shared)
     if plan is not None and plan.folder != folder and not dry_run and not _has_settings(folder):
-        _confirm_one_way(session, plan.folder, shared=shared)
+        confirm_elsewhere(session, plan.folder, shared=shared)
     rows = [_make_folder(folder, dry_run=dry_run)]
     take_ids(folder)
     # A URL is tried before it is written down: what cannot be used is typed once more, not mended in a file.
@@ -151,7 +146,7 @@ def _make_configuration(
         there = False if dry_run else not write_new(path, commented_example(url=url).encode())
         return _made(path, "settings of a database", there=there)
     if not dry_run and (plan is None or plan.folder == folder):
-        _confirm_one_way(session, folder, shared=shared)
+        confirm_one_way(session, folder, shared=shared)
     what = "settings, shared = true" if shared else "settings, shared = false"
     if plan is not None:
         what = f"settings that match {visible(as_text(plan.file))}" + (", shared = true" if shared else "")
@@ -177,25 +172,6 @@ def _must_agree(session: Session, path: str, *, shared: bool, url: str | None) -
         )
     if not same:
         raise Refused(f"{shown_path(path)} is kept, and names another store: change it there, or take another --path")
-
-
-def _confirm_one_way(session: Session, folder: str | None, *, shared: bool) -> None:
-    """If there is a base of NWAuth's: say what shared = false means for it, and ask.
-
-    Raises:
-        Refused: the answer is no.
-        click.UsageError: there is nobody to ask.
-    """
-    if shared or folder is None or not _holds_base(folder):
-        return
-    text = ONE_WAY.format(folder=shown_path(folder))
-    if session.choices.yes:
-        session.note(f"note: {text}")
-        return
-    if not is_interactive():
-        raise click.UsageError(f"{text} Say which: --shared, or --yes to make it nwauth's own")
-    if not ask_yes(f"{text}\nMake it nwauth's own?"):
-        raise Refused("nothing was made; --shared keeps the base readable for the others")
 
 
 def write_new(path: str, content: bytes) -> bool:
@@ -234,7 +210,7 @@ def _make_bases(
             return [_made(url.rpartition("@")[2].partition("?")[0], "the user base", there=False)]
         if flat is None:
             return []
-        return [_made(os.path.join(flat, "nwauth.txt"), "the user base", there=_holds_base(flat))]
+        return [_made(os.path.join(flat, "nwauth.txt"), "the user base", there=holds_base(flat))]
     made = [_make_base(session, settings, dry_run=dry_run) for settings in session.takers()]
     return [row for row in made if row is not None]
 
@@ -243,7 +219,7 @@ def _make_base(session: Session, settings: StoreConfig, *, dry_run: bool) -> dic
     """The empty user base of one store; None where this command makes none of its kind."""
     if isinstance(settings, FlatfileConfig):
         store = session.store_of(settings)
-        there = _holds_base(store.place()) if dry_run else _make_tables(session, store, dry_run=False)
+        there = holds_base(store.place()) if dry_run else _make_tables(session, store, dry_run=False)
         return _made(os.path.join(store.place(), "nwauth.txt"), "the user base", there=there)
     if isinstance(settings, SqlConfig):
         session.place = None
@@ -257,11 +233,6 @@ def _owner(folder: str) -> int | None:
         return os.stat(folder).st_uid
     except OSError:
         return None  # who makes the database says so
-
-
-def _holds_base(folder: str) -> bool:
-    """Whether there are flat files."""
-    return any(files.identify(os.path.join(folder, name)) for name in ("nwauth.txt", "nwauth.add"))
 
 
 def _has_settings(folder: str) -> bool:

@@ -97,16 +97,16 @@ def _stores(names: list[str]) -> str:
 
 
 def default_domain(place: Place) -> Iterator[Finding]:
-    """A name without a domain gets the one that the servers would give it."""
+    """A name without a domain gets no other than the servers would give it; one that gets none is never asked for."""
     conf, config = place.asking, place.config
     if conf is None or config is None or not conf.authent_domain or not conf.main_domain:
         return
     ours = config.names.default_domain
-    if ours.lower() != conf.main_domain.lower():
-        has = f'default_domain = "{ours}"' if ours else "no default_domain"
+    if ours and ours.lower() != conf.main_domain.lower():
         yield finding(
             "default-domain",
-            f"the servers ask for NAME@{conf.main_domain} (authent_domain true), and nwauth has {has}",
+            f"the servers ask for NAME@{conf.main_domain} (authent_domain true), and nwauth has"
+            f' default_domain = "{ours}"',
             mend=f'in {place.settings} set, under [names], default_domain = "{conf.main_domain}"',
             file=place.settings,
         )

@@ -116,6 +116,29 @@ def test_flat_files_in_another_folder_are_served_from_there(empty: str, tmp_path
     assert answers(empty, "lookup BOB@test.com")[0].startswith("+OK bob@test.com config 0 ")
 
 
+def test_flat_files_elsewhere_that_are_nwauths_own_already_are_not_asked_about(empty: str, tmp_path: Path) -> None:
+    there = tmp_path / "dmail"
+    assert run(str(there), "init").status == 0
+    assert run(str(there), "user", "add", "bob@test.com", "--generate").status == 0
+    file = dmail(empty, external(str(there)) + MAIN)
+    done = run(empty, "init", "--dmail-conf", file)
+    assert (done.status, rows(done.out)[2]) == (0, ("nwauth.txt", "kept"))
+    assert f"note: {there} is nwauth's own already ({there}/nwauth.toml says shared = false)" in done.err
+    assert "there is no way back" not in done.err
+
+
+@pytest.mark.parametrize("text", ["shared = true", 'path = "elsewhere"\nshared = false', "", "[stores]]"])
+def test_flat_files_elsewhere_that_are_not_known_to_be_its_own_are_asked_about(
+    empty: str, tmp_path: Path, text: str
+) -> None:
+    there = tmp_path / "dmail"
+    there.mkdir()
+    (there / "nwauth.txt").write_bytes(BOB)
+    (there / "nwauth.toml").write_text(f'[[stores]]\nkind = "flatfile"\n{text}\n')
+    done = run(empty, "init", "--dmail-conf", dmail(empty, external(str(there)) + MAIN))
+    assert (done.status, "there is no way back" in done.err) == (2, True)
+
+
 def test_what_is_wrong_with_the_file_is_told(empty: str) -> None:
     file = dmail(empty, external(empty) + MAIN + "hash_spool 9\n")
     done = run(empty, "init", "--dmail-conf", file)
