@@ -503,7 +503,7 @@ def test_an_exception_while_deciding_is_dead_and_never_yes_and_no_look_up_suffer
 
 
 def test_a_zone_that_fails_while_deciding_is_dead() -> None:
-    from nwauth.policy.when import read_when
+    from nwauth.policy.grammar import read_when
 
     hours = read_when("Mon", zone=OddZone(), zones=ZoneInfo, lists={})
     policy = Policy([Rule(name="it", allow=False, when=hours)], allow=True, zone=UTC)

@@ -8,18 +8,22 @@ import subprocess
 import sys
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from nwauth.config import PolicyConfig
 from nwauth.errors import ConfigError
+from nwauth.policy.grammar import MAX_CHARACTERS, BadWhen, read_dates, read_when
 from nwauth.policy.hosts import read_hosts
 from nwauth.policy.reading import MAX_RULES, MAX_TEXT_BYTES, BadPolicy, read_policy
 from nwauth.policy.throttle.settings import ThrottleSettings
-from nwauth.policy.when import MAX_CHARACTERS, BadWhen, When, read_dates, read_when
 from nwauth.policy.zones import zone_named
 from nwauth.service.rulefile import MAX_BYTES
+
+if TYPE_CHECKING:
+    from nwauth.policy.when import When
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND = Path(sys.executable).with_name("nwauth")

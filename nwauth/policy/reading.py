@@ -14,12 +14,13 @@ from nwauth.names import fold
 from nwauth.options import Options, parsed_toml
 from nwauth.policy import account
 from nwauth.policy.faults import Fault, Places, Pointed
+from nwauth.policy.grammar import BadWhen, read_dates, read_when
 from nwauth.policy.hosts import UNKNOWN, BadHost, Hosts, read_address, read_hosts
 from nwauth.policy.instants import BadInstant, read_instant
 from nwauth.policy.patterns import WILDCARDS
 from nwauth.policy.rules import CONDITIONS, DEFAULT, Lists, Policy, Rule, service_key
 from nwauth.policy.trials import Trial
-from nwauth.policy.when import BadWhen, Dates, read_dates, read_when
+from nwauth.policy.when import Dates
 from nwauth.policy.words import shown
 from nwauth.policy.zones import BadZone, machine_zone, zone_named
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nwauth.policy.changes import next_change
-from nwauth.policy.when import When, read_dates, read_when
+from nwauth.policy.grammar import read_dates, read_when
 from nwauth.policy.zones import zone_named
 from tests.policy.test_when_properties import read
 from tests.policy.when_model import Meant, Place, meant, places, utc
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from hypothesis.strategies import DataObject
+
+    from nwauth.policy.when import When
 
     Outcome = Callable[[datetime], object]
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from nwauth.policy.grammar import read_dates, read_when
 from nwauth.policy.hourtable import HourTable
-from nwauth.policy.when import When, read_dates, read_when
+
+if TYPE_CHECKING:
+    from nwauth.policy.when import When
 
 AUCKLAND = ZoneInfo("Pacific/Auckland")
 LISTS = {"holidays": read_dates(["2027-03-01", "2027-03-06..2027-03-08"])}

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from nwauth.policy.grammar import read_when
 from nwauth.policy.imports.pamtime import read_pam_time
 from nwauth.policy.imports.week import ALWAYS, WEEK_MINUTES, hours
 from nwauth.policy.imports.written import Whom, written
 from nwauth.policy.reading import read_policy
 from nwauth.policy.rules import Login
-from nwauth.policy.when import read_when
 from tests.policy.pam_time_model import lets_in
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from nwauth.policy.when import BadWhen, Dates, When, read_dates, read_when
+from nwauth.policy.grammar import BadWhen, read_dates, read_when
+from nwauth.policy.when import Dates, When
 from nwauth.policy.zones import zone_named
 
 LISTS = {

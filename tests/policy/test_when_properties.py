@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nwauth.policy.when import When, read_dates, read_when
+from nwauth.policy.grammar import read_dates, read_when
 from tests.policy.when_model import PLACES, Meant, Place, local_day, meant, places
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DataObject
+
+    from nwauth.policy.when import When
 
 HOURS = 30  # before and after the odd instant: over a night, and over a day that is skipped or comes twice
 
