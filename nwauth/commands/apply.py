@@ -81,16 +81,12 @@ def apply(
     An error in the plan stops everything before the first change; every one is told, with its line. Exit status 0:
     done, or nothing to do; 1: errors in the plan; 3: with --dry-run, there are changes.
     """
-    form = wanted or format_of(plan.name)
-    if form is None:
-        raise click.UsageError(
-            f"found a plan {plan.name!r}, whose name tells no form: give --input {'|'.join(FORMATS)}"
-        )
-    if percent is not None and not 0 <= percent <= 100:  # nan passes any range
-        raise click.UsageError("--allow-prune: found no number, wanted 0 to 100")
-    if percent is not None and not prune:
-        raise click.UsageError("--allow-prune is for --prune, which was not given")
     with plan.file, without_collector(), ending_interrupts():
+        form = _form(plan, wanted)
+        if percent is not None and not 0 <= percent <= 100:  # nan passes any range
+            raise click.UsageError("--allow-prune: found no number, wanted 0 to 100")
+        if percent is not None and not prune:
+            raise click.UsageError("--allow-prune is for --prune, which was not given")
         applying, reader = applying_to(session, scope=scope, dry_run=dry_run, tells_all=tells_all)
 
         def tell(done: bool) -> None:  # noqa: FBT001, a callback
@@ -112,6 +108,15 @@ def apply(
             prune=prune,
             percent=percent,
         )
+
+
+def _form(plan: Given, wanted: str | None) -> str:
+    form = wanted or format_of(plan.name)
+    if form is None:
+        raise click.UsageError(
+            f"found a plan {plan.name!r}, whose name tells no form: give --input {'|'.join(FORMATS)}"
+        )
+    return form
 
 
 def _read(session: Session, plan: Given, form: str, applying: Applying, *, prune: bool) -> None:

@@ -142,10 +142,10 @@ def import_(
 
     Of a multiauth.ini it makes nwauth.toml: the same modules, for the same names.
     """
-    if update and skip_existing:
-        raise click.UsageError("found --update and --skip-existing, wanted one of them")
     clear = None if passwords is None else passwords == "clear"
     with file.file, without_collector(), ending_interrupts():
+        if update and skip_existing:
+            raise click.UsageError("found --update and --skip-existing, wanted one of them")
         found = _found(file, wanted, encoding)
         if found.form.name == MULTIAUTH:
             session.note(f"{file.name}: taken for {found.form.words}: {found.form.why}")

@@ -10,6 +10,7 @@ import io
 import json
 import re
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from nwauth.names import ENCODING, ERRORS
@@ -210,8 +211,12 @@ def separated(file: IO[bytes], separator: str, *, needs_name: bool = True) -> It
     """
     text = io.TextIOWrapper(file, encoding="utf-8-sig", errors=ERRORS, newline="")
     csv.field_size_limit(MAX_LINE_BYTES)
-    rows = csv.reader(text, delimiter=separator, strict=True)
+    first = text.readline()
+    if needs_name:
+        _must_be_separated(first, separator)
+    rows = csv.reader(chain([first] if first else [], text), delimiter=separator, strict=True)
     columns: list[str] = []
+    faults: list[Fault] = []
     found: list[list[str]] = []
     lines: list[int] = []
     try:
@@ -219,7 +224,7 @@ def separated(file: IO[bytes], separator: str, *, needs_name: bool = True) -> It
         if head is None:
             return
         columns = [name.strip() for name in head]
-        _must_be_columns(columns, separator, needs_name=needs_name)
+        _must_be_columns(columns)
         faults = [*_faults_of_columns(columns, needs_name=needs_name)]
         yield from faults
         if not needs_name:  # whoever maps columns judges them, also where nobody follows
@@ -262,17 +267,26 @@ def _column(columns: list[str], key: str) -> Place:
     return Place(1, columns.index(key) + 1 if key in columns else 1)
 
 
-def _must_be_columns(columns: list[str], separator: str, *, needs_name: bool) -> None:
+def _must_be_separated(first: str, separator: str) -> None:
+    """Raises BadPlan where something else stands between the names of columns."""
+    for other, words in OTHERS.items():
+        try:
+            names = [name.strip().lower() for name in next(csv.reader([first], delimiter=other, strict=True), [])]
+        except csv.Error:
+            continue
+        if "name" in names and other == separator:
+            return
+        if "name" in names and len(names) > 1:
+            raise BadPlan(f"line 1: {words}")
+
+
+def _must_be_columns(columns: list[str]) -> None:
     """Raises BadPlan where line 1 names no columns: of what stands there nothing is shown, it is a user's password."""
     for number, name in enumerate(columns, 1):
         if "@" in name or name.startswith(("{", "$")):
             raise BadPlan(
                 f"line 1, column {number}: found what looks like a user's, wanted the names of columns on line 1"
             )
-    if needs_name and len(columns) == 1 and "name" not in columns:
-        for other, words in OTHERS.items():
-            if other != separator and "name" in columns[0].split(other):
-                raise BadPlan(f"line 1: {words}")
 
 
 def _faults_of_columns(columns: list[str], *, needs_name: bool) -> Iterator[Fault]:

@@ -159,6 +159,15 @@ def test_a_dry_run_with_nothing_to_do_ends_with_zero(folder: str) -> None:
     assert apply(folder, '[[user]]\nname = "bob@test.com"\nquota = 5\n', "--dry-run").status == 0
 
 
+def test_a_plan_whose_name_tells_no_form_is_asked_for_in_one_line(folder: str) -> None:
+    done = apply(folder, PLAN, name="plan.txt")
+    assert (done.status, "whose name tells no form: give --input ndjson|" in done.err, done.err.count("\n")) == (
+        2,
+        True,
+        1,
+    )
+
+
 def test_the_summary_is_one_record_of_numbers(folder: str) -> None:
     done = apply(folder, PLAN, "--summary")
     wanted = {"dry_run": False, "changed": 2, "created": 1, "unchanged": 0, "removed": 1, "failed": 0}
@@ -311,6 +320,8 @@ def test_keep_going_applies_what_is_right_and_prunes_nobody(folder: str) -> None
         ("plan.json", '[{"name": ' + "9" * 5000 + "}]", "found a number of thousands of digits"),
         ("plan.toml", "[[user]]\nquota = " + "9" * 5000, "found a number of thousands of digits"),
         ("plan.json", "[" * 100_000, "found JSON that is nested too deeply"),
+        ("plan.csv", '"Name";"quota"\r\n"ann";"5"\r\n', "line 1: found semicolons between the names of"),
+        ("plan.csv", '"name"x,"quota"\n', "line 1: ',' expected after"),
         (
             "plan.csv",
             "name;quota\nann@test.com;5\n",
