@@ -226,6 +226,16 @@ def test_a_library_that_is_too_old_is_told(site: Site) -> None:
     assert run(str(site.folder), "doctor").status == 0
 
 
+@pytest.mark.parametrize(("version", "found"), [("3.23.1", ["old-library"]), ("3.24.0", []), ("3.100.0", [])])
+def test_a_sqlite_that_cannot_count_is_told_where_it_is_used(
+    site: Site, monkeypatch: pytest.MonkeyPatch, version: str, found: list[str]
+) -> None:
+    monkeypatch.setattr("sqlite3.sqlite_version", version)
+    assert [one.id for one in versions(site.place())] == []
+    (site.folder / "nwauth.throttle").touch()
+    assert [one.id for one in versions(site.place())] == found
+
+
 def test_a_library_of_a_store_counts_only_where_there_is_one(site: Site) -> None:
     old = site.path / "old" / "pymysql-0.1.dist-info"
     old.mkdir(parents=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import sys
@@ -10,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from typing import TYPE_CHECKING, NamedTuple
 
 from nwauth.doctor.finding import finding
+from nwauth.policy.throttle.settings import FILE as THROTTLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +24,7 @@ REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+)(?:\[[^\]]*\])?\s*(?:>=\s*([0-9.]+))
 EXTRA = re.compile(r"""extra\s*==\s*["'](\w+)["']""")
 # When the last mends of a Python appear (PEP 664, 693, 719, 745): year and month.
 LAST_MENDS = {(3, 11): (2027, 10), (3, 12): (2028, 10), (3, 13): (2029, 10), (3, 14): (2030, 10)}
+LEAST_SQLITE = "3.24"  # INSERT ... ON CONFLICT DO UPDATE, by which the throttle counts
 SCHEMES = {"postgresql": "postgres", "mysql": "mysql", "mariadb": "mysql"}
 
 
@@ -55,6 +58,7 @@ def look() -> list[Library]:
 def versions(place: Place) -> Iterator[Finding]:
     """What nwauth is made with here is new enough, as far as the configuration uses it."""
     yield from _python(place, sys.version_info[:2])
+    yield from _sqlite(place)
     extras = _extras(place)
     for one in place.libraries if place.libraries is not None else look():
         if one.extra in extras and _numbers(one.found) < _numbers(one.wanted):
@@ -73,6 +77,25 @@ def _python(place: Place, found: tuple[int, ...]) -> Iterator[Finding]:
             "old-python",
             f"Python {found[0]}.{found[1]} ({sys.executable}) has not been mended since {last[0]}-{last[1]:02}",
             mend="install nwauth with a newer Python, then stop and start the servers",
+        )
+
+
+def _sqlite(place: Place) -> Iterator[Finding]:
+    """The SQLite that Python has, where users or the throttle's counts are in such a database."""
+    stores = place.config.stores if place.config is not None else ()
+    of_users = any(str(getattr(one, "url", "")).startswith("sqlite") for one in stores)
+    if not of_users and not os.path.lexists(os.path.join(place.folder, THROTTLE)):
+        return
+    try:
+        from sqlite3 import sqlite_version
+    except ImportError:  # whoever needs it says so
+        return
+    if _numbers(sqlite_version) < _numbers(LEAST_SQLITE):
+        yield finding(
+            "old-library",
+            f"the library SQLite of {sys.executable} is version {sqlite_version}, and nwauth wants {LEAST_SQLITE} at"
+            " least",
+            mend="install nwauth with a Python that has a newer one, then stop and start the servers",
         )
 
 

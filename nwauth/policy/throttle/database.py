@@ -66,14 +66,16 @@ _COUNTS = (
 )
 _IS_TRUSTED = f"SELECT count(*) FROM {_BY['trusted']} WHERE user = ? AND client = ? AND at > ?"  # noqa: S608
 # What was counted within the window is not counted again, and does not stay longer for it.
+# The key is named: SQLite before 3.35 wants it.
 _OF_CLIENT = (
-    "INSERT INTO of_client VALUES (?, ?, ?, ?)"
-    " ON CONFLICT DO UPDATE SET at = excluded.at WHERE at <= ? OR at > excluded.at"
+    "INSERT INTO of_client VALUES (?, ?, ?, ?) ON CONFLICT (client, user, tag)"
+    " DO UPDATE SET at = excluded.at WHERE at <= ? OR at > excluded.at"
 )
 _OF_USER = (
-    "INSERT INTO of_user VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET at = excluded.at WHERE at <= ? OR at > excluded.at"
+    "INSERT INTO of_user VALUES (?, ?, ?) ON CONFLICT (user, tag)"
+    " DO UPDATE SET at = excluded.at WHERE at <= ? OR at > excluded.at"
 )
-_TRUST = "INSERT INTO trusted VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET at = excluded.at"
+_TRUST = "INSERT INTO trusted VALUES (?, ?, ?) ON CONFLICT (user, client) DO UPDATE SET at = excluded.at"
 
 DAMAGED_CODES = frozenset((sqlite.SQLITE_CORRUPT, sqlite.SQLITE_NOTADB, sqlite.SQLITE_SCHEMA))
 PASSING_CODES = frozenset(  # after which the connection is as good as before
