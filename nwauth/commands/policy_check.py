@@ -17,8 +17,8 @@ from nwauth.doctor import Place
 from nwauth.doctor.finding import cannot_look
 from nwauth.doctor.rules import access_rules
 from nwauth.doctor.rules_beside import wants_service
+from nwauth.doctor.rules_crowd import Crowd
 from nwauth.doctor.rules_file import Reading, reading_of
-from nwauth.doctor.rules_people import Crowd
 from nwauth.doctor.settings import nwauth_toml
 from nwauth.doctor.survey import Survey
 from nwauth.service.rulefile import MAX_BYTES

@@ -10,7 +10,7 @@ from nwauth.doctor.apps import Apps
 from nwauth.doctor.fields import Fields
 from nwauth.doctor.finding import MOST_USERS, counted, examples, finding
 from nwauth.doctor.mends import new_password
-from nwauth.doctor.rules_people import crowd_of
+from nwauth.doctor.rules_crowd import crowd_of
 from nwauth.errors import Refused
 from nwauth.names import fold
 from nwauth.passwords import Passwords

@@ -87,14 +87,14 @@ def _sqlite(place: Place) -> Iterator[Finding]:
     if not of_users and not os.path.lexists(os.path.join(place.folder, THROTTLE)):
         return
     try:
-        from sqlite3 import sqlite_version
+        from nwauth.policy.throttle.looking import library_version
     except ImportError:  # whoever needs it says so
         return
-    if _numbers(sqlite_version) < _numbers(LEAST_SQLITE):
+    found = library_version()
+    if _numbers(found) < _numbers(LEAST_SQLITE):
         yield finding(
             "old-library",
-            f"the library SQLite of {sys.executable} is version {sqlite_version}, and nwauth wants {LEAST_SQLITE} at"
-            " least",
+            f"the library SQLite of {sys.executable} is version {found}, and nwauth wants {LEAST_SQLITE} at least",
             mend="install nwauth with a Python that has a newer one, then stop and start the servers",
         )
 

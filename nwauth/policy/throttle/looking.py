@@ -11,6 +11,11 @@ from nwauth.policy.throttle.database import APPLICATION_ID, SCHEMA, located
 MOST_STEPS = 1_000_000_000  # some ten seconds
 
 
+def library_version() -> str:
+    """The version of the SQLite that Python has."""
+    return sqlite3.sqlite_version
+
+
 def fault(path: str) -> str:
     """What is wrong with the database at `path`; empty: nothing, or there is none.
 
