@@ -72,6 +72,14 @@ def test_flat_files_break_in_six_ways_and_none_says_no(users: Path) -> None:
     assert contents(str(users)) == before
 
 
+def test_people_are_shown_the_log_where_it_says_more_than_the_answer(users: Path) -> None:
+    shown = run(str(users), "selftest", "--faults", "--format", "table").out
+    gone = "nwauth.txt is gone from the folder, was it moved or unmounted?"
+    assert (f"-DEAD {gone}" in shown, f"log: {gone}" in shown) == (True, False)
+    assert "-DEAD policy error" in shown
+    assert "policy.toml: line 2: policy.default: " in shown
+
+
 def test_a_sqlite_database_breaks_in_seven_ways(tmp_path: Path) -> None:
     folder = make_folder(tmp_path / "mail", None, toml=SQLITE)
     (tmp_path / "from").mkdir()

@@ -17,7 +17,7 @@ from nwauth.commands.output import colored
 from nwauth.commands.session import Session, as_text, shown_path
 from nwauth.commands.table import visible
 from nwauth.config.routes import Route
-from nwauth.conformance.answers import NOT_SHOWN, OK, WRONG
+from nwauth.conformance.answers import DEAD, NOT_SHOWN, OK, WRONG
 from nwauth.conformance.faults import Trial, broken
 from nwauth.conformance.selftest import conversation
 from nwauth.conformance.talking import LIMIT_SECONDS, is_ours
@@ -151,7 +151,8 @@ def _teller(*, color: bool) -> Callable[[Row], str]:
             return f"{head}  {mark}  {visible(str(row['why']))}"
         asked = f"{row['child']}: {row['request']}" if row["child"] else str(row["request"])
         lines = [f"{head}  {mark}  {visible(asked)}", f"{'':13}{visible(str(row['answer']))}  ({row['seconds']} s)"]
-        more = (str(row["why"]), f"log: {row['log']}" if row["log"] else "")
+        says_more = row["log"] and row["answer"] != f"{DEAD} {row['log']}"
+        more = (str(row["why"]), f"log: {row['log']}" if says_more else "")
         return "\n".join([*lines, *(f"{'':13}{visible(text)}" for text in more if text)])
 
     return told
