@@ -8,6 +8,7 @@ What each room is for, from the small to the large:
     index      the derived file that finds a name without reading the user file
     userfile   one state of a user file: find a line, by index or by scan
     making     making an index
+    growing    the index of a file that is being written, gathered by a helper
     indexing   seeing to it that there is one, by a helper
     watch      has anything changed since the last look?
     settling   when "not found" may not be believed
