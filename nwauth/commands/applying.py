@@ -114,7 +114,7 @@ def carry_out(
             read()
             _compare(session, applying, prune=prune, percent=percent)
         except (KeyboardInterrupt, Unavailable) as error:
-            raise _broken_off(session, error, made=False) from None
+            raise _broken_off(session, error, 0, made=False) from None
         can_go_on, was_in_time = not tally.failed or (keep_going and not applying.is_headless), True
         if keep_going and applying.is_headless:
             session.note("note: what is wrong in front of them is said of all users: --keep-going takes none of them")
@@ -168,7 +168,7 @@ def _change(session: Session, applying: Applying, word: str, *, file: tuple[str,
         made = applying.was_made()
         if not made:
             reason = {"reason": str(error) or "interrupted"}
-            raise _broken_off(session, error, made=made) from None
+            raise _broken_off(session, error, applying.made_by_itself or 0, made=made) from None
         session.note(f"note: {error or 'interrupted'}, and all was changed already")
         level, reason, result = INFO, {}, "ok"
         return not isinstance(error, KeyboardInterrupt)
@@ -185,14 +185,19 @@ def _change(session: Session, applying: Applying, word: str, *, file: tuple[str,
 
 
 def _broken_off(
-    session: Session, error: KeyboardInterrupt | Unavailable, *, made: bool | None
+    session: Session, error: KeyboardInterrupt | Unavailable, made_by_itself: int, *, made: bool | None
 ) -> KeyboardInterrupt | Unavailable:
     """The same error, with what stands in the store now."""
     stands = NOT_TOLD if made is None else NOTHING
+    if made_by_itself:
+        stands = f"{made_by_itself:,} users are changed, if not one more: run it again for the others"
+    elif isinstance(error, Unchanged):  # it says so
+        return error
     if isinstance(error, KeyboardInterrupt):
         session.note(stands)
         return error
-    return error if isinstance(error, Unchanged) else Unavailable(f"{error}; {stands}")
+    # An error that says that nothing is changed speaks of one of many here.
+    return Unavailable(f"{error.__cause__ if isinstance(error, Unchanged) and error.__cause__ else error}; {stands}")
 
 
 def _unheard(error: OSError, applying: Applying) -> OSError | Refused:

@@ -89,11 +89,13 @@ class Aside(Changes):
                 yield NewUsers(users)
                 continue
             said = [None if user is not None else _said(row) for row, user in zip(rows, new, strict=True)]
-            yield [
+            changes = [
                 (None, user) if one is None else one[:2]
                 for user, one in zip(new, said, strict=True)
                 if one is None or not (one[4] and self._drops_pruned)
             ]
+            if changes:
+                yield changes
 
     def outcomes(self) -> Iterator[Outcome]:
         """All of them, by name; who was left out is not among them."""
@@ -111,8 +113,8 @@ class Aside(Changes):
                     yield outcome
 
     def first(self, count: int) -> list[Outcome]:
-        """The changes that the first lines of the plan make, in that order."""
-        rows = nsmallest(count, self._rows, key=line_of)
+        """The changes that the first lines of the plan make, in that order; who is pruned has none."""
+        rows = nsmallest(count, (row for row in self._rows if line_of(row)), key=line_of)
         found = (self._outcome(row, new) for row, new in zip(rows, self._new(rows), strict=True))
         return [outcome for outcome in found if outcome is not None]
 

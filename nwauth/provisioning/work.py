@@ -68,7 +68,7 @@ class Applying:
         self._tells_unchanged: Final = tells_unchanged
         self._mixed = False  # whether rows are there that the reader's `plain` has not made
         self._last_key, self._last_row = "", ""
-        self._is_one_by_one = False
+        self.made_by_itself: int | None = None  # how many changes were made, where each is made by itself
         self.has_generated = False  # whether a password was made up that nobody knows yet
         self.is_headless = False  # whether what is said of all cannot be used: no user of it may be changed
 
@@ -287,9 +287,10 @@ class Applying:
                     f"store {self._store.name} cannot change several users as one: nothing is changed; --keep-going"
                     " changes them one after the other"
                 ) from None
-            self._is_one_by_one = True
+            self.made_by_itself = 0
             for outcome in self.changes.outcomes():
                 self._try_one(outcome)
+                self.made_by_itself += 1
 
     def _change_only(self, outcome: Outcome) -> None:
         try:
@@ -313,10 +314,10 @@ class Applying:
     def was_made(self) -> bool | None:
         """Whether the store has made the changes that `apply` was broken off in; None: that cannot be told.
 
-        They are made as one: what has become of the first has become of all.
+        They are made as one, unless `made_by_itself` says otherwise: what has become of the first has become of all.
         """
         first = next(self.changes.outcomes(), None)
-        if first is None or self._is_one_by_one:
+        if first is None or self.made_by_itself is not None:
             return None
         old, new = (None if user is None else user.held() for user in (first.old, first.new))
         try:

@@ -35,7 +35,7 @@ class Changes:
 
     @abstractmethod
     def blocks(self) -> Iterator[list[HeldChange]]:
-        """All of them, many at a time."""
+        """All of them, many at a time; none of the blocks is empty."""
 
     def __iter__(self) -> Iterator[Change]:
         return (change for block in self.blocks() for change in users_of(block, self.store))

@@ -166,13 +166,13 @@ def test_a_user_who_is_not_there_may_carry_an_info_object(mail: Path) -> None:
 
 
 def test_a_login_by_an_app_password_is_of_its_class_and_has_its_limits(mail: Path) -> None:
-    for name, *limits in ("tablet", "--class", "student"), ("old", "--until", "2026-11-19"):
+    for name, *limits in ("tablet", "--class", "student"), ("old", "--until", "2093-11-19"):
         assert run(str(mail), "user", "app", "add", "eve@test.com", name, *limits).status == 0
-    request = {"user": "eve@test.com", "at": "2026-11-20T09:00Z"}
+    request = {"user": "eve@test.com", "at": "2093-11-20T09:00Z"}
     apps: list[dict[str, object]] = [{}, {"app": "tablet"}, {"app": "old"}, {"app": "phone"}]
     _, answers = ask(mail, *(request | app for app in apps), words=(str(mail.parent / "new.toml"),))
     assert [answer.get("rule") for answer in answers] == ["default", "no students", "app_passwords", None]
-    assert answers[1]["until"] == "2026-11-20T12:00:00+00:00"
+    assert answers[1]["until"] == "2093-11-20T12:00:00+00:00"
     assert answers[3]["error"] == "line 4: app: 'eve@test.com' has no app password 'phone'"
 
 

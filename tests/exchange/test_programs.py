@@ -11,6 +11,7 @@ import pytest
 
 from tests.commands.common import Run, base, run
 from tests.exchange.dovecot import Dovecot, hashes, missing
+from tests.stores.folders import ssha
 
 FILES = Path(__file__).parent / "files"
 FLAGS = {"bcrypt": "-B", "apr1": "-m", "sha": "-s", "des-crypt": "-d", "sha512-crypt": "-5", "sha256-crypt": "-2"}
@@ -80,6 +81,14 @@ def test_passwd_and_shadow_are_taken_together_and_a_locked_user_stays_locked(fol
 
 
 @needs_programs
+def test_a_uid_that_is_no_number_of_an_account_is_left_out_as_any_other(folder: str, tmp_path: Path) -> None:
+    field = ssha("secret")
+    (tmp_path / "passwd").write_text(f"ann:{field}:{'1' * 5000}:0::/:\nbob:{field}:0:0::/:\n")
+    done = run(folder, "import", str(tmp_path / "passwd"), "--from", "passwd")
+    assert (done.status, json.loads(done.out)["created"]) == (0, 2), done.err
+    assert "accounts of the system, by their uids: 1, the first of them bob" in done.err
+
+
 def test_what_htpasswd_makes_is_taken_and_named(folder: str, tmp_path: Path) -> None:
     path = str(tmp_path / "made")
     Path(path).touch()

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands.common import COMMAND, SETTINGS, base, environment, run
+from tests.faults.test_folder_and_disk import ROOT, small_disk
 from tests.faults.test_kill import needs_strace
 from tests.stores.folders import ssha
 
@@ -117,3 +118,24 @@ def test_an_interruption_or_a_full_disk_at_any_write_leaves_all_or_nothing_and_s
         assert listed(folder) == after, (call, nth)
         shutil.rmtree(folder)
     assert seen["before"] > 1
+
+
+@pytest.mark.skipif(not ROOT, reason="only root can mount a small file system")
+def test_where_each_is_changed_by_itself_a_full_disk_says_how_many_were(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.ndjson"
+    names = [f"user{number:03}@{domain}.com" for number in range(400) for domain in ("a", "b")]
+    plan.write_text("".join(json.dumps({"name": name, "password_hash": FIELD}) + "\n" for name in names))
+    for domain in ("a", "b"):
+        (tmp_path / f"{domain}.com").mkdir(mode=0o700)
+        (tmp_path / f"{domain}.com" / "passwd").touch(mode=0o600)
+    with small_disk(tmp_path / "disk", kilobytes=96) as disk:
+        settings = f'[[stores]]\nkind = "passwd"\npath = "{tmp_path}/{{domain}}/passwd"\nwritable = true\n'
+        folder = base(str(disk), users=b"", settings=settings)
+        for domain in ("a", "b"):
+            os.utime(tmp_path / f"{domain}.com" / "passwd", (1, 1))
+        done = run(folder, "apply", str(plan), "--keep-going", "--summary")
+        there = sum(len(found.read_bytes().splitlines()) for found in tmp_path.glob("*.com/passwd"))
+    assert 0 < there < len(names)
+    assert done.status == 75
+    assert f"{there} users are changed, if not one more: run it again for the others" in done.err, (there, done)
+    assert "nothing is changed" not in done.err

@@ -296,6 +296,25 @@ def test_a_plan_gives_what_the_model_gives(
             store.close()
 
 
+@pytest.mark.parametrize("kind", ["flatfile", "sqlite"])
+def test_those_who_are_right_are_changed_where_many_would_have_been_pruned(kind: str, tmp_path: Path) -> None:
+    users: Model = {f"user{number:02}@a.com": (f"user{number:02}@a.com", HASHES[0], {}) for number in range(20)}
+    new = [{"name": f"{name}@a.com", "password_hash": HASHES[0]} for name in ("ann", "zoe")]
+    text = as_plan({"scope": {"match": "*@a.com"}}, [*new, {"name": "bad name:@a.com"}], "ndjson")
+    with patch.object(work, "FEW_USERS", 0), patch.object(spool, "RUN_ROWS", 3), patch.object(spool, "BLOCK_ROWS", 2):
+        store = filled(kind, tmp_path, users)
+        applying = read_over(store, text, "ndjson", "")
+        try:
+            applying.compare(prune=True, allow_percent=100.0)
+            assert (applying.tally.changed, applying.tally.removed, applying.tally.failed) == (2, 0, 1)
+            assert [one.user.name for one in applying.changes.first(5)] == ["ann@a.com", "zoe@a.com"]
+            applying.apply(one_by_one=True)
+            assert listed(store).keys() == {*users, "ann@a.com", "zoe@a.com"}
+        finally:
+            applying.close()
+            store.close()
+
+
 @given(entries=alike(), defaults=st.dictionaries(st.sampled_from(["quota", "Class", "n%s"]), st.sampled_from(DEFAULTS)))
 def test_what_is_made_of_many_at_a_time_is_what_is_made_of_each(
     entries: list[dict[str, Any]], defaults: dict[str, str]

@@ -32,6 +32,7 @@ LOCK_WORDS = LOCKED | {"!", "!!", "!*", "*!", "**", "LK", "*LOCKED*"}
 # A hash by its looks, of a scheme that nothing here knows, too: $7$..., {WORD}..., 32 hex digits and more.
 HASH_LIKE = re.compile(r"\$[0-9A-Za-z-]+\$.+|\{[0-9A-Za-z._-]+\}.+|\*?[0-9A-Fa-f]{32,}")
 HASH, PASSWORD = "password_hash", "password"
+MAX_DIGITS = 10  # of a uid
 FIRST_PERSON, FIRST_RESERVED, LAST_RESERVED = 1000, 60_000, 65_535  # uids: login.defs(5), and nobody's
 STATES = ("", "present", "suspended")
 BLANKS = " \u00a0"  # that a spreadsheet leaves around a name, unseen
@@ -129,7 +130,7 @@ class Taking:
         found = [
             number
             for number, uid in zip(numbers, uids, strict=True)
-            if uid.isdecimal() and not (FIRST_PERSON <= int(uid) < FIRST_RESERVED or int(uid) > LAST_RESERVED)
+            if uid.isdecimal() and len(uid) <= MAX_DIGITS and _is_of_the_system(int(uid))
         ]
         self.of_system += len(found)
         if found and not self.first_of_system:
@@ -242,6 +243,10 @@ class Taking:
         else:
             values[HASH] = field
         return None
+
+
+def _is_of_the_system(uid: int) -> bool:
+    return not (FIRST_PERSON <= uid < FIRST_RESERVED or uid > LAST_RESERVED)
 
 
 def _may_be_special(fields: Sequence[str]) -> bool:
