@@ -36,8 +36,11 @@ def _main(words: list[str]) -> int:
     except Misuse as error:
         complain(f"{error} (nwauth --help lists what there is)")
         return EXIT_MISUSE
-    from nwauth.commands.group import run_command
-
+    try:
+        from nwauth.commands.group import run_command
+    except KeyboardInterrupt:
+        complain("interrupted: nothing is changed")
+        return EXIT_INTERRUPTED
     return run_command(words)
 
 

@@ -25,6 +25,25 @@ def ending_interrupts() -> Iterator[None]:
         yield
 
 
+class Unheeded:
+    """What ends a command interrupts it no more from the moment its work is done: what stands there is told first."""
+
+    def __init__(self) -> None:
+        self._numbers: tuple[signal.Signals, ...] = ()
+
+    def from_now(self) -> None:
+        """To the end of the process; `ending_interrupts` leaves it so."""
+        self._numbers = tuple(one for one in (signal.SIGINT, *ENDING) if callable(signal.getsignal(one)))
+        for one in self._numbers:
+            signal.signal(one, signal.SIG_IGN)
+
+    @contextmanager
+    def but_here(self) -> Iterator[None]:
+        """What may take long, as to print a million records, can be stopped all the same."""
+        with _handled(self._numbers, signal.default_int_handler):
+            yield
+
+
 @contextmanager
 def timed(call: Handler, first_seconds: float, every_seconds: float = 0.0) -> Iterator[None]:
     """`call` is called after so many seconds, and then again each time so many more have passed; 0: once."""
@@ -64,7 +83,7 @@ class Patience:
 
 @contextmanager
 def _handled(numbers: Iterable[signal.Signals], handler: Handler) -> Iterator[None]:
-    """While it lasts, these signals are handled so."""
+    """While it lasts, these signals are handled so; one that something else was said of meanwhile stays as it is."""
     before = {number: signal.getsignal(number) for number in numbers}
     try:
         for number in before:
@@ -72,4 +91,5 @@ def _handled(numbers: Iterable[signal.Signals], handler: Handler) -> Iterator[No
         yield
     finally:
         for number, one in before.items():
-            signal.signal(number, one)
+            if signal.getsignal(number) is handler:
+                signal.signal(number, one)

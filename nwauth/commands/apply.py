@@ -9,6 +9,7 @@ import click
 from nwauth.commands.applying import (
     applying_to,
     carry_out,
+    interruptible,
     where,
     without_collector,
 )
@@ -20,7 +21,6 @@ from nwauth.commands.terminal import complain
 from nwauth.errors import Refused, Unavailable
 from nwauth.provisioning import FORMATS, BadPlan, format_of
 from nwauth.provisioning.formats import read
-from nwauth.signals import ending_interrupts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,7 +81,7 @@ def apply(
     An error in the plan stops everything before the first change; every one is told, with its line. Exit status 0:
     done, or nothing to do; 1: errors in the plan; 3: with --dry-run, there are changes.
     """
-    with plan.file, without_collector(), ending_interrupts():
+    with plan.file, without_collector(), interruptible():
         form = _form(plan, wanted)
         if percent is not None and not 0 <= percent <= 100:  # nan passes any range
             raise click.UsageError("--allow-prune: found no number, wanted 0 to 100")

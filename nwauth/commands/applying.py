@@ -15,6 +15,7 @@ from nwauth.copying import fitting
 from nwauth.errors import NwauthError, Refused, Unavailable, Unchanged
 from nwauth.names import NameRules, covering, fold
 from nwauth.provisioning import Applying, Keeping, Reader, RefusedUser
+from nwauth.signals import Unheeded, ending_interrupts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -108,26 +109,26 @@ def carry_out(
     Raises:
         KeyboardInterrupt, Unavailable: it was broken off, and what stands in the store has been said.
     """
-    tally = applying.tally
+    tally, unheeded = applying.tally, Unheeded()
     try:
         try:
             read()
             _compare(session, applying, prune=prune, percent=percent)
         except (KeyboardInterrupt, Unavailable) as error:
-            raise _broken_off(session, error, 0, made=False) from None
+            raise _broken_off(error, 0, made=False) from None
         can_go_on, was_in_time = not tally.failed or (keep_going and not applying.is_headless), True
         if keep_going and applying.is_headless:
             session.note("note: what is wrong in front of them is said of all users: --keep-going takes none of them")
         elif prune and keep_going and tally.failed:
             session.note("note: nobody is pruned by a plan with errors: whom those lines mean is not known")
-        if can_go_on and tally.differs and not dry_run:
-            was_in_time = _change(session, applying, word, file=file, keep_going=keep_going)
-        try:
-            tell(can_go_on)
-        except OSError as error:
-            if not can_go_on or dry_run or not tally.differs:
-                raise
-            raise _unheard(error, applying) from None
+        is_changed = can_go_on and tally.differs and not dry_run
+        if is_changed:
+            was_in_time = _change(session, applying, word, unheeded, file=file, keep_going=keep_going)
+        with unheeded.but_here():
+            if is_changed:
+                was_in_time = _told(session, applying, tell) and was_in_time
+            else:
+                tell(can_go_on)
         if not was_in_time:
             return EXIT_INTERRUPTED
         if tally.failed:
@@ -152,7 +153,9 @@ def _compared(tally: Tally) -> int:
     return tally.changed + tally.unchanged + tally.removed
 
 
-def _change(session: Session, applying: Applying, word: str, *, file: tuple[str, str], keep_going: bool) -> bool:
+def _change(
+    session: Session, applying: Applying, word: str, unheeded: Unheeded, *, file: tuple[str, str], keep_going: bool
+) -> bool:
     """Make the changes; they leave one line in the log, with `word` and `file`.
 
     False: it was interrupted when they were made already.
@@ -164,14 +167,15 @@ def _change(session: Session, applying: Applying, word: str, *, file: tuple[str,
     try:
         with session.progress("changing"):
             applying.apply(one_by_one=keep_going)
+        unheeded.from_now()
     except (KeyboardInterrupt, Unavailable) as error:
-        made = applying.was_made()
+        made = _was_made(applying)
         if not made:
             reason = {"reason": str(error) or "interrupted"}
-            raise _broken_off(session, error, applying.made_by_itself or 0, made=made) from None
-        session.note(f"note: {error or 'interrupted'}, and all was changed already")
+            raise _broken_off(error, applying.made_by_itself or 0, made=made) from None
+        unheeded.from_now()
         level, reason, result = INFO, {}, "ok"
-        return not isinstance(error, KeyboardInterrupt)
+        return _changed_already(session, error)
     except NwauthError as error:
         level, result, reason = INFO, "no", {"reason": str(error)}
         if isinstance(error, RefusedUser):
@@ -184,8 +188,33 @@ def _change(session: Session, applying: Applying, word: str, *, file: tuple[str,
         session.log.event(level, word, {**facts, **reason, "result": result})
 
 
+def _told(session: Session, applying: Applying, tell: Callable[[bool], None]) -> bool:
+    """Tell of what is changed; False: it was interrupted.  Raises what `_unheard` says."""
+    try:
+        tell(True)
+    except KeyboardInterrupt as error:
+        return _changed_already(session, error)
+    except OSError as error:
+        raise _unheard(error, applying) from None
+    return True
+
+
+def _was_made(applying: Applying) -> bool | None:
+    """Raises KeyboardInterrupt where whoever has interrupted it does not wait for the store's answer either."""
+    try:
+        return applying.was_made()
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(NOT_TOLD) from None
+
+
+def _changed_already(session: Session, error: KeyboardInterrupt | Unavailable) -> bool:
+    """Say so; whether it ends as if nothing had been."""
+    session.note(f"note: {str(error) or 'interrupted'}, and all was changed already")
+    return not isinstance(error, KeyboardInterrupt)
+
+
 def _broken_off(
-    session: Session, error: KeyboardInterrupt | Unavailable, made_by_itself: int, *, made: bool | None
+    error: KeyboardInterrupt | Unavailable, made_by_itself: int, *, made: bool | None
 ) -> KeyboardInterrupt | Unavailable:
     """The same error, with what stands in the store now."""
     stands = NOT_TOLD if made is None else NOTHING
@@ -194,8 +223,7 @@ def _broken_off(
     elif isinstance(error, Unchanged):  # it says so
         return error
     if isinstance(error, KeyboardInterrupt):
-        session.note(stands)
-        return error
+        return KeyboardInterrupt(stands)
     # An error that says that nothing is changed speaks of one of many here.
     return Unavailable(f"{error.__cause__ if isinstance(error, Unchanged) and error.__cause__ else error}; {stands}")
 
@@ -212,6 +240,16 @@ def _unheard(error: OSError, applying: Applying) -> OSError | Refused:
 def where(place: Place) -> str:
     """The place in an error, behind the file's name."""
     return f", line {place.line}, column {place.column}" if place.line else ""
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """What ends a command interrupts it, and says what stands in the store: nothing new, where nobody knows better."""
+    try:
+        with ending_interrupts():
+            yield
+    except KeyboardInterrupt as error:
+        raise KeyboardInterrupt(str(error) or NOTHING) from None
 
 
 @contextmanager

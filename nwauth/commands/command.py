@@ -115,6 +115,7 @@ def command(name: str, *, examples: Sequence[str]) -> Callable[[Callable[..., in
         @wraps(function)
         def run(*arguments: Any, **values: Any) -> int:
             session = Session(click.get_current_context().ensure_object(Choices))
+            session.choices.is_at_work = True
             try:
                 return function(session, *arguments, **values)
             except Unavailable as error:

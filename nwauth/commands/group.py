@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 EXIT_NO, EXIT_MISUSE, EXIT_TEMPORARY, EXIT_INTERRUPTED, EXIT_UNREAD = 1, 2, 75, 130, 141
+NOTHING = "nothing is changed"  # of a command that was interrupted before it began
 
 
 class LazyGroup(CommonOptions, click.Group):
@@ -186,7 +187,8 @@ def _failed(error: BaseException, choices: Choices) -> int:
     """Say in one line what is wrong, where, and what to do; return the exit status."""
     match error:
         case KeyboardInterrupt():
-            text, status = "interrupted", EXIT_INTERRUPTED
+            stands = str(error) or ("" if choices.is_at_work else NOTHING)
+            text, status = f"interrupted: {stands}" if stands else "interrupted", EXIT_INTERRUPTED
         case click.ClickException():
             return _misused(error, choices)
         case NwauthError(temporary=True):

@@ -9,6 +9,7 @@ import click
 from nwauth.commands.applying import (
     applying_to,
     carry_out,
+    interruptible,
     without_collector,
 )
 from nwauth.commands.command import FILES, command, dry_run_option, pattern
@@ -22,7 +23,6 @@ from nwauth.provisioning.exchange.columns import Columns
 from nwauth.provisioning.exchange.detecting import FORMS, MULTIAUTH, Form, detect
 from nwauth.provisioning.exchange.encodings import in_utf8, must_be_encoding
 from nwauth.provisioning.exchange.taking import Taking, read_users, shadow_fields
-from nwauth.signals import ending_interrupts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -143,7 +143,7 @@ def import_(
     Of a multiauth.ini it makes nwauth.toml: the same modules, for the same names.
     """
     clear = None if passwords is None else passwords == "clear"
-    with file.file, without_collector(), ending_interrupts():
+    with file.file, without_collector(), interruptible():
         if update and skip_existing:
             raise click.UsageError("found --update and --skip-existing, wanted one of them")
         found = _found(file, wanted, encoding)

@@ -79,6 +79,7 @@ class Choices:
         self.yes = False
         self.color = "auto"
         self.debug = False
+        self.is_at_work = False  # whether the command has begun
 
     @property
     def folder(self) -> str:

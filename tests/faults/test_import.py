@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 import subprocess
 from collections import Counter
@@ -9,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import nwauth.commands
 from tests.commands.common import COMMAND, environment
 from tests.faults.test_apply import FIELD, fresh, listed
 from tests.faults.test_kill import needs_strace
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NEW = "".join(f"new{number:02}@test.com:{FIELD}\n" for number in range(30))
-WORDS = {"before": "nothing is changed", "after": "all was changed already"}
+WORDS = {"nwauth: interrupted: nothing is changed": "before", "note: interrupted, and all was changed already": "after"}
 
 
 def imported(folder: str, call: str, nth: int, signal: str) -> subprocess.CompletedProcess[bytes]:
@@ -48,7 +51,7 @@ def test_an_import_that_is_interrupted_is_done_as_a_whole_or_not_at_all_and_says
         found = listed(folder)
         assert len(found) - len(before) in (0, 30), (call, nth)
         state = "before" if found == before else "after"
-        told = [name for name, words in WORDS.items() if words in done.stderr.decode()]
+        told = [WORDS[line] for line in done.stderr.decode().splitlines() if line in WORDS]
         assert told in ([], [state]), (call, nth, done.stderr)
         assert told or done.returncode != 130 or signal == "KILL", (call, nth, done.stderr)
         seen[state] += 1
@@ -56,3 +59,37 @@ def test_an_import_that_is_interrupted_is_done_as_a_whole_or_not_at_all_and_says
         shutil.rmtree(folder)
     assert min(seen["before"], seen["after"]) > 0, seen
     assert seen["told"] or signal == "KILL", seen
+
+
+def interrupted_at(folder: str, path: str, call: str) -> subprocess.CompletedProcess[str]:
+    """Import into `folder`/out; Ctrl-C at the first such system call that has to do with a path."""
+    strace = ["strace", "-f", "-o", "/dev/null", "-P", path, "-e", f"inject={call}:signal=INT:when=1"]
+    with open(f"{folder}/out", "wb") as out:
+        return subprocess.run(
+            [*strace, *COMMAND, "import", f"{folder}/new", "--from", "htpasswd"],
+            env=environment(NWAUTH_PATH=folder),
+            stdout=out,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+
+@needs_strace
+@pytest.mark.parametrize("place", [f"{nwauth.commands.__path__[0]}/importing.py", "nwauth.toml", "new"])
+def test_an_early_interruption_says_that_nothing_is_changed(tmp_path: Path, place: str) -> None:
+    folder = fresh(tmp_path / "base", "ours")
+    (tmp_path / "base" / "new").write_text(NEW)
+    done = interrupted_at(folder, os.path.join(folder, place), "all")
+    assert (done.returncode, (tmp_path / "base" / "out").read_text()) == (130, "")
+    assert done.stderr.splitlines()[-1:] == ["nwauth: interrupted: nothing is changed"]
+
+
+@needs_strace
+def test_an_interruption_while_the_record_is_printed_says_that_all_is_changed(tmp_path: Path) -> None:
+    folder = fresh(tmp_path / "base", "ours")
+    (tmp_path / "base" / "new").write_text(NEW)
+    done = interrupted_at(folder, f"{folder}/out", "write")
+    assert (done.returncode, json.loads((tmp_path / "base" / "out").read_text())["created"]) == (130, 30)
+    assert done.stderr.splitlines()[-1:] == ["note: interrupted, and all was changed already"]
