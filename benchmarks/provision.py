@@ -27,6 +27,8 @@ ROUNDS = 3  # at most: each takes minutes
 FORMS = {"ndjson": "NDJSON", "csv": "CSV"}
 FLAT_BOUND, SQL_BOUND, AGAIN_BOUND = Bound(3), Bound(2), Bound(1)
 SORT_AND_WRITE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "sort_and_write.py")
+COMMAND_BOUND = Bound(300, own=True)
+QUICK_RUNS = 9
 SETTINGS = '[[stores]]\nkind = "flatfile"\nshared = false\n'
 SECONDS = 900
 
@@ -72,6 +74,21 @@ def provision(bench: Bench) -> None:
             _growth(bench, found, sizes, case)
 
 
+def commands(bench: Bench) -> None:
+    """How long an administrator waits for a command that has hardly anything to do."""
+    base = bench.base(bench.main_size)
+    words = {
+        "click": [bench.python, "-c", "import click"],
+        "--help": [*bench.nwauth, "--help"],
+        "user show": [*bench.nwauth, "--path", base.folder, "user", "show", data.name(0)],
+    }
+    found = bench.in_turn({name: partial(_quick, bench, command) for name, command in words.items()})
+    for name, of in (("--help", ""), ("user show", f", {label(base.size)}")):
+        where = ("provision commands", f"nwauth {name}{of}", "ms")
+        peer = ("python and click", found.figures("click", _milliseconds))
+        bench.table.add(where, found.figures(name, _milliseconds), peer, COMMAND_BOUND)
+
+
 def _rows(bench: Bench, found: Results[Process], of: tuple[int, str, str], peer: tuple[str, str], bound: Bound) -> None:
     size, case, title = of
     at_million = size == MILLION
@@ -102,6 +119,16 @@ def _growth(bench: Bench, found: Results[Process], sizes: list[int], case: str) 
 
 def _seconds(process: Process) -> float:
     return process.seconds
+
+
+def _milliseconds(process: Process) -> float:
+    return process.seconds * 1e3
+
+
+def _quick(bench: Bench, words: list[str]) -> Process:
+    """The median of some runs of a command that is soon done."""
+    found = sorted((bench.driver.process(words) for _ in range(QUICK_RUNS)), key=_seconds)
+    return found[QUICK_RUNS // 2]
 
 
 def _peak(process: Process) -> float:

@@ -49,6 +49,7 @@ GROUPS = {
     "merge": changes.merge,
     "policy": policy.policy,
     "provision": provision.provision,
+    "commands": provision.commands,
     "sql-serving": sql_serving.serving,
     "sql-search": sql_loads.search,
     "sql-bulk": sql_loads.bulk,
@@ -56,7 +57,7 @@ GROUPS = {
 SQL_GROUPS = [name for name in GROUPS if name.startswith("sql")]
 STORE_GROUPS = ["passwd", "process", "routes", "system"]
 POLICY_GROUPS = ["policy"]
-PROVISION_GROUPS = ["provision"]
+PROVISION_GROUPS = ["provision", "commands"]
 PARTS = {"sql": SQL_GROUPS, "stores": STORE_GROUPS, "policy": POLICY_GROUPS, "provision": PROVISION_GROUPS}
 ALSO = {
     **{name: ["serving"] for name in ("latency", "pipelined", "memory", "growth")},
@@ -64,6 +65,7 @@ ALSO = {
     "sql-start": ["sql-serving"],
     "sql": SQL_GROUPS,
     "stores": STORE_GROUPS,
+    "provision": PROVISION_GROUPS,
 }
 
 
