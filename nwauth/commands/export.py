@@ -126,14 +126,14 @@ def _export(session: Session, out: Output | None, wish: Wish, *, keep_going: boo
 
 def _tell(session: Session, writing: Writing, lost: Lost, out: Output | None, *, done: bool) -> int:
     for name, reason in lost.faults:
-        complain(f"{name!a}: {reason}", color=session.choices.color)
+        complain(f"{name!r}: {reason}", color=session.choices.color)
     for part, (count, first) in lost.parts.items():
         users = f"{count:,} user{'s' * (count != 1)}"
-        session.note(f"note: not in it: {part}, of {users}, the first of them {first!a}")
+        session.note(f"note: not in it: {part}, of {users}, the first of them {first!r}")
     if done and writing.formulas:
         users = f"{writing.formulas:,} user{'s' * (writing.formulas != 1)}"
         session.note(
-            f"note: a cell that begins with =, +, - or @, of {users}, the first of them {writing.first_formula!a}: a"
+            f"note: a cell that begins with =, +, - or @, of {users}, the first of them {writing.first_formula!r}: a"
             " spreadsheet may take it for a formula: have it read all columns as text"
         )
     if done and session.store_config.kind in ("passwd", "system"):

@@ -63,14 +63,14 @@ def _tell_faults(session: Session, name: str, applying: Applying) -> list[dict[s
     for fault in applying.faults():
         place, text = fault.place, fault.text
         if fault.is_same:
-            same.setdefault(text, (fault, []))[1].append(fault.name)
+            same.setdefault(fault.of_many, (fault, []))[1].append(fault.name)
         else:
             complain(f"{name}{where(place)}: {text}", color=session.choices.color)
         if len(problems) < FIRST_PROBLEMS:
             problems.append({"user": fault.name or None, "line": place.line, "column": place.column, "reason": text})
     for text, (first, names) in same.items():
-        some = f"; the same of {_few(names)}" if len(names) > 1 else ""
-        complain(f"{name}{where(first.place)}: {text}{some}", color=session.choices.color)
+        told = f"{text}; the same of {_few(names)}" if len(names) > 1 else first.text
+        complain(f"{name}{where(first.place)}: {told}", color=session.choices.color)
     return problems
 
 

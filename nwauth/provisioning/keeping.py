@@ -21,6 +21,10 @@ THERE = ("change", "refuse", "skip")
 NO_PASSWORD = "is not there, and a new user needs password_hash, password or generate"  # noqa: S105, a reason
 
 
+class Differs(Refused):
+    """A user is there already, is not as is wanted, and is not to be changed."""
+
+
 class Keeping:
     """How the store keeps users: what its passwords become, and whether it has a place for what a user has.
 
@@ -76,7 +80,7 @@ class Keeping:
         if old is not None and new.held() == old.held():
             return old, ""
         if old is not None and self._there == "refuse":
-            raise Refused(f"is there, {_differing(old, new)}: --update changes it, --skip-existing leaves it as it is")
+            raise Differs(f"is there, {_differing(old, new)}: --update changes it, --skip-existing leaves it as it is")
         if old is None:
             new = self._fitting.fitted(new)
         self._fitting.must_fit(new, old)

@@ -102,6 +102,11 @@ class Fault(Record):
         self.is_of_all: Final = is_of_all
         self.is_same: Final = is_same
 
+    @property
+    def of_many(self) -> str:
+        """The text, without the user's name."""
+        return self.text.removeprefix(f"{shown(self.name)}: ")
+
 
 def kind_of(value: object) -> str:
     """What a value is, in words, without showing it."""
@@ -125,8 +130,8 @@ def meant(word: str, known: Iterable[str]) -> str:
 
 
 def shown(text: str) -> str:
-    """Text of a plan in an error: escaped, and no longer than one reads."""
-    found = ascii(text)
+    """Text of a plan in an error: quoted, what does not print escaped, and no longer than one reads."""
+    found = repr(text)
     return found if len(found) <= MAX_SHOWN_CHARACTERS else f"{found[: MAX_SHOWN_CHARACTERS - 3]}..."
 
 

@@ -10,6 +10,7 @@ from nwauth.errors import NotSupported, Refused, RefusedOne, Unavailable
 from nwauth.model import User
 from nwauth.names import fold
 from nwauth.provisioning.aside import Aside
+from nwauth.provisioning.keeping import Differs
 from nwauth.provisioning.parts import Fault, Place, shown
 from nwauth.provisioning.plain import line_of
 from nwauth.provisioning.spool import PART, Spool
@@ -246,7 +247,8 @@ class Applying:
             if new is not None and new is not old:
                 self._store.must_hold(new, old)
         except Refused as error:
-            self._fail(Fault(Place(entry.line), f"{shown(entry.name)}: {error}", name=entry.name))
+            is_same = isinstance(error, Differs)
+            self._fail(Fault(Place(entry.line), f"{shown(entry.name)}: {error}", name=entry.name, is_same=is_same))
             return
         if new is old or (new is None and old is None):
             self._leave([row])

@@ -170,6 +170,18 @@ def test_who_is_there_and_differs_is_an_error_or_changed_or_skipped_as_it_is_sai
     assert imported(folder, text, "--update", "--skip-existing").status == 2
 
 
+def test_many_who_are_there_and_differ_in_the_same_are_told_in_one_line(folder: str) -> None:
+    names = ["bob@test.com", *(f"u{number}@test.com" for number in range(4))]
+    columns = "name,password_hash,phone\n"
+    assert imported(folder, columns + "".join(f"{name},{SSHA},1\n" for name in names[1:])).status == 0
+    done = imported(folder, columns + "".join(f"{name},{SSHA},2\n" for name in names))
+    told = "line 2, column 1: is there, and differs in phone: --update changes it, --skip-existing leaves it as it is"
+    assert done.err.count("nwauth: ") == 1
+    assert f"{told}; the same of 5 users: bob@test.com, u0@test.com, u1@test.com ...\n" in done.err
+    problems = json.loads(done.out)["problems"]
+    assert [one["reason"].partition(":")[0] for one in problems] == [repr(name) for name in names]
+
+
 def test_what_looks_like_a_hash_in_clear_text_or_the_reverse_is_asked_for(folder: str) -> None:
     text = f"name,password\neve@test.com,{SSHA}\n"
     done = imported(folder, text)
@@ -316,6 +328,10 @@ def test_characters_are_never_guessed(folder: str) -> None:
     latin = f"name,password_hash,full_name\neve@test.com,{SSHA},B\xe4b\n".encode("latin-1")
     done = imported(folder, latin)
     assert (done.status, "line 2, column 3: full_name: found a byte that is no UTF-8" in done.err) == (1, True)
+    more = latin + "".join(f"u{number},{SSHA},\xe4\n" for number in range(4)).encode("latin-1")
+    done = imported(folder, more)
+    assert (done.err.count("no UTF-8"), "; the same of 5 users: eve@test.com, u0, u1 ...\n" in done.err) == (1, True)
+    assert [one["user"] for one in json.loads(done.out)["problems"]] == ["eve@test.com", "u0", "u1", "u2", "u3"]
     assert imported(folder, latin, "--encoding", "latin-1").status == 0
     assert shown(folder, "eve@test.com")["info"] == {"full_name": "B\xe4b"}
     wide = latin.decode("latin-1")
@@ -339,9 +355,22 @@ def test_characters_are_never_guessed(folder: str) -> None:
 )
 def test_the_name_of_a_field_is_text_too(folder: str, form: str, text: str) -> None:
     done = imported(folder, text.encode("latin-1"), "--from", form)
-    told = "'B\\udce4r': found a byte that is no UTF-8"
+    told = "name of the column: found" if form in ("csv", "tsv") else "'B\\udce4r': found"
+    told += " a byte that is no UTF-8"
     assert (done.status, done.err.count(told), json.loads(done.out)["failed"]) == (1, 1, 1), done.err
     assert imported(folder, text.encode("latin-1"), "--from", form, "--encoding", "latin-1", "--dry-run").status == 3
+
+
+def test_names_of_columns_that_are_no_text_are_told_before_all_else_and_not_shown(folder: str) -> None:
+    latin = "E-Mail;Vorname Nachname;Passwort;G\xfcltig bis\neve@test.com;Eve;secret;x\n".encode("latin-1")
+    done = imported(folder, latin)
+    (problem,) = json.loads(done.out)["problems"]
+    assert (problem["line"], problem["column"], "give --encoding, as latin-1" in problem["reason"]) == (1, 4, True)
+    assert "udcfc" not in done.err
+    unnamed = imported(folder, f"eve;S\xfcsse;x\nada;{SSHA};x\n".encode("latin-1"), "--from", "semicolons")
+    assert (unnamed.status, unnamed.err.count("found a byte that is no UTF-8"), "sse" in unnamed.err) == (1, 1, False)
+    done = imported(folder, latin, "--encoding", "latin-1")
+    assert "column 4: 'G\xfcltig bis' cannot be the name of an info field: give --map 'G\xfcltig bis=FIELD'" in done.err
 
 
 def test_bytes_that_are_escaped_one_by_one_are_the_letter_that_they_are_together(tmp_path: Path) -> None:

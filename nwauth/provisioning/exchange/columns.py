@@ -108,16 +108,20 @@ class Columns:
         if people is not None and login is not None:
             yield BadColumn(
                 people,
-                f"either {people!a} or {login!a} may be the user's name: give --map '{login}=name' --map"
+                f"either {people!r} or {login!r} may be the user's name: give --map '{login}=name' --map"
                 f" '{people}=full_name', or --map '{people}=name'",
             )
 
     def _without_name(self, columns: Sequence[str]) -> str:
-        there = ", ".join(map(ascii, columns)) or "nothing"
+        there = ", ".join(map(repr, columns)) or "nothing"
         near = [column for column in columns if column.lower() not in self._given and nearest(column, NAMES)]
         logins = [column for column in columns if column.strip().lower() in NAME_WORDS]
         which = " or ".join(f"--map '{column}=name'" for column in logins or near[:1] or ["COLUMN"])
         return f"found {there}, and nothing that is the user's name: give {which}"
+
+    def leaves_out(self, column: str) -> bool:
+        """Whether the command line does."""
+        return self._given.get(column.lower()) == ""
 
     def unmet(self) -> Iterator[str]:
         """What is to be said of each column that was given and is nowhere."""
@@ -126,10 +130,10 @@ class Columns:
                 continue
             turned = self._met.get(key.strip().lower())
             if turned is not None and column.strip().lower() in NAMES.union(NO_INFO):
-                yield f"{column!a}, and there is no such column; the column comes first: --map '{turned}={column}'"
+                yield f"{column!r}, and there is no such column; the column comes first: --map '{turned}={column}'"
             else:
                 near = self._met.get(nearest(column, self._met), "")
-                yield f"{column!a}, and there is no such column" + (f": did you mean {near!a}?" if near else "")
+                yield f"{column!r}, and there is no such column" + (f": did you mean {near!r}?" if near else "")
 
     def _is_only_name(self, columns: Sequence[str]) -> bool:
         """Whether no column is the name by itself or by the command line, and one alone may be."""
@@ -160,7 +164,7 @@ class Columns:
         if folded.startswith(SECRET_STEMS):
             raise BadColumn(
                 column,
-                f"{column!a}: is it a password? give --map '{column}=password' (clear text), '{column}=password_hash'"
+                f"{column!r}: is it a password? give --map '{column}=password' (clear text), '{column}=password_hash'"
                 f" or '{column}=' (left out)",
             )
         return self._field_of_table(column)
@@ -173,7 +177,7 @@ class Columns:
         if folded.startswith(SECRET_STEMS):
             raise BadColumn(
                 column,
-                f"--map makes {column!a} the info field {given!a}, which servers are told: is it a password? give"
+                f"--map makes {column!r} the info field {given!r}, which servers are told: is it a password? give"
                 f" --map '{column}=password' (clear text), '{column}=password_hash' or another name for the field",
             )
         return given
@@ -184,7 +188,7 @@ class Columns:
         except BadRequest:
             raise BadColumn(
                 column,
-                f"{column!a} cannot be the name of an info field: give --map '{column}=FIELD', or '{column}=' to leave"
+                f"{column!r} cannot be the name of an info field: give --map '{column}=FIELD', or '{column}=' to leave"
                 " it out",
             ) from None
         return column
@@ -192,7 +196,7 @@ class Columns:
     def _plain_key(self, column: str, folded: str) -> str:
         if folded in PLAN_KEYS:
             raise BadColumn(
-                column, f"{column!a} is a word of plans, which nwauth apply takes; --map '{column}=' leaves it out"
+                column, f"{column!r} is a word of plans, which nwauth apply takes; --map '{column}=' leaves it out"
             )
         return folded
 
@@ -201,11 +205,11 @@ class Columns:
         if self._form == "dovecot" and column.lower() in LOGIN_POWERS:
             raise BadColumn(
                 column,
-                f"{column!a} decides for Dovecot who logs in, and would here be a field without a meaning: give"
+                f"{column!r} decides for Dovecot who logs in, and would here be a field without a meaning: give"
                 f" --map '{column}=FIELD' to take it so, or '{column}=' to leave it out",
             )
         if column.lower() in NO_INFO:
-            raise BadColumn(column, f"{column!a} is no name for an info field here: give --map '{column}=FIELD'")
+            raise BadColumn(column, f"{column!r} is no name for an info field here: give --map '{column}=FIELD'")
         return column
 
 
@@ -214,4 +218,4 @@ def _must_be_alone(column: str, key: str, columns: Sequence[str], keys: Sequence
     folded = [other.lower() for other in keys]
     if key and key.lower() in folded:
         twin = columns[folded.index(key.lower())]
-        raise BadColumn(column, f"{column!a} would become {key}, as {twin!a} does: give --map '{column}=' or so")
+        raise BadColumn(column, f"{column!r} would become {key}, as {twin!r} does: give --map '{column}=' or so")

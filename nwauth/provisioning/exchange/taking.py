@@ -164,13 +164,21 @@ class Taking:
         """The keys of columns, None where they are not known, which is told once."""
         if columns not in self._shapes:
             targets, faults = self._columns.targets(columns)
-            taken = [column for column, key in zip(columns, targets, strict=True) if key] if targets else []
-            if self._is_strict:
-                faults += [BadColumn(one, f"{one!a}: {NO_TEXT}") for one in taken if NO_UTF8.search(one)]
+            faults = self._no_text(columns) or faults  # alone: what else is wrong may be the same
             self._shapes[columns] = None if faults else targets
             for error in faults:
                 yield Fault(at(error.column) if error.column else Place(line), str(error))
         return self._shapes[columns]
+
+    def _no_text(self, columns: tuple[str, ...]) -> list[BadColumn]:
+        """Names that are not of the encoding.  One of a table is not shown: its first line may be a user's already."""
+        if not self._is_strict:
+            return []
+        return [
+            BadColumn(one, f"name of the column: {NO_TEXT}" if self._is_table else f"{one!r}: {NO_TEXT}")
+            for one in columns
+            if NO_UTF8.search(one) and not self._columns.leaves_out(one)
+        ]
 
     # --- one --------------------------------------------------------------------------------------------------------
 
@@ -193,7 +201,7 @@ class Taking:
     def _looked_at(self, raw: Raw, said: dict[str, Any]) -> Iterator[Raw | Fault]:
         values = dict(raw.values)
         faults = [
-            Fault(raw.at(key), f"{key}: {NO_TEXT}")
+            Fault(raw.at(key), f"{key}: {NO_TEXT}", is_same=True)
             for key, value in values.items()
             if self._is_strict and isinstance(value, str) and NO_UTF8.search(value)
         ]
