@@ -27,6 +27,17 @@ WANTED = "a date (2027-01-31) or a date and time (2027-01-31 18:00)"
 _MAX_SHOWN_CHARACTERS = 40
 
 
+class BadDate(Refused):
+    """`value` was to be stored as a date, and could not be read back; the wire is told of the `field` alone."""
+
+    def __init__(self, field: str, value: str) -> None:
+        super().__init__(
+            f"{field}: found {_cut(value)!r}, wanted {WANTED}", public=f"{field} is no date, wanted {WANTED}"
+        )
+        self.field: Final = field
+        self.value: Final = value
+
+
 class AccountRefusal(Record):
     """Why a user in the store may not log in: the info field that says so, and the reason in words for the log."""
 
@@ -102,11 +113,14 @@ def outside(field: str, value: str, instant: datetime) -> str | None:
     try:
         limit = _read(value)
     except ValueError:
-        shown = value if len(value) <= _MAX_SHOWN_CHARACTERS else value[:_MAX_SHOWN_CHARACTERS] + "..."
-        return f"{field} is {shown}, wanted {WANTED}"
+        return f"{field} is {_cut(value)}, wanted {WANTED}"
     if field == "valid_from":
         return None if _reached(limit, instant) else f"{field} {value} is not reached"
     return f"{field} {value} is over" if _over(limit, instant) else None
+
+
+def _cut(value: str) -> str:
+    return value if len(value) <= _MAX_SHOWN_CHARACTERS else value[:_MAX_SHOWN_CHARACTERS] + "..."
 
 
 def is_date(text: str) -> bool:
@@ -122,11 +136,11 @@ def check_dates(fields: Mapping[str, str]) -> None:
     """Refuse to store a date that could not be read back; an empty value, which removes the field, is none.
 
     Raises:
-        Refused: ``valid_from`` or ``valid_until`` holds something else than a date.
+        BadDate: ``valid_from`` or ``valid_until`` holds something else than a date.
     """
     for field, value in fields.items():
         if field.lower() in DATE_FIELDS and value.strip() and not is_date(value.strip()):
-            raise Refused(f"{field.lower()} is no date, wanted {WANTED}")
+            raise BadDate(field.lower(), value.strip())
 
 
 def _reached(limit: date, instant: datetime) -> bool:

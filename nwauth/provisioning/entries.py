@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from nwauth.passwords import Passwords
 
 STATES = ("present", "absent", "suspended")
+# A date in another form; anything else may be a password, in a row that has slipped, and is not shown.
+DATE_LIKE = re.compile(r"[0-9]{1,4}([./-])[0-9]{1,2}\1[0-9]{1,4}([ T]+[0-9:]{4,8})?")
 
 
 class Entry(Record):
@@ -315,7 +318,7 @@ def _faults_of_fields(raw: Raw, values: dict[str, str], *, suspended: bool) -> I
             if folded in SECRET_FIELDS:
                 apps.check_field(key, value)
         except (BadRequest, Refused) as error:
-            yield Fault(raw.at(key), f"{shown(key)}: {str(error).removeprefix('malformed info: ')}")
+            yield Fault(raw.at(key), _why_not(key, error))
         if folded in seen:
             yield Fault(raw.at(key), f"{named(key)}: found beside {named(seen[folded])}, which is the same field")
         seen[folded] = key
@@ -323,6 +326,14 @@ def _faults_of_fields(raw: Raw, values: dict[str, str], *, suspended: bool) -> I
             yield Fault(raw.at(key), f"{named(key)}: {NO_FIELD}")
         if suspended and folded == "mailstatus":
             yield Fault(raw.at(key), f'{named(key)}: found beside state = "suspended", which sets it')
+
+
+def _why_not(key: str, error: BadRequest | Refused) -> str:
+    """Why no field can be made of it, without a value that may be a password."""
+    if isinstance(error, account.BadDate):
+        found = shown(error.value) if DATE_LIKE.fullmatch(error.value) else "what is none"
+        return f"{named(key)}: found {found}, wanted {account.WANTED}"
+    return f"{shown(key)}: {str(error).removeprefix('malformed info: ')}"
 
 
 __all__ = ["Entry", "Place", "Reader"]

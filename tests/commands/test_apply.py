@@ -460,6 +460,17 @@ def test_the_place_of_an_error_is_told_in_every_form(folder: str, name: str, tex
     assert (record["line"], record["column"]) == place
 
 
+@pytest.mark.parametrize(
+    ("date", "found"),
+    [("31.12.2027", "'31.12.2027'"), ("2027/12/31 18:00", "'2027/12/31 18:00'"), ("x", "what is none")],
+)
+def test_a_date_in_another_form_is_shown_and_what_is_none_may_be_a_password(folder: str, date: str, found: str) -> None:
+    done = apply(folder, f"name,valid_until\nbob@test.com,{date}\n", name="plan.csv")
+    assert done.err.startswith(
+        f"nwauth: {folder}-plan.csv, line 2, column 2: valid_until: found {found}, wanted a date (2027-01-31) or a"
+    )
+
+
 OWN = [
     ("drop_path", "a b\nc", "drop_path: it holds a blank, wanted one word"),
     ("uid", "x\ty", "uid: it holds a control character, wanted one word"),

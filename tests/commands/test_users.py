@@ -217,7 +217,7 @@ def test_a_field_of_that_name_that_is_there_can_be_taken_away(folder: str) -> No
 
 def test_a_date_that_cannot_be_read_back_is_refused(folder: str) -> None:
     done = run(folder, "user", "set", "bob@test.com", "valid_until=tomorrow")
-    text = "nwauth: valid_until is no date, wanted a date (2027-01-31) or a date and time (2027-01-31 18:00)\n"
+    text = "nwauth: valid_until: found 'tomorrow', wanted a date (2027-01-31) or a date and time (2027-01-31 18:00)\n"
     assert done == (1, "", text)
 
 
