@@ -102,7 +102,7 @@ def read_options(words: list[str]) -> Options | None:
     while at < len(words):
         word = "-path" if words[at] == "--path" else words[at]
         if word not in OPTIONS:
-            if given.keys() <= {"-path"} and (word.startswith("--") or not word.startswith("-")):
+            if given.keys() <= {"-path"} and (word.startswith("--") or word == "-h" or not word.startswith("-")):
                 return None
             raise Misuse(_unknown(word))
         count = OPTIONS[word]

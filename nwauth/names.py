@@ -65,6 +65,17 @@ def _one_sigma(folded: str) -> str:
     return folded.replace("ς", "σ")  # noqa: RUF001 - it is a sigma that is meant
 
 
+def fault_of_halves(name: str) -> str | None:
+    """Why an administrator cannot mean a name with an ``@``, in words: half of it lacks; None: he can.
+
+    A script whose variable is not set says so.  The protocol takes such a name, as it always has (spec/protocol.md
+    section 4), and who is there is found.
+    """
+    if name.startswith("@"):
+        return "nothing stands before its '@'"
+    return "nothing stands behind its '@'" if name.endswith("@") else None
+
+
 def everybody(_key: str) -> bool:
     """Covers every name."""
     return True
@@ -143,7 +154,7 @@ class NameRules:
         return self._fault_of_characters(name)
 
     def all_right(self, names: Sequence[str]) -> bool:
-        """Whether `fault` finds none in any of the names; False says only that it has to be asked about each."""
+        """Whether no name has a fault, nor one of its halves; False says only that it has to be asked about each."""
         import re
 
         lines = "\n" + "\n".join(names)
@@ -152,7 +163,7 @@ class NameRules:
             and lines.count("\n") == len(names)
             and holds_only(lines, self._plain)
             and not self._bad_localpart
-            and not any(odd in lines for odd in ("\n#", "\n-", ".."))
+            and not any(odd in f"{lines}\n" for odd in ("\n#", "\n-", "\n@", "@\n", ".."))
             and max(map(len, names)) <= MAX_NAME_BYTES
             and (self._allow_ats or re.search("@[^\n]*@", lines) is None)
         )

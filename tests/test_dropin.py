@@ -410,6 +410,7 @@ def test_the_path_may_have_two_dashes_as_the_commands_have_it(tmp_path: Path) ->
 def test_words_that_are_no_drop_in_option_are_left_to_the_commands() -> None:
     assert read_options(["user", "list"]) is None
     assert read_options(["--help"]) is None
+    assert read_options(["-path", "d", "-h"]) is None
     assert read_options(["-path", "d", "user", "list"]) is None
     options = read_options(["-path", "d", "-set", "-readonly", "-log"])
     assert options is not None

@@ -94,6 +94,8 @@ def apply(
                 session.note(
                     f"note: passwords in clear text in the plan: {reader.clear_text:,}; keep it where nobody reads it"
                 )
+            for doubt in reader.doubts.told():
+                session.note(f"note: {doubt}")
             _tell(session, plan, applying, summary=summary, dry_run=dry_run, done=done)
 
         return carry_out(

@@ -88,7 +88,7 @@ class CommonOptions(WithExamples):
             row = parameter.get_help_record(ctx)
             if row is not None and isinstance(parameter, click.Option):  # arguments are told in the text
                 rows[not parameter.expose_value].append(row)
-        rows[False] += [row for row in rows[True] if row[0].startswith(("--help", "--version"))]
+        rows[False] += [row for row in rows[True] if row[0].startswith(("-h, --help", "--version"))]
         rows[True] = [row for row in rows[True] if row not in rows[False]]
         for title, found in (("Options", rows[False]), ("Options common to all commands", rows[True])):
             if found:

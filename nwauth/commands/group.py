@@ -134,6 +134,7 @@ root = LazyGroup(
     "nwauth",
     help=HELP,
     epilog=EXIT_STATUSES,
+    context_settings={"help_option_names": ["-h", "--help"]},
     examples=(
         "nwauth init --path /var/lib/nwauth",
         "nwauth user add bob@test.com --path /var/lib/nwauth",

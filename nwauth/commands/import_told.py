@@ -88,6 +88,8 @@ def _tell_users(session: Session, name: str, work: Work, *, dry_run: bool) -> No
         session.note(
             f"note: passwords in clear text: {reader.clear_text:,}; {scheme}. Keep {name} where nobody reads it"
         )
+    for doubt in reader.doubts.told():
+        session.note(f"note: {doubt}")
     if taking.locked:
         session.note(
             f"note: users without a password, or with a locked one: {taking.locked:,}; none of them can log in"

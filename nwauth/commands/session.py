@@ -254,7 +254,8 @@ class Session:
             except NoSuchUser:
                 raise self.no_such_user(name) from None
             except BadName as error:
-                raise Refused(f"{visible(name)!r} cannot be the name of a user: {error}") from None
+                wanted = visible(str(facts.get("new_name", name)))
+                raise Refused(f"{wanted!r} cannot be the name of a user: {error}") from None
         service.tend()
 
     @contextmanager

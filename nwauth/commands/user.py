@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import os
+from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +13,7 @@ import click
 from nwauth.commands.command import command, completed_by, user_name
 from nwauth.commands.group import LazyGroup
 from nwauth.errors import NwauthError
+from nwauth.policy import apps
 from nwauth.stores.around import innermost
 from nwauth.stores.flatfile import FlatfileStore
 from nwauth.stores.textfile import files
@@ -52,12 +55,25 @@ user = LazyGroup(
 @user_name()
 @click.option("--show-hash", is_flag=True, help="Show the stored password too.")
 def show(session: Session, *, name: str, show_hash: bool) -> int:
-    """Show one user: how the password is stored, and every info field.  Exit status 1: there is no such user."""
+    """Show one user: how the password is stored, every info field, and how many app passwords there are.
+
+    Exit status 1: there is no such user.
+    """
     found = session.service.lookup(name)
     if found is None:
         raise session.no_such_user(name)
-    session.results.record(_record(session, found, show_hash=show_hash))
+    record, numbers = _record(session, found, show_hash=show_hash), _number_of_apps(session, found)
+    if session.results.form != "table" or any(numbers.values()):
+        record = {**record, **numbers}
+    session.results.record(record)
     return 0
+
+
+def _number_of_apps(session: Session, user: User) -> Row:
+    """How many app passwords there are, and how many can let the user in now: nobody sees them among the fields."""
+    now = cache(lambda: datetime.now(UTC).astimezone(session.service.gate.zone()))
+    every = apps.of(user.info)
+    return {"app_passwords": len(every), "app_passwords_ok": sum(not (one.fault or one.over(now)) for one in every)}
 
 
 @command("list", examples=("nwauth user list", "nwauth user list '*@test.com' --format csv > users.csv"))

@@ -14,11 +14,14 @@ from nwauth.commands.table import visible
 from nwauth.config.part import BY_THE_STORE
 from nwauth.errors import Refused
 from nwauth.model import APP_PASSWORDS, Info, User
+from nwauth.names import fault_of_halves
 from nwauth.policy.apps import of as app_passwords_of
 from nwauth.policy.apps import told_fields
+from nwauth.policy.states import Doubts
 from nwauth.protocol import BadRequest, check_field
 from nwauth.protocol import parse_fields as parse_quoted_fields
-from nwauth.provisioning.words import PASSWORD_KEYS, PASSWORD_WORDS
+from nwauth.provisioning.words import NO_INFO, OWN_KEYS, PASSWORD_KEYS, PASSWORD_WORDS
+from nwauth.service import BadName
 
 if TYPE_CHECKING:
     from nwauth.commands.output import Row
@@ -26,6 +29,10 @@ if TYPE_CHECKING:
     from nwauth.commands.session import Session, Work
 
 NO_FIELDS = PASSWORD_WORDS.union(PASSWORD_KEYS)
+# What sets that which plans and exports have words for, and which is no info field.
+INSTEAD = {"state": "nwauth user suspend and nwauth user resume set it", "name": "nwauth user rename changes it"} | (
+    dict.fromkeys(OWN_KEYS, "a plan sets it, nwauth apply, where the store has a place for it")
+)
 CHANGE_COLUMNS = ("user", "change", "dry_run", "store", "scheme", "fields")
 
 
@@ -47,8 +54,10 @@ def add(session: Session, *, name: str, fields: tuple[str, ...], source: Source,
     The password is asked for twice, or comes from where the options say; it is never an argument, which others on the
     machine could read.  Exit status 1: the user exists already, or may not be called so.
     """
-    info = Info().updated(parse_fields(fields))
+    given = parse_fields(fields)
+    info = Info().updated(given)
     with session.changing("user-add", name, dry_run=dry_run) as work:
+        must_be_whole(name)
         exists = Refused(
             f"{visible(name)} exists already: nwauth user set changes its fields, nwauth user passwd its password"
         )
@@ -59,6 +68,7 @@ def add(session: Session, *, name: str, fields: tuple[str, ...], source: Source,
             raise exists
         work.facts["scheme"] = secret.scheme
     tell(session, work, "added", secret=secret)
+    _note_doubts(session, given)
     if not dry_run:
         note_first_user(session, name)
     return 0
@@ -74,6 +84,7 @@ def change(session: Session, *, name: str, fields: tuple[str, ...], dry_run: boo
     with session.changing("user-set", name, dry_run=dry_run) as work:
         user = work.service.set(name, None, wanted, work.facts.__setitem__)
     tell(session, work, "changed", name=user.name)
+    _note_doubts(session, wanted)
     return 0
 
 
@@ -134,6 +145,23 @@ def _must_be_info(name: str, value: str) -> None:
             f"{name}: found where info fields are wanted, which every lookup shows: nwauth user add asks for the"
             " password, nwauth user passwd changes it"
         )
+    if name.lower() in NO_INFO and value:
+        instead = INSTEAD.get(name.lower(), "it is a word of plans")
+        raise click.UsageError(f"{name}: found where info fields are wanted: {instead}")
+
+
+def must_be_whole(name: str) -> None:
+    """Refuse a new name of which half lacks.  Raises BadName."""
+    fault = fault_of_halves(name)
+    if fault:
+        raise BadName(fault)
+
+
+def _note_doubts(session: Session, fields: dict[str, str]) -> None:
+    doubts = Doubts()
+    doubts.look_at_fields(fields)
+    for doubt in doubts.told():
+        session.note(f"note: {doubt}")
 
 
 # --- telling ---------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import click
 from nwauth.commands.command import command, dry_run_option, user_name
 from nwauth.commands.table import visible
 from nwauth.commands.terminal import ask_yes, complain, is_interactive
-from nwauth.commands.user_changes import CHANGE_COLUMNS, change_record, tell, told
+from nwauth.commands.user_changes import CHANGE_COLUMNS, change_record, must_be_whole, tell, told
 from nwauth.errors import Refused
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def rename(session: Session, *, old: str, new: str, dry_run: bool) -> int:
     """
     with session.changing("user-rename", old, dry_run=dry_run) as work:
         work.facts["new_name"] = new
+        must_be_whole(new)
         if work.service.lookup(old) is None:
             raise session.no_such_user(old)
         if not work.service.rename(old, new, work.facts.__setitem__):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from nwauth.errors import Refused
 from nwauth.model import SECRET_FIELDS, Record, fault_of_word
-from nwauth.names import ENCODING, ERRORS, MAX_NAME_BYTES, covering, fold
+from nwauth.names import ENCODING, ERRORS, MAX_NAME_BYTES, covering, fault_of_halves, fold
 from nwauth.passwords.inspecting import all_known, known_tag
 from nwauth.policy import account, apps
 from nwauth.policy.hosts import WANTED, BadHost, read_mask
@@ -119,6 +119,7 @@ class Reader:
         self.matches: Callable[[str], bool] | None = covering(scope) if scope else None
         self._is_asked: Final = is_asked
         self.clear_text = 0
+        self.doubts: Final = self.plain.doubts
 
     def entries(
         self, found: Iterable[Raw | Rows | Fault], *, takes_plain: bool = False
@@ -172,6 +173,7 @@ class Reader:
         head, faults = head_of(raw.values)
         self.always = head.always
         self.defaults = head.defaults
+        self.doubts.look_at_fields(head.defaults)
         if head.scope and self._given_scope and head.scope != self._given_scope:
             text = f"scope.match: found {shown(head.scope)}, and --match says {shown(self._given_scope)}"
             faults.append(BadHead("scope.match", text))
@@ -216,6 +218,7 @@ class Reader:
         if state == "suspended":
             fields["mailstatus"] = "suspended"
         self.clear_text += bool(values.get("password"))
+        self.doubts.look_at_fields(fields)
         yield Entry(
             name=self._whole(values["name"]),
             line=raw.line,
@@ -257,7 +260,7 @@ class Reader:
                 yield Fault(raw.at("name") if "name" in raw.values else raw.at(), "name: found none, wanted one")
             return
         whole = self._whole(name)
-        why = self._names.fault(whole)
+        why = self._names.fault(whole) or fault_of_halves(whole)
         if why is not None and values.get("state") != "absent" and not self._is_there(whole):
             yield Fault(raw.at("name"), f"name: nobody may be called {shown(whole)}: {why}")
         asked = self._is_asked is None or values.get("state") == "absent" or self._is_asked(fold(whole))

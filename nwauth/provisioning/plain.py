@@ -13,6 +13,8 @@ from nwauth.errors import Refused
 from nwauth.model import SECRET_FIELDS
 from nwauth.names import PRINTABLE, holds_only
 from nwauth.policy import account
+from nwauth.policy.states import FIELD as STATE_FIELD
+from nwauth.policy.states import Doubts
 from nwauth.provisioning.spool import PART
 from nwauth.provisioning.words import NO_INFO, PASSWORD_WORDS
 
@@ -80,6 +82,7 @@ class Plain:
         self._all_known: Final = all_known
         self._by_keys: Final[dict[tuple[str, ...], Shape | None]] = {}
         self._shapes: Final[dict[str, Shape]] = {}
+        self.doubts: Final = Doubts()
 
     def rows(self, found: Rows, matches: Callable[[str], bool] | None) -> list[str] | None:
         """Rows for a spool; None: each has to be looked at.  `matches`: whether a folded name is in the scope."""
@@ -96,6 +99,9 @@ class Plain:
         keys = "\n".join(names).lower().split("\n")
         if matches is not None and not all(map(matches, keys)):
             return None
+        for field in shape.fields:
+            if field.lower() == STATE_FIELD:
+                self.doubts.look_at(set(columns[field]))
         columns[NAME] = names
         lines = map(str, map(FIRST_LINE.__add__, found.lines))
         return list(map(PART.join, zip(keys, lines, repeat(shape.number), *columns.values())))

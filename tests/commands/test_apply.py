@@ -823,3 +823,25 @@ def test_a_user_whom_the_store_refuses_at_the_write_alone_is_told_with_its_line(
     assert (done.status, done.out, done.err.startswith(begins)) == (1, "", True), done.err
     assert done.err.endswith("; nothing is changed\n")
     assert apply(folder, plan, "--dry-run", "--summary", name="plan.ndjson").out.count(f'"changed": {others + 1},') == 1
+
+
+def test_a_name_of_which_half_lacks_is_an_error_and_a_state_that_refuses_nobody_is_noted(folder: str) -> None:
+    base(folder, users=USERS + b"@old.com:!:\n")
+    names = ("new@test.com", "@old.com", "@test.com", "new@")
+    head, *lines = ["name,password_hash,MailStatus\n"] + [f"{name},{SSHA},closd\n" for name in names]
+    done = apply(folder, head + "".join(lines), "--keep-going", name="plan.csv")
+    assert [(row["user"], row["result"], row["reason"]) for row in map(json.loads, done.out.splitlines())] == [
+        ("@test.com", "failed", "name: nobody may be called '@test.com': nothing stands before its '@'"),
+        ("new@", "failed", "name: nobody may be called 'new@': nothing stands behind its '@'"),
+        ("@old.com", "changed", None),
+        ("new@test.com", "changed", None),
+    ]
+    note = "note: mailstatus 'closd' is no state that is known, and refuses nobody: did you mean closed?\n"
+    assert done.err.count(note) == 1
+    assert apply(folder, head + lines[0], name="plan.csv").err.count(note) == 1
+    assert "mailstatus" not in apply(folder, head + lines[0].replace("closd", "Closed"), name="plan.csv").err
+
+
+def test_a_state_that_refuses_nobody_is_noted_among_the_defaults_too(folder: str) -> None:
+    plan = "[defaults]\nmailstatus = 'suspnded'\n"
+    assert "did you mean suspended?" in apply(folder, plan, "--dry-run").err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from datetime import UTC, datetime
 
 import pytest
@@ -12,11 +13,13 @@ from nwauth.errors import Unavailable
 from nwauth.model import Info, User
 from nwauth.names import NameRules
 from nwauth.passwords import Passwords
+from nwauth.passwords.apps import digest, made_up
 from nwauth.service import NoSuchUser, Service, StoreRules
 from nwauth.stores.memory import MemoryStore
-from tests.commands.common import BOB, SETTINGS, Run, base, contents, run
+from tests.commands.common import BOB, COMMAND, SETTINGS, Run, base, contents, run
 
 SSHA = "{ssha}EAzXAXBVz5BjxQcv2+AC12kT02SICcXf"  # "secret"
+DIGEST = digest(made_up())
 
 
 BEE = User(name="bee", stored_password="old", info=Info()).changed(store="memory")
@@ -269,6 +272,62 @@ def test_resuming_a_user_in_good_standing_says_that_there_was_nothing(folder: st
     done = run(folder, "user", "resume", "bob", "--format", "table")
     text = "bob: nothing to resume: mailstatus is vip, which lets the user in\n"
     assert done == (0, "bob stays as it is\n", text)
+
+
+@pytest.mark.parametrize("name", ["@test.com", "bob@", "@"])
+def test_a_name_of_which_half_lacks_is_refused_and_by_the_protocol_taken_as_ever(folder: str, name: str) -> None:
+    half = "behind" if name == "bob@" else "before"
+    text = f"nwauth: '{name}' cannot be the name of a user: nothing stands {half} its '@'\n"
+    before = contents(folder)
+    assert run(folder, "user", "add", name, "--generate") == (1, "", text)
+    assert run(folder, "user", "rename", "bob@test.com", name) == (1, "", text)
+    assert contents(folder) == before
+    done = subprocess.run([*COMMAND, "-path", folder, "-set", name, "x"], capture_output=True, check=True)
+    assert done.stdout == f"+OK {name} added to database\n".encode()
+    assert run(folder, "user", "set", name, "quota=1").status == 0
+
+
+@pytest.mark.parametrize(
+    ("word", "instead"),
+    [
+        ("state=suspended", "nwauth user suspend and nwauth user resume set it"),
+        ("State=suspended", "nwauth user suspend and nwauth user resume set it"),
+        ("name=eve", "nwauth user rename changes it"),
+        ("uid=5", "a plan sets it, nwauth apply, where the store has a place for it"),
+        ("generate=true", "it is a word of plans"),
+    ],
+)
+def test_a_word_of_plans_is_no_info_field_and_what_sets_it_is_named(folder: str, word: str, instead: str) -> None:
+    before = contents(folder)
+    for command in (("set", "bob@test.com"), ("add", "eve")):
+        done = run(folder, "user", *command, word)
+        said = f"nwauth: {word.partition('=')[0]}: found where info fields are wanted: {instead} ("
+        assert (done.status, done.out, done.err[: len(said)].lower()) == (2, "", said.lower())
+    assert contents(folder) == before
+
+
+def test_a_state_that_refuses_nobody_is_taken_and_noted(folder: str) -> None:
+    note = "is no state that is known, and refuses nobody"
+    done = run(folder, "user", "set", "bob@test.com", "MailStatus=closd")
+    assert (done.status, done.err) == (0, f"note: mailstatus 'closd' {note}: did you mean closed?\n")
+    done = run(folder, "user", "add", "eve", "--hash", SSHA, "mailstatus=vip")
+    refusing = "banned, cancelled, closed, payup, suspended"
+    assert (done.status, done.err) == (
+        0, f"note: ssha is a weak scheme\nnote: mailstatus 'vip' {note}: what refuses is {refusing}\n"
+    )  # fmt: skip
+    for word in ("Closed", "ok", "paydue", ""):
+        assert run(folder, "user", "set", "bob@test.com", f"mailstatus={word}").err == ""
+
+
+def test_a_user_is_shown_with_the_number_of_app_passwords_and_of_those_that_let_in(folder: str) -> None:
+    held = "|".join(f"{label};{DIGEST}{limit}" for label, limit in (("a", ""), ("b", ";until=2020-01-31"), ("c", ";?")))
+    base(folder, users=BOB + f'eve:*x:app_passwords="{held}"\n'.encode())
+    shown = record(run(folder, "user", "show", "eve").out)
+    assert (shown["app_passwords"], shown["app_passwords_ok"], shown["info"]) == (3, 1, {})
+    assert record(run(folder, "user", "show", "bob@test.com").out)["app_passwords"] == 0
+    lines = run(folder, "user", "show", "eve", "--format", "table").out.splitlines()
+    assert [line.split() for line in lines[-2:]] == [["app", "passwords", "3"], ["app", "passwords", "ok", "1"]]
+    assert "app passwords" not in run(folder, "user", "show", "bob@test.com", "--format", "table").out
 
 
 def test_deleting_needs_a_yes(folder: str) -> None:
