@@ -36,6 +36,19 @@ def _plan(_context: click.Context, _parameter: click.Parameter, word: str) -> Gi
     return given(word, what="the plan", as_typed=True)
 
 
+def _percent(_context: click.Context, _parameter: click.Parameter, word: str | None) -> float | None:
+    """Raises click.UsageError."""
+    if word is None:
+        return None
+    try:
+        percent = float(word.strip().removesuffix("%"))
+    except ValueError:
+        percent = -1
+    if not 0 <= percent <= 100:  # nor nan
+        raise click.UsageError(f"--allow-prune: found {visible(word)!r}, wanted a number from 0 to 100, as 25 or 25%")
+    return percent
+
+
 @command(
     "apply",
     examples=(
@@ -52,7 +65,7 @@ def _plan(_context: click.Context, _parameter: click.Parameter, word: str) -> Gi
     "--allow-prune",
     "percent",
     metavar="PERCENT",
-    type=click.FloatRange(0, 100),
+    callback=_percent,
     help="Let --prune remove so much of the scope. Default: 10.",
 )
 @click.option("--keep-going", is_flag=True, help="Apply what is right of a plan with errors; exit status 1.")
@@ -83,8 +96,6 @@ def apply(
     """
     with plan.file, without_collector(), interruptible():
         form = _form(plan, wanted)
-        if percent is not None and not 0 <= percent <= 100:  # nan passes any range
-            raise click.UsageError("--allow-prune: found no number, wanted 0 to 100")
         if percent is not None and not prune:
             raise click.UsageError("--allow-prune is for --prune, which was not given")
         applying, reader = applying_to(session, scope=scope, dry_run=dry_run, tells_all=tells_all)

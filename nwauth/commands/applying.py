@@ -113,7 +113,8 @@ def carry_out(
     try:
         try:
             read()
-            _compare(session, applying, prune=prune, percent=percent)
+            doing = "comparing, making hashes" if applying.has_clear_text and not dry_run else "comparing"
+            _compare(session, applying, doing, prune=prune, percent=percent)
         except (KeyboardInterrupt, Unavailable) as error:
             raise _broken_off(error, 0, made=False) from None
         can_go_on, was_in_time = not tally.failed or (keep_going and not applying.is_headless), True
@@ -138,10 +139,10 @@ def carry_out(
         applying.close()
 
 
-def _compare(session: Session, applying: Applying, *, prune: bool, percent: float | None) -> None:
+def _compare(session: Session, applying: Applying, doing: str, *, prune: bool, percent: float | None) -> None:
     """Also where the plan has errors: there may be more, of users who are not there."""
     try:
-        with session.progress("comparing", lambda: _compared(applying.tally)):
+        with session.progress(doing, lambda: _compared(applying.tally)):
             applying.compare(prune=prune, allow_percent=10.0 if percent is None else percent)
     except Unavailable as error:
         if not applying.tally.failed:

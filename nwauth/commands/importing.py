@@ -58,7 +58,19 @@ def _file(_context: click.Context, _parameter: click.Parameter, word: str) -> Gi
 
 
 def _shadow(_context: click.Context, _parameter: click.Parameter, word: str | None) -> Given | None:
-    return None if word is None else given(word, what="the shadow file")
+    """Raises click.UsageError, as of the file of --password-file."""
+    try:
+        return None if word is None else given(word, what="the shadow file")
+    except Refused as error:
+        raise click.UsageError(f"--shadow: {error}") from None
+
+
+def _encoding(_context: click.Context, _parameter: click.Parameter, word: str | None) -> str | None:
+    """Raises click.UsageError."""
+    try:
+        return None if word is None else must_be_encoding(word)
+    except Refused as error:
+        raise click.UsageError(f"--encoding: {error}") from None
 
 
 def _map(_context: click.Context, _parameter: click.Parameter, words: tuple[str, ...]) -> dict[str, str]:
@@ -99,7 +111,10 @@ def _domain(_context: click.Context, _parameter: click.Parameter, word: str) -> 
     "--from", "wanted", type=click.Choice(FORMS), metavar="FORM",
     help=f"What FILE is: {', '.join(FORMS)}. Default: what its content says.",
 )  # fmt: skip
-@click.option("--encoding", metavar="NAME", help="Its characters: utf-8, latin-1, utf-16 ... Default: utf-8.")
+@click.option(
+    "--encoding", metavar="NAME", callback=_encoding,
+    help="Its characters: utf-8, latin-1, utf-16 ... Default: utf-8.",
+)  # fmt: skip
 @click.option(
     "--map", "mapping", metavar="COLUMN=FIELD", multiple=True, callback=_map,
     help="Take a column as a field; COLUMN= leaves it out. May be given again.",
@@ -161,7 +176,7 @@ def import_(
 def _found(file: Given, wanted: str | None, encoding: str | None) -> Found:
     """Raises Refused where nothing can be made of it, Unavailable where it cannot be read."""
     try:
-        opened = in_utf8(file.file, None if encoding is None else must_be_encoding(encoding))
+        opened = in_utf8(file.file, encoding)
         return Found(file, opened, Form(wanted, "as --from says") if wanted else detect(opened.head))
     except BadPlan as error:
         raise Refused(f"{file.name}: {error}") from None

@@ -204,6 +204,11 @@ class Applying:
                     self.tally.removed += 1
                     self.changes.add(user, None, is_pruned=True)
 
+    @property
+    def has_clear_text(self) -> bool:
+        """Whether users are read whose passwords are hashed, which takes its time."""
+        return self._reader.clear_text > 0
+
     def _known(self, name: str) -> Held | None:
         """The user as the authority knows it: what is to be changed must not come from a replica."""
         found = self._store.lookup(name)

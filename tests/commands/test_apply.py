@@ -581,11 +581,13 @@ def test_prune_removes_no_more_than_a_tenth_unless_it_is_allowed(folder: str) ->
         assert (done.status, done.out) == (1, "")
         assert "--prune would remove 3 of 20 users in the scope (15.0 %), and" in done.err
         assert contents(folder) == before
-    done = apply(folder, plan, "--prune", "--allow-prune", "15", "--summary", name="plan.ndjson")
+    done = apply(folder, plan, "--prune", "--allow-prune", "15%", "--summary", name="plan.ndjson")
     assert records(done)[0]["removed"] == 3
     assert apply(folder, "", "--prune", name="plan.ndjson").status == 1
     assert apply(folder, "", "--allow-prune", "15", name="plan.ndjson").status == 2
-    assert apply(folder, plan, "--prune", "--allow-prune", "nan", name="plan.ndjson").status == 2
+    for word in ("nan", "101", "-1", "x%"):
+        done = apply(folder, plan, "--prune", "--allow-prune", word, name="plan.ndjson")
+        assert (done.status, f"--allow-prune: found {word!r}, wanted a number from 0 to 100" in done.err) == (2, True)
 
 
 @pytest.mark.parametrize("word", ["passwd", "Pwd", "kennwort", "clear_password"])

@@ -339,7 +339,9 @@ def test_characters_are_never_guessed(folder: str) -> None:
     assert "found NUL bytes" in imported(folder, wide.encode("utf-16-le")).err
     assert "give --encoding utf-16-be" in imported(folder, wide.encode("utf-16-be")).err
     for word in ("klingon", "rot13", "base64", "hex", ""):
-        assert imported(folder, latin, "--encoding", word).err.count("wanted an encoding, as latin-1") == 1
+        done = imported(folder, latin, "--encoding", word)
+        assert (done.status, done.err.count(f"--encoding: found {word!r}, wanted an encoding, as latin-1")) == (2, 1)
+    assert "or bytes: did you mean latin-1?" in imported(folder, latin, "--encoding", "latn1").err
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,8 @@ def test_passwd_and_shadow_are_taken_together_and_a_locked_user_stays_locked(fol
     assert logs_in(folder, "bob@test.com")
     assert not logs_in(folder, "eve@test.com")
     assert not logs_in(folder, "root@test.com", "*")
+    lost = run(folder, "import", str(FILES / "passwd"), "--shadow", f"{folder}/nofile")
+    assert (lost.status, f"--shadow: {folder}/nofile: cannot be read: No such file" in lost.err) == (2, True)
     again = run(folder, "import", str(FILES / "passwd"), "--domain", "test.com")
     told = "line 1, column 6: password: found x, which means that it stands in the shadow file: give --shadow FILE; the"
     assert (again.status, again.err.count("give --shadow FILE")) == (1, 1)

@@ -7,7 +7,7 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from nwauth.errors import Refused
-from nwauth.provisioning.parts import BadPlan
+from nwauth.provisioning.parts import BadPlan, meant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,6 +17,7 @@ HEAD_BYTES = 128 << 10
 BLOCK_BYTES = 128 << 10
 BYTES = "bytes"  # UTF-8 where it is, and any other byte as it stands
 UTF8 = "utf-8"
+USUAL = (UTF8, "utf-16", "latin-1", "iso-8859-15", "windows-1252", BYTES)
 MARKS = ((codecs.BOM_UTF8, UTF8), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 
 
@@ -65,7 +66,8 @@ def must_be_encoding(word: str) -> str:
     except UnicodeError:  # half a character, as of UTF-16
         return name
     except (LookupError, ValueError):  # of punycode, too, which is none of files
-        raise Refused(f"found {word!r}, wanted an encoding, as latin-1, windows-1252 or utf-16, or {BYTES}") from None
+        wanted = f"wanted an encoding, as latin-1, windows-1252 or utf-16, or {BYTES}"
+        raise Refused(f"found {word!r}, {wanted}{meant(word, USUAL)}") from None
     return name
 
 
