@@ -167,7 +167,7 @@ def _tell(session: Session, plan: Given, applying: Applying, *, summary: bool, d
         session.results.record(counts, words)
         return
     records = _records(session, applying, dry_run=dry_run, done=done)
-    if session.choices.quiet and not dry_run:
+    if not session.prints_changes and not dry_run:
         records = (record for record in records if record["password"] or record["result"] == "failed")
     if session.results.form == "table":
         records = (record for record in records if record["result"] != "failed")  # stderr has told

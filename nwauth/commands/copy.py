@@ -221,7 +221,7 @@ def _counts(tally: Tally, way: Fitting, *, compared: bool, dry_run: bool) -> dic
 
 
 def _tell(session: Session, record: Row, way: Fitting) -> None:
-    if record["problems"] or record["dry_run"] or not session.choices.quiet:
+    if record["problems"] or record["dry_run"] or session.prints_changes:
         session.results.record(record, told(record))
     if way.clear_text:
         session.note(

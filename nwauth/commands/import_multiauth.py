@@ -45,7 +45,7 @@ def import_settings(session: Session, file: Given, *, dry_run: bool) -> int:
     record: dict[str, object] = {"path": as_text(path), "dry_run": dry_run, "stores": stores, "text": text}
     if dry_run:
         session.results.record(record, text.rstrip("\n"))
-    elif not session.choices.quiet:
+    elif session.prints_changes:
         session.results.record(record, f"{shown_path(path)}: {len(stores)} stores, made")
     for note in plan.notes:
         session.note(f"note: {visible(note)}")

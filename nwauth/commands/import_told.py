@@ -52,7 +52,7 @@ def tell(session: Session, found: Found, wish: Wish, work: Work, *, dry_run: boo
         "first": [_shown(session, one) for one in applying.changes.first(FIRST_USERS)] if dry_run and done else [],
         "problems": problems,
     }
-    if dry_run or not session.choices.quiet or tally.failed:
+    if dry_run or session.prints_changes or tally.failed:
         session.results.record(record, _text(record, done=done))
 
 

@@ -74,7 +74,7 @@ def init(session: Session, *, shared: bool, dmail: DmailConf | None, dry_run: bo
     rows += [tables] if tables else _make_bases(session, folder, url=url, flat=flat, dry_run=dry_run)
     for row in rows:
         row["dry_run"] = dry_run
-    if dry_run or not session.choices.quiet:
+    if dry_run or session.prints_changes:
         session.results.records(COLUMNS, rows, _told)
     if not dry_run:
         note_next_steps(session, folder, matched=plan is not None)

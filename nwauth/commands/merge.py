@@ -43,6 +43,6 @@ def merge(session: Session, *, dry_run: bool) -> int:
     text = f"{done.users:,} user{'s' * (done.users != 1)} in nwauth.txt"
     if done.rejected:
         text += f"\n{done.rejected:,} line{'s' * (done.rejected != 1)} rejected: {visible(rejected)}"
-    if not session.choices.quiet:
+    if session.prints_changes:
         session.results.record(record, text)
     return 0

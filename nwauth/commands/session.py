@@ -204,6 +204,11 @@ class Session:
         if "_built" in self.__dict__:
             self._built.store.close()
 
+    @property
+    def prints_changes(self) -> bool:
+        """Whether what was changed goes to stdout: ``--quiet`` leaves words out, and no record that is asked for."""
+        return not self.choices.quiet or self.choices.form not in (None, "table")
+
     def note(self, text: str) -> None:
         """Something worth knowing that is no result."""
         if not self.choices.quiet:

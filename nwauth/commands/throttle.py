@@ -82,7 +82,7 @@ def clear(session: Session, *, who: tuple[str, ...], everybody: bool, dry_run: b
         raise click.UsageError("wanted users or addresses, or --all")
     ledger = _ledger(session)
     records = _cleared_all(ledger, dry_run=dry_run) if everybody else _cleared(session, ledger, who, dry_run=dry_run)
-    if dry_run or not session.choices.quiet:
+    if dry_run or session.prints_changes:
         session.results.records(CLEAR_COLUMNS, records, _told)
     if everybody and not records:
         session.note("nobody was counted")

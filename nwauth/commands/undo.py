@@ -166,7 +166,7 @@ def _tell(session: Session, undoing: Undoing, step: Summary, *, summary: bool, d
     if summary:
         session.results.record(counts, words)
         return
-    if dry_run or not session.choices.quiet:
+    if dry_run or session.prints_changes:
         session.results.records(COLUMNS, _records(session, undoing, step, dry_run=dry_run), told)
     session.note(words)
 

@@ -113,7 +113,7 @@ def add(session: Session, *, name: str, label: str, classes: str, hosts: str, un
     record = change_record(work, "changed", name=user.name) | {"app": label}
     if not dry_run:
         record["password"] = password
-    if session.choices.quiet and not dry_run:
+    if not session.prints_changes and not dry_run:
         session.results.text(password)
     else:
         session.results.record(record, told(record))

@@ -178,7 +178,7 @@ def tell(
 ) -> None:
     """Print what was changed, or would be; `name` is the user's where nothing was."""
     record = change_record(work, verb, name=name, secret=secret, new_name=new_name)
-    if not session.choices.quiet or work.dry_run:
+    if session.prints_changes or work.dry_run:
         session.results.record(record, told(record))
     elif "password" in record:
         session.results.text(str(record["password"]))

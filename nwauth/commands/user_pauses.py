@@ -180,7 +180,7 @@ def _change(
             if said:
                 notes.append(f"{visible(user.name)}: {visible(said)}")
     finally:
-        if dry_run or not session.choices.quiet:
+        if dry_run or session.prints_changes:
             session.results.records(CHANGE_COLUMNS, records, told)
         for line in notes:
             session.note(line)

@@ -57,7 +57,7 @@ def delete(session: Session, *, names: tuple[str, ...], dry_run: bool) -> int:
                 if work.service.delete(name, work.facts.__setitem__):
                     records.append(change_record(work, "deleted"))
     finally:
-        if dry_run or not session.choices.quiet:
+        if dry_run or session.prints_changes:
             session.results.records(CHANGE_COLUMNS, records, told)
     return 0 if len(records) == len(set(names)) else 1
 

@@ -443,3 +443,21 @@ def test_serve_is_the_child_of_a_mail_server(folder: str) -> None:
     assert done.out == f"+OK bob@test.com config 0 {INFO}\n+OK goodbye\n"
     assert run("/nowhere", "--path", folder, "serve", stdin=b"lookup eve\n").out == "-ERR eve does not exist\n"
     assert run(folder, "serve", "-frob") == (2, "", "nwauth: unknown option -frob (nwauth serve --help tells more)\n")
+
+
+def test_quiet_keeps_back_no_record_that_a_format_asks_for(tmp_path: Path) -> None:
+    folder = base(str(tmp_path))
+    (tmp_path / "new.csv").write_text("name,password_hash\nann@test.com,!\n")
+    (tmp_path / "plan.ndjson").write_text('{"name": "eve@test.com", "password_hash": "!"}\n')
+    for words in (
+        ("import", f"{folder}/new.csv"),
+        ("apply", f"{folder}/plan.ndjson"),
+        ("user", "set", "ann@test.com", "quota=1"),
+        ("merge",),
+        ("undo",),
+        ("init",),
+    ):
+        asked = run(folder, *words, "--quiet", "--format", "ndjson")
+        assert (asked.status, asked.err) == (0, ""), (words, asked)
+        assert json.loads(asked.out.splitlines()[0]), words
+        assert run(folder, *words, "--quiet").out == "", words
