@@ -67,6 +67,10 @@ def _located(message: str, text: str) -> str:
         what = f"found the key{' ' + key if key.isidentifier() else ''} a second time, wanted it once"
     elif what.startswith("Cannot declare"):
         what = "found a table a second time, wanted it once"
+    elif what == "Invalid value":
+        what = "found no value of TOML, wanted text in quotes, a number, true or false, a date, [array] or {table}"
+    else:
+        what = f"found no TOML: {what}"
     return f"{where}: {what}"
 
 

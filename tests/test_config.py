@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 OURS = '[[stores]]\nkind = "flatfile"\nshared = false\n'
+NO_VALUE = "found no value of TOML, wanted text in quotes, a number, true or false, a date, [array] or {table}"
 
 
 def written(folder: Path, toml: str | bytes) -> Config:
@@ -227,8 +228,10 @@ def test_no_constructor_makes_a_shared_store_upgrade() -> None:
         ),
         ("x = 1\nx = 2", "line 2, at the end of the file: found the key x a second time, wanted it once"),
         ("[log]\n[log]\n", "line 2, column 5: found a table a second time, wanted it once"),
-        ("[log]\nlevel 'info'", "line 2, column 7: Expected '=' after a key in a key/value pair"),
-        ("\nx = '", 'line 2, at the end of the file: Expected "\'"'),
+        ("[log]\nlevel 'info'", "line 2, column 7: found no TOML: Expected '=' after a key in a key/value pair"),
+        ("\nx = = ", f"line 2, column 5: {NO_VALUE}"),
+        ("[log]\nlevel = debug", f"line 2, column 9: {NO_VALUE}"),
+        ("\nx = '", 'line 2, at the end of the file: found no TOML: Expected "\'"'),
         (b"[log]\n# \xe9\n", "line 2, column 3: found bytes that are no UTF-8"),
         ("x = " + "9" * 5000, "found a number of too many digits"),
         ("x = " + "[" * 20000, "found tables or arrays nested beyond all bounds"),
