@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from nwauth.build import build
 from nwauth.commands.group import run_command
 from nwauth.config import read
-from tests.commands.common import COMMAND, SETTINGS, Run, base, environment, run
+from tests.commands.common import COMMAND, SETTINGS, Run, Terminal, base, environment, run
 from tests.databases import shared_mariadb, shared_postgres, unique
 from tests.serving import IN_CI
 from tests.stores.folders import ssha
@@ -393,3 +393,72 @@ def test_a_step_of_which_something_lacks_is_damaged_and_never_empty_nor_passed_o
     assert run(folder, "user", "set", "carl", "quota=7").status == 0  # others are not held up
     assert run(folder, "undo", "3").status == 0
     assert run(folder, "undo", "1").status == 0
+
+
+# --- who is asked, and what is gone by --------------------------------------------------------------------------------
+
+
+def test_a_person_is_asked_before_users_are_deleted(folder: str) -> None:
+    before = stored(folder)
+    done(folder, "user", "add", "zoe@test.com", "--hash", FIELD)
+    after = stored(folder)
+    terminal = Terminal(folder, "undo")
+    assert terminal.answer({"has added? [y/N] ": "n\n"}) == 1
+    assert "nothing was taken back" in terminal.screen
+    assert stored(folder) == after
+    assert Terminal(folder, "undo").answer({"has added? [y/N] ": "y\n"}) == 0
+    assert stored(folder) == before
+    assert Terminal(folder, "undo", "2").answer({"[y/N] ": "n\n"}) == 0  # it adds the user again: nobody is asked
+    assert stored(folder) == after
+
+
+def test_a_folder_of_steps_that_others_can_write_is_not_gone_by(folder: str) -> None:
+    done(folder, "user", "set", "bob@test.com", "quota=6")
+    before = stored(folder)
+    os.chmod(f"{folder}/nwauth.undo", 0o777)
+    told = f"{folder}/nwauth.undo can be written by others: look what lies there, then chmod 700 {folder}/nwauth.undo"
+    for words in ["undo"], ["undo", "--list"], ["user", "set", "bob@test.com", "quota=7"]:
+        found = run(folder, *words)
+        assert (found.status, told in found.err) == (75, True), found
+    assert stored(folder) == before
+    assert told in run(folder, "doctor").out
+    os.chmod(f"{folder}/nwauth.undo", 0o700)
+    done(folder, "undo")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_a_folder_of_steps_that_is_anothers_is_not_gone_by(folder: str) -> None:
+    done(folder, "user", "set", "bob@test.com", "quota=6")
+    os.chown(f"{folder}/nwauth.undo", 12345, 12345)
+    found = run(folder, "undo")
+    assert (found.status, "belongs to uid 12345" in found.err) == (75, True), found
+
+
+@pytest.mark.parametrize("name", ["00000009", "00000009.open"])
+@pytest.mark.parametrize("kind", ["folder", "fifo", "link"])
+def test_what_is_no_step_is_named_and_holds_nobody(tmp_path: Path, kind: str, name: str) -> None:
+    folder = fresh(tmp_path)
+    done(folder, "user", "set", "bob@test.com", "quota=6")
+    path = f"{folder}/nwauth.undo/{name}"
+    make: dict[str, Callable[[], None]] = {
+        "folder": lambda: os.mkdir(path),
+        "fifo": lambda: os.mkfifo(path),
+        "link": lambda: os.symlink("/etc/passwd", path),
+    }
+    make[kind]()
+    for words in ["undo"], ["undo", "--list"], ["doctor"]:
+        found = run(folder, *words)
+        assert (found.status, path in found.err + found.out) == (75, True), found
+    os.rename(path, f"{folder}/elsewhere")
+    done(folder, "undo")
+
+
+@pytest.mark.parametrize("name", ["abc.open", "-1", "9" * 20, "٠٠٠٠٠٠٠٩"])
+def test_a_name_that_no_step_has_is_passed_over(tmp_path: Path, name: str) -> None:
+    folder = fresh(tmp_path)
+    before = stored(folder)
+    done(folder, "user", "set", "bob@test.com", "quota=6")
+    Path(folder, "nwauth.undo", name).touch()
+    done(folder, "undo")
+    assert stored(folder) == before
+    assert [step for step, _, _ in undo_list(folder)] == [2, 1]

@@ -28,7 +28,7 @@ MAX_STEPS = 100
 MAX_BYTES = 1 << 30  # of all steps; the newest is kept in any case
 WAIT_SECONDS = 10.0
 KEY_BYTES = 32
-_NAME = re.compile(r"(\d{8,})(\.open)?")
+_NAME = re.compile(r"([0-9]{8,12})(\.open)?")
 
 
 class Summary(Record):
@@ -80,19 +80,19 @@ class Steps:
                 fcntl.flock(fd, fcntl.LOCK_EX)
                 os.fsync(at)
         except OSError as error:
-            raise files.trouble("write", self.path, error) from error
+            raise self._trouble("write", error) from error
         return Writing(fd, os.path.join(self.path, name), number)
 
     def finish(self, step: Writing) -> None:
         """The step is whole: it gets its name; one that has changed nothing goes.  Raises Unavailable."""
         try:
-            at = self._open()
+            at = self.open()
             try:
                 self.close(step, at, keep=step.numbers.all > 0)
             finally:
                 os.close(at)
         except OSError as error:
-            raise files.trouble("write", self.path, error) from error
+            raise self._trouble("write", error) from error
 
     def close(self, step: Writing, at: int, *, keep: bool) -> None:
         """The same, in the folder that is open at `at`.  Raises OSError, Unavailable."""
@@ -124,7 +124,7 @@ class Steps:
                     os.close(fd)
                 return key
         except OSError as error:
-            raise files.trouble("write", self.path, error) from error
+            raise self._trouble("write", error) from error
 
     def _make_folder(self) -> None:
         try:
@@ -155,7 +155,7 @@ class Steps:
     @contextmanager
     def locked(self) -> Iterator[int]:
         """The folder, open, and nobody else at its list of steps.  Raises OSError, Unavailable."""
-        at = self._open()
+        at = self.open()
         try:
             try:
                 lock = files.open_own(os.path.join(self.path, "lock"), os.O_RDWR, at=at)
@@ -193,18 +193,18 @@ class Steps:
         """All steps, the oldest first.  Raises Unavailable."""
         found = []
         try:
-            at = self._open()
+            at = self.open()
         except FileNotFoundError:
             return []
         except OSError as error:
-            raise files.trouble("read", self.path, error) from error
+            raise self._trouble("read", error) from error
         try:
             for number, name in _names(at):
                 step = self._summary(number, name, at)
                 if step is not None and (step.head or not step.is_open):  # the head is written this instant
                     found.append(step)
         except OSError as error:
-            raise files.trouble("read", self.path, error) from error
+            raise self._trouble("read", error) from error
         finally:
             os.close(at)
         return found
@@ -225,7 +225,7 @@ class Steps:
         """The step of this file, read.  Raises Unavailable."""
         path = os.path.join(self.path, name)
         try:
-            at = self._open()
+            at = self.open()
             try:
                 found = Reading(files.open_own(path, os.O_RDONLY, at=at), path)
             finally:
@@ -277,8 +277,29 @@ class Steps:
         os.close(fd)
         return None
 
-    def _open(self) -> int:
-        return os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    def open(self) -> int:
+        """The folder, open, where none but who owns the users can have laid anything.  Raises OSError, Unavailable."""
+        at = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            self._must_be_private(os.fstat(at))
+        except BaseException:
+            os.close(at)
+            raise
+        return at
+
+    def _trouble(self, doing: str, error: OSError) -> Unavailable:
+        """What could not be done to the folder, or to the file in it that the error names."""
+        name = os.path.basename(error.filename) if isinstance(error.filename, str) else ""
+        path = os.path.join(self.path, name) if name not in ("", FOLDER) else self.path
+        return files.trouble(doing, path, error)
+
+    def _must_be_private(self, status: os.stat_result) -> None:
+        if status.st_uid not in (0, os.geteuid(), os.stat(self._above).st_uid):
+            raise Unavailable(
+                f"{self.path} belongs to uid {status.st_uid}, not to who owns the users: move it elsewhere"
+            )
+        if status.st_mode & 0o022:
+            raise Unavailable(f"{self.path} can be written by others: look what lies there, then chmod 700 {self.path}")
 
 
 def _names(at: int) -> list[tuple[int, str]]:

@@ -246,11 +246,17 @@ def where(place: Place) -> str:
 @contextmanager
 def interruptible() -> Iterator[None]:
     """What ends a command interrupts it, and says what stands in the store: nothing new, where nobody knows better."""
+    with ending_interrupts(), interrupted(NOTHING):
+        yield
+
+
+@contextmanager
+def interrupted(stands: str) -> Iterator[None]:
+    """An interruption says what stands then, where it does not say so yet."""
     try:
-        with ending_interrupts():
-            yield
+        yield
     except KeyboardInterrupt as error:
-        raise KeyboardInterrupt(str(error) or NOTHING) from None
+        raise KeyboardInterrupt(str(error) or stands) from None
 
 
 @contextmanager

@@ -10,11 +10,14 @@ from nwauth.changes.history import UNFINISHED, History, undoes_of
 from nwauth.changes.recorder import place_of
 from nwauth.changes.steps import Steps
 from nwauth.changes.undoing import Undoing
+from nwauth.commands.applying import interrupted, without_collector
 from nwauth.commands.command import command, dry_run_option
 from nwauth.commands.diff import changed_of_user, in_lines, steps
 from nwauth.commands.session import changes_folder
 from nwauth.commands.table import visible
+from nwauth.commands.terminal import ask_yes, is_interactive
 from nwauth.errors import Refused
+from nwauth.signals import ending_interrupts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -58,8 +61,9 @@ def undo(
     A step is all that one command has changed. With its number, that one is taken back; so is an undo, which is a step
     itself. Undo again takes back the step before.
 
-    Who has been changed since, by a command, at a login, or by hand, is named, and nothing is done. Exit status 1:
-    somebody has, or there is nothing to take back.
+    Who has been changed since, by a command, at a login, or by hand, is named, and nothing is done. On a terminal it
+    asks before it deletes users whom the step has added. What merge and doctor --fix do changes no user, and is no
+    step. Exit status 1: somebody has been changed, or there is nothing to take back.
     """
     if lists and (number or last or skip_changed or summary or dry_run):
         raise click.UsageError("--list shows all steps, and goes with no other option of undo")
@@ -70,8 +74,9 @@ def undo(
     steps = Steps(changes_folder(session.config))
     if lists:
         return _list(session, steps)
-    for _ in range(last or 1):
-        _undo(session, steps, number=number, skip_changed=skip_changed, summary=summary, dry_run=dry_run)
+    with without_collector(), ending_interrupts():
+        for _ in range(last or 1):
+            _undo(session, steps, number=number, skip_changed=skip_changed, summary=summary, dry_run=dry_run)
     return 0
 
 
@@ -106,20 +111,41 @@ def _undo(
     reading = steps.read(step.name)  # a damaged one is told here
     undoing = Undoing(reading, lambda name, place: _store_of(stores, name, place))
     try:
-        with session.progress("comparing", lambda: undoing.compared):
+        with (
+            interrupted(f"step {step.number} stands as it did"),
+            session.progress("comparing", lambda: undoing.compared),
+        ):
             _compare(undoing, step)
         if undoing.others and not skip_changed:
             raise Refused(_others_told(undoing, step))
-        if undoing.numbers.all and not dry_run:
-            session.recorder.close()
-            session.recorder.facts.update(undoes=step.number, wanted=undoing.wanted)
-            with session.logged("undo", step=step.number, **undoing.numbers.record()), session.progress("changing"):
-                undoing.apply()
-            session.recorder.close()
-        _tell(session, undoing, step, summary=summary, dry_run=dry_run)
+        is_changed = undoing.numbers.all > 0 and not dry_run
+        if is_changed:
+            _confirm(session, undoing, step)
+            with interrupted(f"nwauth undo --list shows what was taken back; nwauth undo {step.number} goes on"):
+                _apply(session, undoing, step)
+        with interrupted(f"step {step.number} is taken back" if is_changed else "nothing is changed"):
+            _tell(session, undoing, step, summary=summary, dry_run=dry_run)
     finally:
         undoing.close()
         reading.close()
+
+
+def _confirm(session: Session, undoing: Undoing, step: Summary) -> None:
+    """Ask a person before users are deleted.  Raises Refused where the answer is no."""
+    count = undoing.numbers.removed
+    if not count or session.choices.yes or not is_interactive():
+        return
+    whom = f"the {count:,} users" if count > 1 else "the user"
+    if not ask_yes(f"Delete {whom} that {_called(step)} has added?"):
+        raise Refused("nothing was taken back")
+
+
+def _apply(session: Session, undoing: Undoing, step: Summary) -> None:
+    session.recorder.close()
+    session.recorder.facts.update(undoes=step.number, wanted=undoing.wanted)
+    with session.logged("undo", step=step.number, **undoing.numbers.record()), session.progress("changing"):
+        undoing.apply()
+    session.recorder.close()
 
 
 def _compare(undoing: Undoing, step: Summary) -> None:

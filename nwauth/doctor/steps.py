@@ -29,13 +29,26 @@ def steps(place: Place) -> Iterator[Finding]:
     path = os.path.join(above, FOLDER)
     if not os.path.isdir(path):
         return
-    if os.stat(path).st_mode & 0o007 and os.stat(above).st_mode & 0o001:
+    if os.stat(path).st_mode & 0o005 and os.stat(above).st_mode & 0o001:
         yield finding(
             "open-to-others",
             f"everybody on this machine can look into {path}: it holds the users' password fields as they were",
             mend=shlex.join(["chmod", "o-rwx", path]),
             file=path,
         )
+    try:
+        os.close(Steps(above).open())
+    except Unavailable as error:  # what lies there is not gone by
+        yield finding(
+            "open-to-others",
+            str(error),
+            mend=shlex.join(["chmod", "700", path])
+            if os.stat(path).st_mode & 0o022
+            else _away(above, path, ".foreign"),
+            file=path,
+            why="nwauth undo, and every command that changes users, refuses to go by what others may have laid there.",
+        )
+        return
     names = sorted(name for name in os.listdir(path) if STEP.fullmatch(name))
     left = [name for name in names if name.endswith(OPEN) and is_abandoned(os.path.join(path, name))]
     made = [name for name in names if not name.endswith(OPEN)]

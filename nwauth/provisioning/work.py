@@ -6,7 +6,7 @@ import json
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from nwauth.errors import NotSupported, Refused, RefusedOne, Unavailable
+from nwauth.errors import NotSupported, NwauthError, Refused, RefusedOne, Unavailable
 from nwauth.model import User
 from nwauth.names import fold
 from nwauth.provisioning.aside import Aside
@@ -329,7 +329,7 @@ class Applying:
         old, new = (None if user is None else user.held() for user in (first.old, first.new))
         try:
             there = self._known(first.user.name)
-        except Unavailable:
+        except NwauthError:
             return None
         if there == new:
             return True
