@@ -64,6 +64,7 @@ def applying_to(
         scope=scope,
         is_asked=_asked(session),
     )
+    reader.doubts.class_field = config.policy.class_field
     keeping = Keeping(
         store=settings.name,
         passwords=session.passwords,

@@ -158,7 +158,7 @@ def must_be_whole(name: str) -> None:
 
 
 def _note_doubts(session: Session, fields: dict[str, str]) -> None:
-    doubts = Doubts()
+    doubts = Doubts(session.config.policy.class_field)
     doubts.look_at_fields(fields)
     for doubt in doubts.told():
         session.note(f"note: {doubt}")

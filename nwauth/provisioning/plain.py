@@ -99,6 +99,7 @@ class Plain:
         keys = "\n".join(names).lower().split("\n")
         if matches is not None and not all(map(matches, keys)):
             return None
+        self.doubts.look_at_names(shape.fields)
         for field in shape.fields:
             if field.lower() == STATE_FIELD:
                 self.doubts.look_at(set(columns[field]))

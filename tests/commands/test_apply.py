@@ -844,6 +844,15 @@ def test_a_name_of_which_half_lacks_is_an_error_and_a_state_that_refuses_nobody_
     assert "mailstatus" not in apply(folder, head + lines[0].replace("closd", "Closed"), name="plan.csv").err
 
 
+def test_a_field_that_is_nearly_one_that_decides_is_noted_once_and_the_class_field_is_one(folder: str) -> None:
+    base(folder, users=USERS, settings=SETTINGS + "[policy]\nclass_field = 'kind'\n")
+    plan = "name,password_hash,mailstaus,kinds,mail_access\n" + f"a@test.com,{SSHA},x,y,z\nb@test.com,{SSHA},x,y,z\n"
+    for text in (plan, plan.replace("x,y,z", 'x,y,"z,z"')):
+        done = apply(folder, text, "--dry-run", name="plan.csv")
+        told = [line.rpartition("did you mean ")[2] for line in done.err.splitlines() if "decides nothing" in line]
+        assert (done.status, told) == (3, ["mailstatus?", "kind?"])
+
+
 def test_a_state_that_refuses_nobody_is_noted_among_the_defaults_too(folder: str) -> None:
     plan = "[defaults]\nmailstatus = 'suspnded'\n"
     assert "did you mean suspended?" in apply(folder, plan, "--dry-run").err

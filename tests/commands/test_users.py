@@ -319,6 +319,23 @@ def test_a_state_that_refuses_nobody_is_taken_and_noted(folder: str) -> None:
         assert run(folder, "user", "set", "bob@test.com", f"mailstatus={word}").err == ""
 
 
+@pytest.mark.parametrize(
+    ("field", "near"),
+    [
+        ("mailstaus", "mailstatus"),
+        ("Valid_Form", "valid_from"),
+        ("valid_untill", "valid_until"),
+        ("mail_access", "mailaccess"),
+        *((field, "") for field in ("mailaddress", "mailaccess", "VALID_UNTIL", "mailstatus_before", "quota")),
+    ],
+)
+def test_a_field_that_is_nearly_one_that_decides_is_taken_and_noted(folder: str, field: str, near: str) -> None:
+    note = f"note: the field '{field}' decides nothing about logins: did you mean {near}?\n" if near else ""
+    done = run(folder, "user", "set", "bob@test.com", f"{field}=2030-01-31", "mailstatus=ok")
+    assert (done.status, done.err) == (0, note)
+    assert run(folder, "user", "set", "bob@test.com", f"{field}=").err == ""
+
+
 def test_a_user_is_shown_with_the_number_of_app_passwords_and_of_those_that_let_in(folder: str) -> None:
     held = "|".join(f"{label};{DIGEST}{limit}" for label, limit in (("a", ""), ("b", ";until=2020-01-31"), ("c", ";?")))
     base(folder, users=BOB + f'eve:*x:app_passwords="{held}"\n'.encode())
