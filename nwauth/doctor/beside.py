@@ -101,7 +101,8 @@ def leftovers(place: Place) -> Iterator[Finding]:
         folder = Folder(one.path)
         if not os.path.isdir(one.path):
             continue
-        dead = sorted(path for path in folder.leftovers() if is_abandoned(path))
+        at_work = os.path.lexists(folder.rewriting) and not is_abandoned(folder.rewriting)  # all of them may be its
+        dead = [] if at_work else sorted(path for path in folder.leftovers() if is_abandoned(path))
         if dead:
             yield finding(
                 "leftovers",

@@ -46,7 +46,7 @@ def twins(place: Place) -> Iterator[Finding]:
                 users=others.names,
             )
         if doubles.number:
-            yield _doubled(place, one, folder, doubles)
+            yield from _doubled(place, one, folder, doubles)
 
 
 class _Names:
@@ -66,18 +66,20 @@ class _Names:
             self.told.append(told)
 
 
-def _doubled(place: Place, one: FlatfileConfig, folder: Folder, doubles: _Names) -> Finding:
-    numbers = _line_numbers(folder.txt, doubles.names)
-    told = [f"{name} (lines {', '.join(map(str, numbers[name]))})" for name in doubles.names]
-    first = numbers[doubles.names[0]]
+def _doubled(place: Place, one: FlatfileConfig, folder: Folder, doubles: _Names) -> Iterator[Finding]:
+    numbers = {name: found for name, found in _line_numbers(folder.txt, doubles.names).items() if found}
+    if not numbers:  # the file has been put in order meanwhile
+        return
+    told = [f"{name} (lines {', '.join(map(str, found))})" for name, found in numbers.items()]
+    name, first = next(iter(numbers.items()))
     show = shlex.join(["sed", "-n", "".join(f"{number}p;" for number in first[-MOST_LINES:]), folder.txt])
     keep = f"take out all but one of them in {folder.txt}" if one.read_only else place.nwauth("merge")
     last = "" if one.read_only else "; or take the last out before, where an earlier one is right"
-    return finding(
+    yield finding(
         "same-name-twice",
         f"{folder.txt}: {counted(doubles.number, 'user')} stand{'s' * (doubles.number == 1)} on more than one line:"
         f" {examples(told, doubles.number)}; the last one counts",
-        mend=f"{keep}{last}: {show} shows those of {doubles.names[0]}",
+        mend=f"{keep}{last}: {show} shows those of {name}",
         file=folder.txt,
         line=first[0],
         users=doubles.names,

@@ -101,6 +101,16 @@ def test_leading_comments_stay_on_top(tmp_path: Path) -> None:
     store.close()
 
 
+def test_of_two_lines_of_one_user_the_last_counts_and_the_other_goes_to_rejected(tmp_path: Path) -> None:
+    txt = line("bob", "right") + line("amy", "1") + line("bob", "wrong") + line("amy", "1")
+    folder = base(tmp_path / "users", txt)
+    store = opened(folder)
+    assert store.merge().rejected == 1
+    assert txt_of(folder) == line("amy", "1") + line("bob", "wrong")
+    assert (folder / "nwauth.rejected").read_bytes() == b"nwauth.txt:1:" + line("bob", "right")
+    assert store.merge().rejected == 0
+
+
 def test_what_does_not_fit_and_the_loser_of_two_spellings_go_to_rejected_with_their_line_number(tmp_path: Path) -> None:
     txt = (
         b"# head\n"

@@ -74,13 +74,12 @@ def current_lines(  # noqa: C901 - a merge of two ordered streams reads best in 
 ) -> Iterator[bytes]:
     """The one line that counts for each name, in order: the last in the file, and the journal's before it.
 
-    `lost` is given each line that gives way to one of another spelling.
+    `lost` is given each line of the file that gives way to another of it, and to one of another spelling.
     """
 
-    def replace(old: bytes | None, new: bytes) -> bytes:
-        if lost is not None and old is not None and old.partition(b":")[0] != new.partition(b":")[0]:
+    def give_way(old: bytes, new: bytes) -> None:
+        if lost is not None and old.partition(b":")[0] != new.partition(b":")[0]:
             lost(old)
-        return new
 
     waiting = iter(sorted(newer.items()))
     key, line = next(waiting, (None, None))
@@ -97,9 +96,11 @@ def current_lines(  # noqa: C901 - a merge of two ordered streams reads best in 
             key, line = next(waiting, (None, None))
         if key == row_key:
             if line is not None:
-                replace(row, line)
+                give_way(row, line)
             continue
-        best, best_key = replace(best, row), row_key
+        if lost is not None and best not in (None, row):
+            lost(best)
+        best, best_key = row, row_key
     if best is not None:
         yield best
     while key is not None:
