@@ -118,6 +118,14 @@ def test_a_folder_that_is_not_there_lacks_users_and_the_log_in_it_is_not_told_to
     assert [one.id for one in site.look()] == ["no-users"]
 
 
+def test_where_nothing_of_nwauth_is_it_may_be_another_folder_that_was_meant(site: Site) -> None:
+    site.txt.unlink()
+    site.toml.unlink()
+    (one,) = site.look()  # whether a log could be written there is not told too
+    assert one.id == "no-users"
+    assert one.mend.startswith("name the folder that has one: nwauth --path DIR doctor; or mount the disk")
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 def test_a_link_to_anothers_file_is_told_and_nothing_is_to_be_done_to_that_file(open_site: Site) -> None:
     """Root would type the mend, and do it to the file that the folder's owner chose."""

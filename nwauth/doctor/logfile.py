@@ -25,7 +25,7 @@ LARGE_BYTES = 256 << 20
 def log(place: Place, statvfs: Callable[[str], os.statvfs_result] = os.statvfs) -> Iterator[Finding]:
     """The log can be written, is rotated, and its disk has room."""
     file = "" if place.config is None or place.config.log.file in LOG_WORDS else os.path.abspath(place.config.log.file)
-    if file and not (os.path.dirname(file) == place.folder and not os.path.isdir(place.folder)):  # told of the users
+    if file and not (os.path.dirname(file) == place.folder and place.is_bare):  # told of the users
         lost = _why_lost(file)
         if lost:
             yield finding("log-lost", lost[0], mend=lost[1], file=file)

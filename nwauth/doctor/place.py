@@ -74,6 +74,15 @@ class Place:
         flat = [one for one in stores if isinstance(one, FlatfileConfig)]
         return [one.changed(path=os.path.abspath(one.path)) for one in flat]
 
+    def has_users(self, one: FlatfileConfig) -> bool:
+        """Whether there is a user base of flat files."""
+        return any(os.path.lexists(os.path.join(one.path, name)) for name in ("nwauth.txt", "nwauth.add"))
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether nothing of nwauth is there: it may be another folder that was meant."""
+        return not os.path.lexists(self.settings) and not any(map(self.has_users, self.flat))
+
     def nwauth(self, *words: str) -> str:
         """A command to type."""
         return shlex.join(["nwauth", "--path", self.folder, *words])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -36,14 +35,15 @@ def nwauth_toml(place: Place) -> Iterator[Finding]:
 def has_users(place: Place) -> Iterator[Finding]:
     """There is a user base."""
     for one in place.flat if place.config is not None else ():  # whether flat files are meant, no slip tells
-        there = [os.path.lexists(os.path.join(one.path, name)) for name in ("nwauth.txt", "nwauth.add")]
-        if not any(there):
-            yield finding(
-                "no-users",
-                f"{one.path} holds no nwauth.txt and no nwauth.add",
-                mend=f"mount the disk that holds them, or make a new base: {place.nwauth('init')}",
-                file=one.path,
-            )
+        if place.has_users(one):
+            continue
+        elsewhere = "name the folder that has one: nwauth --path DIR doctor; or " if place.is_bare else ""
+        yield finding(
+            "no-users",
+            f"{one.path} holds no nwauth.txt and no nwauth.add" + (", nor an nwauth.toml" if place.is_bare else ""),
+            mend=f"{elsewhere}mount the disk that holds them, or make a new base: {place.nwauth('init')}",
+            file=one.path,
+        )
 
 
 # --- dmail.conf ------------------------------------------------------------------------------------------------------
