@@ -1,4 +1,4 @@
-"""What docs/apply.md shows for Ansible and cloud-init is YAML, and its commands do what is said of them."""
+"""What docs/apply.md shows for Ansible, cron and cloud-init: its commands do what is said of them."""
 
 from __future__ import annotations
 
@@ -57,6 +57,34 @@ def test_the_task_for_a_playbook_rehearses_in_check_mode_and_tells_whether_anyth
     gone = as_typed(shlex.split(IN_CHECK_MODE.sub("", command)), folder, f"{plan}.gone")
     assert (gone.status, gone.out) == (1, "")  # which is no JSON, and is not read
     assert task["changed_when"].startswith("users.rc in [0, 3] and (")
+
+
+def test_the_line_for_cron_is_silent_until_something_is_wrong(tmp_path: Path) -> None:
+    text = PAGE.read_text().partition("## Each night\n")[2].partition("```text\n")[2].partition("```")[0]
+    words = shlex.split(text.splitlines()[-1])[5:]
+    folder = base(str(tmp_path), users=b"".join(b"user%02d@test.com:!:\n" % number for number in range(20)))
+    plan = tmp_path / "users.ndjson"
+    rows = [{"name": f"user{number:02}@test.com", "quota": "5"} for number in range(1, 20)]
+
+    def write(*more: dict[str, str]) -> None:
+        plan.write_text("".join(json.dumps(row) + "\n" for row in ({"scope": {"match": "*@test.com"}}, *rows, *more)))
+
+    write()
+    assert as_typed(words, folder, str(plan)) == (0, "", "")
+    assert len(Path(folder, "nwauth.txt").read_bytes().splitlines()) == 19  # one is pruned, which the guard allows
+    before = Path(folder, "nwauth.txt").read_bytes()
+    write({"name": "bad", "valid_until": "soon"})
+    done = as_typed(words, folder, str(plan))
+    assert (done.status, "valid_until" in done.err, json.loads(done.out.splitlines()[0])["result"]) == (
+        1,
+        True,
+        "failed",
+    )
+    del rows[5:]
+    write()
+    done = as_typed(words, folder, str(plan))
+    assert (done.status, "--prune would remove 14 of 19" in done.err) == (1, True), done
+    assert Path(folder, "nwauth.txt").read_bytes() == before
 
 
 def test_the_snippet_for_cloud_init_makes_the_users_and_leaves_them_alone_afterwards(tmp_path: Path) -> None:
