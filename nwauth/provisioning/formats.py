@@ -219,6 +219,7 @@ def separated(file: IO[bytes], separator: str, *, needs_name: bool = True) -> It
     faults: list[Fault] = []
     found: list[list[str]] = []
     lines: list[int] = []
+    start = 1  # of the row in hand
     try:
         head = next(rows, None)
         if head is None:
@@ -241,8 +242,10 @@ def separated(file: IO[bytes], separator: str, *, needs_name: bool = True) -> It
         yield from _cells(columns, found, lines, are_usable=not faults)
     except csv.Error as error:
         yield from _cells(columns, found, lines, are_usable=not faults)  # what is wrong there is told too
+        until = f" on line {rows.line_num}" if rows.line_num > start else ""
         raise BadPlan(
-            f"line {rows.line_num}: {error} (a quote inside a cell is written twice); nothing behind it is read"
+            f"line {start}: found a row that cannot be read: {error}{until} (a quote inside a cell is written twice);"
+            " nothing behind it is read"
         ) from None
     finally:
         text.detach()

@@ -321,7 +321,12 @@ def test_keep_going_applies_what_is_right_and_prunes_nobody(folder: str) -> None
         ("plan.toml", "[[user]]\nquota = " + "9" * 5000, "found a number of thousands of digits"),
         ("plan.json", "[" * 100_000, "found JSON that is nested too deeply"),
         ("plan.csv", '"Name";"quota"\r\n"ann";"5"\r\n', "line 1: found semicolons between the names of"),
-        ("plan.csv", '"name"x,"quota"\n', "line 1: ',' expected after"),
+        ("plan.csv", '"name"x,"quota"\n', "line 1: found a row that cannot be read: ',' expected after"),
+        (
+            "plan.csv",
+            'name,quota\nann,5\nbob,"6\ncarl,7\ndora,8\n',
+            "line 3: found a row that cannot be read: unexpected end of data on line 5 (a quote inside a cell is written",
+        ),
         (
             "plan.csv",
             "name;quota\nann@test.com;5\n",
