@@ -325,7 +325,7 @@ def test_keep_going_applies_what_is_right_and_prunes_nobody(folder: str) -> None
         (
             "plan.csv",
             'name,quota\nann,5\nbob,"6\ncarl,7\ndora,8\n',
-            "line 3: found a row that cannot be read: unexpected end of data on line 5 (a quote inside a cell is written",
+            "line 3: found a row that cannot be read: unexpected end of data on line 5 (a quote inside a cell",
         ),
         (
             "plan.csv",
