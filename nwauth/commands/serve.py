@@ -15,7 +15,11 @@ from nwauth.errors import Misuse
     "serve",
     cls=WithExamples,
     examples=("nwauth serve -path /var/lib/nwauth -log",),
-    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+    context_settings={  # no -h: it would be found in NWAuth's own options, the last letter of -path
+        "ignore_unknown_options": True,
+        "allow_interspersed_args": False,
+        "help_option_names": ["--help"],
+    },
 )
 @click.argument("words", metavar="[OPTION ...]", nargs=-1, type=click.UNPROCESSED)
 def serve(*, words: tuple[str, ...]) -> int:

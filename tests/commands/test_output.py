@@ -40,10 +40,12 @@ def test_a_user_is_shown_in_every_form(folder: str) -> None:
         assert (done.status, done.err) == (0, "")
         return done.out
 
-    assert json.loads(shown("json")) == SHOWN_AS_JSON
-    assert json.loads(shown("ndjson")) == SHOWN_AS_JSON
-    assert list(csv.reader(io.StringIO(shown("csv")))) == [list(SHOWN), CELLS]
-    assert list(csv.reader(io.StringIO(shown("tsv")), delimiter="\t")) == [list(SHOWN), CELLS]
+    apps = {"app_passwords": 0, "app_passwords_ok": 0}
+    assert json.loads(shown("json")) == SHOWN_AS_JSON | apps
+    assert json.loads(shown("ndjson")) == SHOWN_AS_JSON | apps
+    table = [[*SHOWN, *apps], [*CELLS, "0", "0"]]
+    assert list(csv.reader(io.StringIO(shown("csv")))) == table
+    assert list(csv.reader(io.StringIO(shown("tsv")), delimiter="\t")) == table
     assert shown("table") == (
         "user       bob@test.com\n"
         "scheme     clear\n"
@@ -442,6 +444,7 @@ def test_serve_is_the_child_of_a_mail_server(folder: str) -> None:
     assert (done.status, done.err) == (0, "")
     assert done.out == f"+OK bob@test.com config 0 {INFO}\n+OK goodbye\n"
     assert run("/nowhere", "--path", folder, "serve", stdin=b"lookup eve\n").out == "-ERR eve does not exist\n"
+    assert run("/nowhere", "serve", "-path", folder, stdin=b"lookup eve\n").out == "-ERR eve does not exist\n"
     assert run(folder, "serve", "-frob") == (2, "", "nwauth: unknown option -frob (nwauth serve --help tells more)\n")
 
 
