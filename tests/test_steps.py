@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nwauth.stores.base import Held
-    from nwauth.stores.changes import HeldChange
+    from nwauth.stores.changes import Block, HeldChange
 
 
 def user(name: str, info: str = 'quota="1"') -> Held:
@@ -25,7 +25,7 @@ def user(name: str, info: str = 'quota="1"') -> Held:
 ANNA, BOB = user("Anna@test.com"), user("bob@test.com")
 
 
-def written(path: Path, changes: list[HeldChange]) -> bytes:
+def written(path: Path, changes: Block) -> bytes:
     fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     step = Writing(fd, str(path), 1)
     step.head({"nwauth_undo": 1, "time": "2026-11-23T00:00:00+00:00", "command": "apply"})
@@ -64,13 +64,13 @@ def test_changes_are_read_as_they_were_written(tmp_path: Path, changes: list[Hel
 
 
 def test_new_users_are_one_text(tmp_path: Path) -> None:
-    assert b'\n["Anna@test.com\\tab1234567890c\\t' in written(tmp_path / "step", NewUsers([ANNA, BOB]))
+    assert b'\n["Anna@test.com\\tab1234567890c\\t' in written(tmp_path / "step", NewUsers.of([ANNA, BOB]))
 
 
 @pytest.mark.parametrize("users", [[ANNA, BOB], [user("Zoë@test.com"), user("a\udcffb")], [user("tab", "a\tb"), BOB]])
 def test_new_users_are_read_as_they_were_written(tmp_path: Path, users: list[Held]) -> None:
-    written(tmp_path / "step", NewUsers(users))
-    assert read(tmp_path / "step") == NewUsers(users)
+    written(tmp_path / "step", NewUsers.of(users))
+    assert read(tmp_path / "step") == list(NewUsers.of(users))
 
 
 def test_users_of_whom_one_was_there_are_pairs(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from nwauth.errors import Unavailable
@@ -115,15 +116,14 @@ class Journal:
         if user.info:
             told = told_fields(user.info)
             found |= {f"info.{field}": self._shown(field, value) for field, value in told.items()}
-            if not _is_only(user.info.fields(), user.info.text):
+            if not _is_only(user.info.fields() if user.info.names_a_secret() else told, user.info.text):
                 found["info"] = self._fingerprint(user.info.text)
         return found
 
     def _shown(self, field: str, value: str) -> str:
-        name = field.lower()
-        if name in SECRET_FIELDS:  # told without what is secret in it
+        if field.lower() in SECRET_FIELDS:  # told without what is secret in it
             return value
-        is_secret = value[:1] in ("$", "{") or any(word in name for word in SECRET_WORDS) or _is_hex(value)
+        is_secret = value[:1] in ("$", "{") or _names_a_secret(field) or _is_hex(value)
         return self._fingerprint(value) if is_secret else value
 
     def _fingerprint(self, text: str) -> str:
@@ -161,6 +161,12 @@ def _is_only(fields: dict[str, str], text: str) -> bool:
     return text.split() == Info().updated(fields).text.split()
 
 
+@lru_cache(maxsize=1000)
+def _names_a_secret(field: str) -> bool:
+    name = field.lower()
+    return any(word in name for word in SECRET_WORDS)
+
+
 def _is_hex(value: str) -> bool:
     return len(value) >= HEX_DIGITS and not value.strip("0123456789abcdefABCDEF")
 
@@ -171,10 +177,11 @@ def _differing(mine: Values, other: Values) -> Values:
 
 def _blocks(lines: Iterable[Values]) -> Iterator[bytes]:
     """Whole lines, as many as are written at once."""
-    waiting = b""
+    waiting, size = [], 0
     for line in lines:
-        waiting += json.dumps(line).encode() + b"\n"
-        if len(waiting) > WRITE_BYTES:
-            yield waiting
-            waiting = b""
-    yield waiting
+        waiting.append(f"{json.dumps(line)}\n")
+        size += len(waiting[-1])
+        if size > WRITE_BYTES:
+            yield "".join(waiting).encode()
+            waiting, size = [], 0
+    yield "".join(waiting).encode()

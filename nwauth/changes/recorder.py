@@ -7,6 +7,7 @@ store itself tells whether it was.  Where it cannot be written, nothing is chang
 from __future__ import annotations
 
 import os
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from nwauth.changes.lines import MAX_TOLD, Journal, rest_of
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from nwauth.changes.step import Writing
     from nwauth.model import User
     from nwauth.stores.base import Store
-    from nwauth.stores.changes import HeldChange
+    from nwauth.stores.changes import Block, HeldChange
 
 
 class Recorder:
@@ -83,7 +84,7 @@ class Recorder:
         except Unavailable as error:
             raise nothing_changed(error) from error
 
-    def add(self, changes: list[HeldChange]) -> None:
+    def add(self, changes: Block) -> None:
         """Some changes more of the group.  Raises Unavailable."""
         assert self._step is not None  # noqa: S101
         try:
@@ -91,7 +92,7 @@ class Recorder:
         except Unavailable as error:
             raise nothing_changed(error) from error
         room = MAX_TOLD - self._told - len(self._last)
-        self._last += changes[: max(0, room)]
+        self._last += islice(changes, max(0, room))
 
     def restart(self) -> None:
         """Begin the group anew.  Raises Unavailable."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nwauth.changes.recorder import Recorder
     from nwauth.model import User
     from nwauth.stores.base import Change, Held, Store
-    from nwauth.stores.changes import HeldChange
+    from nwauth.stores.changes import Block
 
 MAX_TRIES = 16  # of a deletion that others overtake
 
@@ -37,7 +37,7 @@ class Recording(Around):
     def put_all(self, users: Sequence[User]) -> list[User]:
         if not users:
             return []
-        self._begin(NewUsers([user.held() for user in users]))
+        self._begin(NewUsers.of([user.held() for user in users]))
         try:
             taken = self.inner.put_all(users)
         except BaseException:
@@ -101,7 +101,7 @@ class Recording(Around):
             self._recorder.in_doubt()
             raise
 
-    def _begin(self, changes: list[HeldChange]) -> None:
+    def _begin(self, changes: Block) -> None:
         self._recorder.begin(self.inner)
         self._recorder.add(changes)
         self._recorder.ready()
@@ -131,7 +131,7 @@ class _Written(Changes):
         self.is_ready = False
         self.count = 0
 
-    def blocks(self) -> Iterator[list[HeldChange]]:
+    def blocks(self) -> Iterator[Block]:
         """All of them, many at a time."""
         if self.is_ready:
             yield from blocks_of(self._changes)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing import Any, Final, TypeGuard
 
     from nwauth.stores.base import Change
-    from nwauth.stores.changes import HeldChange
+    from nwauth.stores.changes import Block, HeldChange
 
 WRITE_BYTES = 1 << 20
 TAIL_BYTES = 4096  # the last line is shorter
@@ -39,7 +39,7 @@ class Numbers:
     def __init__(self) -> None:
         self.created = self.changed = self.removed = 0
 
-    def count(self, changes: list[HeldChange]) -> None:
+    def count(self, changes: Block) -> None:
         """Some more."""
         if isinstance(changes, NewUsers):
             self.created += len(changes)
@@ -104,7 +104,7 @@ class Writing:
         except OSError as error:
             raise self._trouble(error) from error
 
-    def add(self, changes: list[HeldChange]) -> None:
+    def add(self, changes: Block) -> None:
         """Some changes more of the group.  Raises Unavailable."""
         self._group.count(changes)
         self._count += len(changes)
@@ -295,9 +295,9 @@ def _line(record: object) -> bytes:
 
 def _together(changes: NewUsers) -> list[str] | list[HeldChange]:
     """New users as one text, which is made and read in half the time; as they are where one has a tab."""
-    text = "\n".join(map("\t".join, changes.users))
+    text = "\n".join(map("\t".join, zip(*changes.columns, strict=True)))
     is_plain = text.count("\t") == (HELD - 1) * len(changes) and text.count("\n") == len(changes) - 1
-    return [text] if is_plain else changes
+    return [text] if is_plain else list(changes)
 
 
 def _record(line: bytes) -> dict[str, Any] | None:

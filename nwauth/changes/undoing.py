@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from nwauth.changes.step import Reading
     from nwauth.model import User
     from nwauth.stores.base import Change, Held, Store
-    from nwauth.stores.changes import HeldChange
+    from nwauth.stores.changes import Block, HeldChange
 
 FEW_USERS = 1000  # so many are asked for one by one: a listing of the whole store takes longer
 MAX_LISTED = 20
@@ -246,7 +246,7 @@ class _Back(Changes):
         self._rows.add(self._waiting)
         self._waiting = []
 
-    def blocks(self) -> Iterator[list[HeldChange]]:
+    def blocks(self) -> Iterator[Block]:
         """All of them, by name."""
         self.flush()
         for rows in self._rows.blocks():

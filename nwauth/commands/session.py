@@ -25,7 +25,7 @@ from nwauth.config import FlatfileConfig
 from nwauth.config.part import BY_THE_STORE
 from nwauth.errors import NotSupported, NwauthError, Refused, Unavailable
 from nwauth.names import ENCODING, ERRORS
-from nwauth.passwords import Identity
+from nwauth.passwords import Identity, scheme_name
 from nwauth.service import BadName, NoSuchUser
 
 if TYPE_CHECKING:
@@ -222,13 +222,20 @@ class Session:
 
     def identify(self, stored_password: str, *, store: str = "") -> Identity:
         """What a stored field is, in the store of that name, else in the one the command works on."""
-        kept = next((one for one in self.config.stores if one.name == store), self.store_config)
+        kept = self._config_of(store)
         if kept.keeps_from_us(stored_password):
             return Identity(name=BY_THE_STORE, weak=False, login=True, verifiable=True)
         return self.passwords.identify(stored_password, star_is_clear=kept.star_is_clear)
 
     def _scheme_of(self, user: User) -> str:
-        return self.identify(user.stored_password, store=user.store).name
+        """The name that `identify` gives the user's password, without looking for what verifies it."""
+        kept = self._config_of(user.store)
+        if kept.keeps_from_us(user.stored_password):
+            return BY_THE_STORE
+        return scheme_name(user.stored_password, star_is_clear=kept.star_is_clear)
+
+    def _config_of(self, store: str) -> StoreConfig:
+        return next((one for one in self.config.stores if one.name == store), self.store_config)
 
     @contextmanager
     def logged(self, command: str, **facts: object) -> Iterator[dict[str, object]]:

@@ -22,7 +22,17 @@ One table (`table.SCHEMES`) says what there is.  Nothing heavy is imported befor
 """
 
 from nwauth.passwords.checking import Passwords
-from nwauth.passwords.table import Identity, SchemeInfo, complete
+from nwauth.passwords.table import Identity, SchemeInfo, complete, scheme_name
 from nwauth.passwords.values import SCHEMES_KEPT, SCHEMES_MADE, Settings, Verdict
 
-__all__ = ["SCHEMES_KEPT", "SCHEMES_MADE", "Identity", "Passwords", "SchemeInfo", "Settings", "Verdict", "complete"]
+__all__ = [
+    "SCHEMES_KEPT",
+    "SCHEMES_MADE",
+    "Identity",
+    "Passwords",
+    "SchemeInfo",
+    "Settings",
+    "Verdict",
+    "complete",
+    "scheme_name",
+]

@@ -155,6 +155,11 @@ def _braced(stored: str) -> tuple[Scheme, str]:
     return scheme, rest if scheme is CLEAR else stored
 
 
+def scheme_name(stored: str, *, star_is_clear: bool) -> str:
+    """The name of a field's scheme, as `Passwords.identify` tells it."""
+    return split(stored, star_is_clear)[0].name
+
+
 def complete(stored: str) -> bool:
     """Whether a field is provably whole: of a known form, and of that form's full length.
 

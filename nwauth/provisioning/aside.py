@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from nwauth.provisioning.entries import Reader
     from nwauth.stores.base import Held
-    from nwauth.stores.changes import HeldChange
+    from nwauth.stores.changes import Block
 
 
 class Outcome(Record):
@@ -80,13 +80,18 @@ class Aside(Changes):
         """Give the file back."""
         self._rows.close()
 
-    def blocks(self) -> Iterator[list[HeldChange]]:
+    def blocks(self) -> Iterator[Block]:
         """All of them, by name, many at a time."""
+        plain, defaults = self._reader.plain, self._reader.defaults
         for rows in self._rows.blocks():
+            columns = plain.new_columns(rows, defaults, mixed=self._is_mixed)
+            if columns is not None:
+                yield NewUsers(columns)
+                continue
             new = self._new(rows)
             users = [user for user in new if user is not None]
             if len(users) == len(new):
-                yield NewUsers(users)
+                yield NewUsers.of(users)
                 continue
             said = [None if user is not None else _said(row) for row, user in zip(rows, new, strict=True)]
             changes = [

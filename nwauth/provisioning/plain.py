@@ -10,7 +10,7 @@ from itertools import repeat
 from typing import TYPE_CHECKING
 
 from nwauth.errors import Refused
-from nwauth.model import SECRET_FIELDS
+from nwauth.model import PLAIN, SECRET_FIELDS
 from nwauth.names import PRINTABLE, holds_only
 from nwauth.policy import account
 from nwauth.policy.states import FIELD as STATE_FIELD
@@ -41,7 +41,6 @@ class Shape:
         self.number: Final = str(number)
         self.keys: Final = keys
         self.fields: Final = tuple(key for key in keys if key not in (NAME, HASH))
-        self._template: Final = " ".join(f'{field}="%s"' for field in self.fields)
 
     def columns(self, rows: Sequence[str]) -> dict[str, list[str]]:
         """What some rows of this shape say."""
@@ -53,13 +52,16 @@ class Shape:
         """The info texts of new users."""
         named = {field.lower() for field in self.fields}
         more = " ".join(f'{field}="{value}"' for field, value in defaults.items() if field.lower() not in named)
-        values = zip(*(columns[field] for field in self.fields), strict=True)
         if not self.fields:
             return [more] * len(columns[NAME])
         if any("" in columns[field] for field in self.fields):
+            values = zip(*(columns[field] for field in self.fields), strict=True)
             return [self._info(said, defaults) for said in values]
-        template = f"{self._template} {more.replace('%', '%%')}" if more else self._template
-        return list(map(template.__mod__, values))
+        pieces: list[Iterable[str]] = []
+        for field in self.fields:
+            end = '" ' if pieces else ""  # of the field before it
+            pieces += repeat(f'{end}{field}="'), columns[field]
+        return list(map("".join, zip(*pieces, repeat(f'" {more}' if more else '"'), strict=False)))
 
     def _info(self, values: Iterable[str], defaults: Mapping[str, str]) -> str:
         said = {field: value for field, value in zip(self.fields, values, strict=True) if value}
@@ -93,7 +95,8 @@ class Plain:
         shape = self._shape(tuple(columns))
         if shape is None:
             return None
-        names: Sequence[str] = [*map(self._whole, columns[NAME])]
+        whole = self._whole  # is asked for the few who need it: a call takes longer than all else of a name
+        names: Sequence[str] = [name if "@" in name else whole(name) for name in columns[NAME]]
         if not self._names.all_right(names) or not self._are_right(shape, columns):
             return None
         keys = "\n".join(names).lower().split("\n")
@@ -153,25 +156,33 @@ class Plain:
 
     def new_users(self, rows: list[str], defaults: Mapping[str, str], *, mixed: bool) -> list[Held | None]:
         """What a store will hold of each, if it is not there; None where that does not stand in its row."""
-        if not mixed and len(self._shapes) == 1:
-            (shape,) = self._shapes.values()
-            return _new_users(shape, rows, defaults)
+        columns = self.new_columns(rows, defaults, mixed=mixed)
+        if columns is not None:
+            return list(zip(*columns, strict=True))
         found: list[Held | None] = [None] * len(rows)
         numbers = [row.split(PART, HEAD_PARTS)[HEAD_PARTS - 1] for row in rows]
         for number in set(numbers) & set(self._shapes):
             places = [at for at, one in enumerate(numbers) if one == number]
-            users = _new_users(self._shapes[number], [rows[at] for at in places], defaults)
-            for at, user in zip(places, users, strict=True):
+            shape = self._shapes[number]
+            if HASH not in shape.keys:
+                continue
+            columns = _new_columns(shape, [rows[at] for at in places], defaults)
+            for at, user in zip(places, zip(*columns, strict=True), strict=True):
                 found[at] = user
         return found
 
+    def new_columns(self, rows: list[str], defaults: Mapping[str, str], *, mixed: bool) -> list[list[str]] | None:
+        """The same of all, by columns, where they are of one shape; None: they are not, or it does not stand there."""
+        if mixed or len(self._shapes) != 1:
+            return None
+        (shape,) = self._shapes.values()
+        return _new_columns(shape, rows, defaults) if HASH in shape.keys else None
 
-def _new_users(shape: Shape, rows: Sequence[str], defaults: Mapping[str, str]) -> list[Held | None]:
-    if HASH not in shape.keys:
-        return [None] * len(rows)
-    columns = shape.columns(rows)
-    infos = shape.infos(columns, defaults)
-    return list(zip(columns[NAME], columns[HASH], repeat("config"), repeat("0"), repeat(""), infos, strict=False))
+
+def _new_columns(shape: Shape, rows: Sequence[str], defaults: Mapping[str, str]) -> list[list[str]]:
+    columns, count = shape.columns(rows), len(rows)
+    own = ([plain] * count for plain in PLAIN.values())
+    return [columns[NAME], columns[HASH], *own, shape.infos(columns, defaults)]
 
 
 def _says_nothing(key: str, values: Sequence[str]) -> bool:

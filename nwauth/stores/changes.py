@@ -9,22 +9,41 @@ from nwauth.model import User
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from typing import Final
+    from collections.abc import Iterable, Iterator, Sequence
+    from typing import Final, Self, TypeAlias
 
     from nwauth.stores.base import Change, Held
 
     HeldChange = tuple[Held | None, Held | None]
+    Block: TypeAlias = "list[HeldChange] | NewUsers"  # none is empty
 
 BLOCK_CHANGES = 1000
 
 
-class NewUsers(list["HeldChange"]):
-    """Changes of which all are of new users, as nearly all are where there are many: what is held of these, too."""
+class NewUsers:
+    """Changes of which all are of new users, as nearly all are where there are many: what is held of these, by columns.
 
-    def __init__(self, users: list[Held]) -> None:
-        super().__init__([(None, user) for user in users])
-        self.users: Final = users
+    Who has a use for columns is spared the making of a million tuples.
+    """
+
+    def __init__(self, columns: Sequence[Sequence[str]]) -> None:
+        self.columns: Final = columns
+
+    @classmethod
+    def of(cls, users: Sequence[Held]) -> Self:
+        """The same of some users, of one at least."""
+        return cls([*zip(*users, strict=True)])
+
+    @property
+    def users(self) -> list[Held]:
+        """What is held of each."""
+        return list(zip(*self.columns, strict=True))
+
+    def __len__(self) -> int:
+        return len(self.columns[0])
+
+    def __iter__(self) -> Iterator[HeldChange]:
+        return ((None, user) for user in self.users)
 
 
 class Changes:
@@ -34,7 +53,7 @@ class Changes:
         self.store: Final = store
 
     @abstractmethod
-    def blocks(self) -> Iterator[list[HeldChange]]:
+    def blocks(self) -> Iterator[Block]:
         """All of them, many at a time; none of the blocks is empty."""
 
     def __iter__(self) -> Iterator[Change]:
@@ -50,7 +69,7 @@ def users_of(changes: Iterable[HeldChange], store: str) -> Iterator[Change]:
         )
 
 
-def blocks_of(changes: Iterable[Change]) -> Iterator[list[HeldChange]]:
+def blocks_of(changes: Iterable[Change]) -> Iterator[Block]:
     """What is held before and after each change, many at a time."""
     if isinstance(changes, Changes):
         yield from changes.blocks()

@@ -8,7 +8,7 @@ from nwauth.names import ENCODING, ERRORS, PRINTABLE, fold_bytes, holds_only
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from nwauth.stores.base import Held
 
@@ -52,26 +52,24 @@ def held_of(chunk: bytes) -> list[Held]:
     return held(rows) if rows else []
 
 
-def serialize_all(users: list[Held]) -> bytes:
-    """The lines of users, each with its end.
+def serialize_all(columns: Sequence[Sequence[str]]) -> bytes:
+    """The lines of users, each with its end; `columns`: what is held of them.
 
     Raises:
         Refused: as `serialize` does.
     """
-    names, fields, *own, infos = zip(*users, strict=True)
+    names, fields, *own, infos = columns
     text = "".join([f"{name}:{field}:{info}\n" for name, field, info in zip(names, fields, infos, strict=True)])
     if (
         [*map(set, own)] == [{"config"}, {"0"}, {""}]
-        and text.count("\n") == len(users)
+        and text.count("\n") == len(names)
         and (holds_only(text, PLAIN) or text.replace("\n", "").isprintable())
-        and ":" not in "".join(names)
+        and not any(odd in "".join(names) for odd in ":#")
         and ":" not in "".join(fields)
         and all(names)
-        and not text.startswith("#")
-        and "\n#" not in text
     ):
         return text.encode(ENCODING, ERRORS)
-    return b"".join(serialize(User.of(user, store="")) + b"\n" for user in users)
+    return b"".join(serialize(User.of(user, store="")) + b"\n" for user in zip(*columns, strict=True))
 
 
 def serialize(user: User) -> bytes:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing import Final
 
     from nwauth.stores.base import Change, Held
-    from nwauth.stores.changes import HeldChange
+    from nwauth.stores.changes import Block
     from nwauth.stores.flatfile.folder import Folder
     from nwauth.stores.flatfile.leavings import Leavings
     from nwauth.stores.flatfile.notes import LockFile
@@ -87,7 +87,7 @@ class Together:
             last = keys[-1]
             if isinstance(block, NewUsers) and (row_key is None or row_key > last):
                 leavings.users += len(block)
-                yield serialize_all(block.users)
+                yield serialize_all(block.columns)
                 continue
             for key, (old, new) in zip(keys, block, strict=True):
                 while row is not None and row_key is not None and row_key < key:
@@ -104,17 +104,17 @@ class Together:
                     raise _overtaken(old or new)
                 if new is not None:
                     leavings.users += 1
-                    yield serialize_all([new])
+                    yield serialize_all([*zip(new, strict=True)])
         while row is not None:
             leavings.users += 1
             yield row.rstrip(b"\r") + b"\n"
             row = next(rows, None)
 
 
-def _keys(block: list[HeldChange]) -> list[bytes]:
+def _keys(block: Block) -> list[bytes]:
     """The folded names of users to be changed, in whose order they must be."""
     if isinstance(block, NewUsers):
-        names = [user[0] for user in block.users]
+        names = block.columns[0]
     else:
         names = [(new if old is None else old)[0] for old, new in block]  # type: ignore[index]
     text = "\n".join(names)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from nwauth.stores.base import Change, Held
-    from nwauth.stores.changes import HeldChange
+    from nwauth.stores.changes import Block
     from nwauth.stores.sql.adding import Work
     from nwauth.stores.sql.table import Ask, Emptied, Table
 
@@ -73,7 +73,7 @@ def who_came_before(table: Table, changes: Iterable[Change], ask: Ask) -> Unchan
 # --- in a table of our own --------------------------------------------------------------------------------------------
 
 
-def _change_own(table: OwnTable, ask: Ask, cursor: Any, block: list[HeldChange]) -> None:
+def _change_own(table: OwnTable, ask: Ask, cursor: Any, block: Block) -> None:
     """Some of the changes: those who go and those who change first, then the new ones.
 
     Who is new is not looked for: the key is taken once, and a second one of it undoes all.
@@ -104,7 +104,7 @@ def _change_rows(table: OwnTable, ask: Ask, cursor: Any, there: list[tuple[Held,
 
 
 def _change_theirs(
-    table: Table, ask: Ask, cursor: Any, block: list[HeldChange], empty: Emptied, *, begin: Callable[[Held], None]
+    table: Table, ask: Ask, cursor: Any, block: Block, empty: Emptied, *, begin: Callable[[Held], None]
 ) -> None:
     """The same, each user by itself: who knows what that table does to what is written; `begin` hears whose it is."""
     for old, new in block:
