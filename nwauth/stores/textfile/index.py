@@ -170,13 +170,14 @@ def _aligned(position: int) -> int:
 
 
 class Gathered:
-    """What one reading of a file gathers: the entries in parts by the upper bits of the hash, and its properties."""
+    """What one reading of a file gathers: the entries, sorted by pieces, and its properties."""
 
     def __init__(self, fits: Fits) -> None:
         from array import array
 
         self._fits = fits
-        self.parts: list[array[int]] = [array("Q") for _ in range(1 << PARTITION_BITS)]
+        self._entries = array("Q")  # one array: many that grow would leave holes as large as they are
+        self._bounds = [0]  # of what of them is sorted
         self.only_ascii = True
         self.in_order = True
         self._last_key = b""
@@ -186,6 +187,7 @@ class Gathered:
 
         A line that is nobody's may be taken in with them: who looks it up reads it, and sees.
         """
+        from array import array
         from itertools import accumulate, count
         from operator import add
 
@@ -203,7 +205,8 @@ class Gathered:
             self._check_order(keys)
         entries = [(code & HASH_MASK) << 32 | at for code, at in zip(map(crc32, keys), places, strict=False)]
         entries.sort()
-        self._part(entries)
+        self._entries.extend(array("Q", entries))
+        self._bounds.append(len(self._entries))
 
     def _check_order(self, keys: list[bytes]) -> None:
         from operator import lt
@@ -211,23 +214,16 @@ class Gathered:
         self.in_order = self._last_key < keys[0] and all(map(lt, keys, keys[1:]))
         self._last_key = keys[-1]
 
-    def _part(self, entries: list[int]) -> None:
-        low = 0
-        for number, part in enumerate(self.parts, 1):
-            high = bisect_left(entries, number << (64 - PARTITION_BITS), low)
-            part.extend(entries[low:high])
-            low = high
-
     def write(self, identity: Identity, target: int) -> None:
         """Write to the empty file `target` the index of the file that was taken in, and stands as `identity` says.
 
         Raises OSError.
         """
-        total = sum(map(len, self.parts))
+        total = len(self._entries)
         bucket_bits = max(0, (total // ENTRIES_A_BUCKET).bit_length())
         entries_at = _aligned(HEAD_BYTES + 8 * (1 << bucket_bits) + 4)
         os.lseek(target, entries_at, os.SEEK_SET)
-        fences, checks = _write_entries(self.parts, bucket_bits, target)
+        fences, checks = _write_entries(self._entries, self._bounds, bucket_bits, target)
         table = fences.tobytes() + checks.tobytes()
         words = (
             MAGIC,
@@ -255,18 +251,23 @@ def build(source: int, identity: Identity, target: int, fits: Fits) -> None:
     gathered.write(identity, target)
 
 
-def _write_entries(parts: list[array[int]], bucket_bits: int, target: int) -> tuple[array[int], array[int]]:
-    """Write the entries, sorted; return the fences and the checks."""
+def _write_entries(
+    gathered: array[int], bounds: list[int], bucket_bits: int, target: int
+) -> tuple[array[int], array[int]]:
+    """Write the entries, sorted as they are from each bound to the next, in one order; return the fences and checks."""
     from array import array
+    from itertools import chain
 
-    if bucket_bits < PARTITION_BITS:  # a small file: its parts are smaller than a bucket
-        parts = [array("Q", [entry for part in parts for entry in part])]
     fences, checks, written = array("I", [0]), array("I"), 0
-    buckets = (1 << bucket_bits) // len(parts)
-    for number, part in enumerate(parts):
-        entries = array("Q", sorted(part))
-        del part[:]
-        low = 0
+    bits = min(PARTITION_BITS, bucket_bits)
+    buckets = 1 << (bucket_bits - bits)  # in a part
+    *starts, _ = bounds
+    for number in range(1 << bits):
+        fence = (number + 1) << (64 - bits)
+        ends = [bisect_left(gathered, fence, *run) for run in zip(starts, bounds[1:], strict=True)]
+        runs = (gathered[start:end] for start, end in zip(starts, ends, strict=True))
+        part = sorted(chain.from_iterable(runs))  # what is in order by pieces is merged by it, at no great cost
+        entries, starts, low = array("Q", part), ends, 0
         for bucket in range(number * buckets, (number + 1) * buckets):
             high = bisect_left(entries, (bucket + 1) << (64 - bucket_bits), low)
             checks.append(crc32(memoryview(entries)[low:high]))
