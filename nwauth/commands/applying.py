@@ -19,15 +19,16 @@ from nwauth.signals import Unheeded, ending_interrupts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import Final
 
     from nwauth.commands.session import Session
     from nwauth.provisioning import Tally
-    from nwauth.provisioning.parts import Place
 
 NOTHING = "nothing is changed"
 NOT_TOLD = "what is changed cannot be told: --dry-run shows what is not"
 EXIT_NO, EXIT_INTERRUPTED = 1, 130
 EXIT_CHANGES = 3  # a dry run has found something to do
+MOST_PRUNED = 10.0  # percent of the scope
 
 
 def applying_to(
@@ -90,61 +91,69 @@ def _asked(session: Session) -> Callable[[str], bool] | None:
     return lambda key: any(test(key) or test(f"{prefix}{key}{suffix}") for test in covers)
 
 
+class Order:
+    """What is to be done with a file of users, as the command line says.
+
+    `word` is the command and `what` it calls the file, for the log; `percent` so much `prune` may remove.
+    """
+
+    def __init__(
+        self,
+        word: str,
+        what: str,
+        file: str,
+        *,
+        dry_run: bool,
+        keep_going: bool,
+        prune: bool = False,
+        percent: float | None = None,
+    ) -> None:
+        self.word: Final = word
+        self.what: Final = what
+        self.file: Final = file
+        self.dry_run: Final = dry_run
+        self.keep_going: Final = keep_going
+        self.prune: Final = prune
+        self.percent: Final = MOST_PRUNED if percent is None else percent
+
+
 def carry_out(
-    session: Session,
-    applying: Applying,
-    word: str,
-    *,
-    file: tuple[str, str],
-    read: Callable[[], None],
-    tell: Callable[[bool], None],
-    dry_run: bool,
-    keep_going: bool,
-    prune: bool = False,
-    percent: float | None = None,
+    session: Session, applying: Applying, order: Order, *, read: Callable[[], None], tell: Callable[[bool], None]
 ) -> int:
     """Read the users, compare them, make the changes and tell of them; the exit status.
 
-    `word` and `file` are for the log; `tell` is told whether the changes are made, or would be.
+    `tell` is told whether the changes are made, or would be.
 
     Raises:
         KeyboardInterrupt, Unavailable: it was broken off, and what stands in the store has been said.
     """
-    tally, unheeded = applying.tally, Unheeded()
     try:
         try:
             read()
-            doing = "comparing, making hashes" if applying.has_clear_text and not dry_run else "comparing"
-            _compare(session, applying, doing, prune=prune, percent=percent)
+            _compare(session, applying, order)
         except (KeyboardInterrupt, Unavailable) as error:
             raise _broken_off(error, 0, made=False) from None
-        can_go_on, was_in_time = not tally.failed or (keep_going and not applying.is_headless), True
-        if keep_going and applying.is_headless:
-            session.note("note: what is wrong in front of them is said of all users: --keep-going takes none of them")
-        elif prune and keep_going and tally.failed:
-            session.note("note: nobody is pruned by a plan with errors: whom those lines mean is not known")
-        is_changed = can_go_on and tally.differs and not dry_run
-        if is_changed:
-            was_in_time = _change(session, applying, word, unheeded, file=file, keep_going=keep_going)
-        with unheeded.but_here():
-            if is_changed:
-                was_in_time = _told(session, applying, tell) and was_in_time
-            else:
-                tell(can_go_on)
-        if not was_in_time:
-            return EXIT_INTERRUPTED
-        if tally.failed:
-            return EXIT_NO
-        return EXIT_CHANGES if dry_run and tally.differs else 0
+        can_be_done = _can_be_done(session, applying, order)
+        if can_be_done and applying.tally.differs and not order.dry_run:
+            return _change_and_tell(session, applying, order, tell)
+        tell(can_be_done)
+        return _status(applying.tally, order)
     finally:
         applying.close()
 
 
-def _compare(session: Session, applying: Applying, doing: str, *, prune: bool, percent: float | None) -> None:
+def _status(tally: Tally, order: Order) -> int:
+    if tally.failed:
+        return EXIT_NO
+    return EXIT_CHANGES if tally.differs and order.dry_run else 0
+
+
+def _compare(session: Session, applying: Applying, order: Order) -> None:
     """Also where the plan has errors: there may be more, of users who are not there."""
+    doing = "comparing, making hashes" if applying.has_clear_text and not order.dry_run else "comparing"
     try:
         with session.progress(doing, lambda: _compared(applying.tally)):
-            applying.compare(prune=prune, allow_percent=10.0 if percent is None else percent)
+            applying.compare(prune=order.prune, allow_percent=order.percent)
     except Unavailable as error:
         if not applying.tally.failed:
             raise
@@ -155,20 +164,46 @@ def _compared(tally: Tally) -> int:
     return tally.changed + tally.unchanged + tally.removed
 
 
-def _change(
-    session: Session, applying: Applying, word: str, unheeded: Unheeded, *, file: tuple[str, str], keep_going: bool
-) -> bool:
-    """Make the changes; they leave one line in the log, with `word` and `file`.
+def _can_be_done(session: Session, applying: Applying, order: Order) -> bool:
+    """Whether errors do not forbid it; what they leave out is noted."""
+    if not applying.tally.failed:
+        return True
+    if order.keep_going and applying.is_refused:
+        session.note("note: what is wrong with the whole is said of all users: --keep-going takes none of them")
+    elif order.keep_going and order.prune:
+        session.note("note: nobody is pruned by a plan with errors: whom those lines mean is not known")
+    return order.keep_going and not applying.is_refused
 
-    False: it was interrupted when they were made already.
+
+def _change_and_tell(session: Session, applying: Applying, order: Order, tell: Callable[[bool], None]) -> int:
+    """Raises KeyboardInterrupt, Unavailable, as `carry_out` does."""
+    unheeded = Unheeded()
+    try:
+        was_in_time = _change(session, applying, order, unheeded)
+    except RefusedUser as error:
+        applying.refuse(str(error), error.place, name=error.name)
+    except Refused as error:
+        applying.refuse(str(error))
+    else:
+        with unheeded.but_here():
+            was_in_time = _told(session, applying, tell) and was_in_time
+        return _status(applying.tally, order) if was_in_time else EXIT_INTERRUPTED
+    tell(False)
+    return _status(applying.tally, order)
+
+
+def _change(session: Session, applying: Applying, order: Order, unheeded: Unheeded) -> bool:
+    """Make the changes; they leave one line in the log.
+
+    False: it was interrupted when they were made already.  Raises Refused where none is made.
     """
     tally = applying.tally
-    facts: dict[str, object] = {file[0]: file[1], "changed": tally.changed, "removed": tally.removed}
+    facts: dict[str, object] = {order.what: order.file, "changed": tally.changed, "removed": tally.removed}
     facts["store"] = session.store_config.name
     level, reason, result = ERROR, {"reason": "interrupted, or an internal fault"}, "dead"
     try:
         with session.progress("changing"):
-            applying.apply(one_by_one=keep_going)
+            applying.apply(one_by_one=order.keep_going)
         unheeded.from_now()
     except (KeyboardInterrupt, Unavailable) as error:
         made = _was_made(applying)
@@ -180,14 +215,12 @@ def _change(
         return _changed_already(session, error)
     except NwauthError as error:
         level, result, reason = INFO, "no", {"reason": str(error)}
-        if isinstance(error, RefusedUser):
-            raise Refused(f"{file[1]}{where(error.place)}: {error}; {NOTHING}") from None
         raise
     else:
         level, reason, result = INFO, {}, "ok"
         return True
     finally:
-        session.log.event(level, word, {**facts, **reason, "result": result})
+        session.log.event(level, order.word, {**facts, **reason, "result": result})
 
 
 def _told(session: Session, applying: Applying, tell: Callable[[bool], None]) -> bool:
@@ -237,11 +270,6 @@ def _unheard(error: OSError, applying: Applying) -> OSError | Refused:
     forget_stdout()
     lost = ", and the passwords that were made up are lost" if applying.has_generated else ""
     return Refused(f"all is changed, and stdout cannot be written ({error.strerror}){lost}: nwauth undo takes it back")
-
-
-def where(place: Place) -> str:
-    """The place in an error, behind the file's name."""
-    return f", line {place.line}, column {place.column}" if place.line else ""
 
 
 @contextmanager

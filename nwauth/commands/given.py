@@ -20,11 +20,12 @@ STDIN = "-"
 
 
 class Given:
-    """A file, open, and what it is called."""
+    """A file, open, and what it is called; `fault`: it could not be opened, and why."""
 
-    def __init__(self, name: str, file: IO[bytes]) -> None:
+    def __init__(self, name: str, file: IO[bytes], *, fault: str = "") -> None:
         self.name: Final = name
         self.file: Final = file
+        self.fault: Final = fault
 
     def content(self, *, most: int, wanted: str) -> bytes:
         """All that is in it, at most so many bytes; it is closed then.
@@ -36,7 +37,7 @@ class Given:
             with self.file:
                 content = self.file.read(most + 1)
         except OSError as error:
-            raise _unreadable(self.name, error) from None
+            raise Refused(f"{self.name}: {unreadable(error)}") from None
         if len(content) > most:
             raise Refused(f"{self.name}: found more than {most:,} bytes, wanted {wanted}")
         return content
@@ -65,31 +66,43 @@ class _Typed(io.RawIOBase):
         return len(data)
 
 
-def given(word: str, *, what: str, as_typed: bool = False) -> Given:
-    """The file that a word of the command line names; ``-`` is stdin.  It is called by its whole path, or `as_typed`.
+def given(word: str, *, what: str) -> Given:
+    """The file that a word of the command line names, by its whole path; ``-`` is stdin.
 
     `what` it is to hold is told where it is to be typed.
 
     Raises:
         Refused: it cannot be opened.
     """
-    if word == STDIN:
-        typed = os.isatty(0)
-        return Given("stdin", io.BufferedReader(_Typed(what)) if typed else _open(0, "stdin"))
+    found = given_or_fault(word, what=what)
+    if found.fault:
+        raise Refused(f"{found.name}: {found.fault}")
+    return found
+
+
+def given_or_fault(word: str, *, what: str, as_typed: bool = False) -> Given:
+    """The same; where it cannot be opened, that is its `fault`, for whoever tells it otherwise.
+
+    It is called by its whole path, or `as_typed`.
+    """
+    if word == STDIN and os.isatty(0):
+        return Given("stdin", io.BufferedReader(_Typed(what)))
     path = os.fsdecode(word.encode(ENCODING, ERRORS))
-    file = _open(path, shown_path(path))
-    return Given(visible(as_text(path)) if as_typed else shown_path(path), file)
-
-
-def _open(place: str | int, name: str) -> IO[bytes]:
+    name = "stdin" if word == STDIN else visible(as_text(path)) if as_typed else shown_path(path)
     try:
-        if isinstance(place, int):
-            return open(place, "rb", closefd=False)
-        return open(place, "rb", opener=without_waiting)
+        return Given(name, _open(0 if word == STDIN else path))
     except OSError as error:
-        raise _unreadable(name, error) from None
+        return Given(name, io.BytesIO(), fault=unreadable(error))
 
 
-def _unreadable(name: str, error: OSError) -> Refused:
+def _open(place: str | int) -> IO[bytes]:
+    """Raises OSError."""
+    if isinstance(place, int):
+        return open(place, "rb", closefd=False)
+    return open(place, "rb", opener=without_waiting)
+
+
+def unreadable(error: OSError) -> str:
+    """Why a file cannot be read."""
     pipe = "; through a pipe it is given as -, stdin" if error.strerror == NO_REGULAR else ""
-    return Refused(f"{name}: cannot be read: {error.strerror}{pipe}")
+    return f"cannot be read: {error.strerror}{pipe}"

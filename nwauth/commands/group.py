@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -203,8 +201,6 @@ def _failed(error: BaseException, choices: Choices) -> int:
             _log_bug(error, choices)
             text = f"internal fault: {type(error).__name__} (--debug shows where; please report it)"
             status = EXIT_TEMPORARY
-    if text.endswith(os.strerror(errno.EACCES)) and os.geteuid() != 0:
-        text += " (type it as root, or as whom that belongs to)"
     complain(text, color=choices.color)
     return status
 

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nwauth.commands.applying import where
+from nwauth.commands.applying import EXIT_NO
 from nwauth.commands.output import terminal_width
 from nwauth.commands.table import layout, visible
 from nwauth.commands.terminal import complain
 from nwauth.model import PLAIN, Info
 from nwauth.policy.account import REFUSING_FIELDS
 from nwauth.policy.apps import told_fields
+from nwauth.provisioning.parts import Fault
 from nwauth.provisioning.words import OWN_KEYS, PASSWORD_KEYS
 
 if TYPE_CHECKING:
     from nwauth.commands.importing import Found, Wish
     from nwauth.commands.output import Row
     from nwauth.commands.session import Session
-    from nwauth.provisioning import Applying, Outcome, Reader
+    from nwauth.provisioning import Applying, BadPlan, Outcome, Reader
     from nwauth.provisioning.exchange.colons import Colons
     from nwauth.provisioning.exchange.taking import Taking
-    from nwauth.provisioning.parts import Fault
 
     Work = tuple[Applying, Reader, Taking, Colons | None]
 
@@ -38,22 +38,44 @@ def tell(session: Session, found: Found, wish: Wish, work: Work, *, dry_run: boo
     _tell_columns(session, wish)
     if done:
         _tell_users(session, name, (applying, reader, taking, colons), dry_run=dry_run)
-    record: dict[str, object] = {
-        "file": name,
+    record = _nothing(name, dry_run=dry_run) | {
         "form": found.form.name,
         "encoding": found.opened.encoding,
-        "dry_run": dry_run,
-        "created": tally.created if done else 0,
-        "changed": tally.changed - tally.created if done else 0,
-        "unchanged": tally.unchanged if done else 0,
         "left_out": taking.left_out,
         "failed": tally.failed,
         "columns": dict(wish.columns.told),
-        "first": [_shown(session, one) for one in applying.changes.first(FIRST_USERS)] if dry_run and done else [],
         "problems": problems,
     }
+    if done:
+        record |= {
+            "created": tally.created,
+            "changed": tally.changed - tally.created,
+            "unchanged": tally.unchanged,
+            "first": [_shown(session, one) for one in applying.changes.first(FIRST_USERS)] if dry_run else [],
+        }
     if dry_run or session.prints_changes or tally.failed:
         session.results.record(record, _text(record, done=done))
+
+
+def tell_refused(session: Session, name: str, error: BadPlan, *, dry_run: bool) -> int:
+    """Tell that nothing can be made of the file; the exit status."""
+    complain(f"{error.place.behind(name)}: {error}", color=session.choices.color)
+    problem = _problem(Fault(error.place, str(error)))
+    record = _nothing(name, dry_run=dry_run) | {"failed": 1, "problems": [problem]}
+    session.results.record(record, _text(record, done=False))
+    return EXIT_NO
+
+
+def _nothing(name: str, *, dry_run: bool) -> dict[str, object]:
+    """What is printed of a file of which nothing is done: these keys are a promise."""
+    numbers = dict.fromkeys(("created", "changed", "unchanged", "left_out", "failed"), 0)
+    empty: dict[str, object] = {"columns": {}, "first": [], "problems": []}
+    return {"file": name, "form": None, "encoding": None, "dry_run": dry_run, **numbers, **empty}
+
+
+def _problem(fault: Fault) -> dict[str, object]:
+    place = fault.place
+    return {"user": fault.name or None, "line": place.line, "column": place.column, "reason": fault.text}
 
 
 def _tell_faults(session: Session, name: str, applying: Applying) -> list[dict[str, object]]:
@@ -65,12 +87,12 @@ def _tell_faults(session: Session, name: str, applying: Applying) -> list[dict[s
         if fault.is_same:
             same.setdefault(fault.of_many, (fault, []))[1].append(fault.name)
         else:
-            complain(f"{name}{where(place)}: {text}", color=session.choices.color)
+            complain(f"{place.behind(name)}: {text}", color=session.choices.color)
         if len(problems) < FIRST_PROBLEMS:
-            problems.append({"user": fault.name or None, "line": place.line, "column": place.column, "reason": text})
+            problems.append(_problem(fault))
     for text, (first, names) in same.items():
         told = f"{text}; the same of {_few(names)}" if len(names) > 1 else first.text
-        complain(f"{name}{where(first.place)}: {told}", color=session.choices.color)
+        complain(f"{first.place.behind(name)}: {told}", color=session.choices.color)
     return problems
 
 

@@ -6,16 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nwauth.commands.applying import (
-    applying_to,
-    carry_out,
-    interruptible,
-    without_collector,
-)
+from nwauth.commands.applying import Order, applying_to, carry_out, interruptible, without_collector
 from nwauth.commands.command import FILES, command, dry_run_option, pattern
-from nwauth.commands.given import Given, given
+from nwauth.commands.given import Given, given, given_or_fault
 from nwauth.commands.import_multiauth import import_settings
-from nwauth.commands.import_told import tell
+from nwauth.commands.import_told import tell, tell_refused
 from nwauth.errors import Refused, Unavailable
 from nwauth.names import covering
 from nwauth.provisioning import BadPlan
@@ -54,7 +49,7 @@ class Wish:
 
 
 def _file(_context: click.Context, _parameter: click.Parameter, word: str) -> Given:
-    return given(word, what="the file of users")
+    return given_or_fault(word, what="the file of users")
 
 
 def _shadow(_context: click.Context, _parameter: click.Parameter, word: str | None) -> Given | None:
@@ -161,7 +156,10 @@ def import_(
     with file.file, without_collector(), interruptible():
         if update and skip_existing:
             raise click.UsageError("found --update and --skip-existing, wanted one of them")
-        found = _found(file, wanted, encoding)
+        try:
+            found = _found(file, wanted, encoding)
+        except BadPlan as error:
+            return tell_refused(session, file.name, error, dry_run=dry_run)
         if found.form.name == MULTIAUTH:
             session.note(f"{file.name}: taken for {found.form.words}: {found.form.why}")
             return import_settings(session, Given(file.name, found.opened.file), dry_run=dry_run)
@@ -174,12 +172,12 @@ def import_(
 
 
 def _found(file: Given, wanted: str | None, encoding: str | None) -> Found:
-    """Raises Refused where nothing can be made of it, Unavailable where it cannot be read."""
+    """Raises BadPlan where nothing can be made of it, Unavailable where it cannot be read."""
+    if file.fault:
+        raise BadPlan(file.fault)
     try:
         opened = in_utf8(file.file, encoding)
         return Found(file, opened, Form(wanted, "as --from says") if wanted else detect(opened.head))
-    except BadPlan as error:
-        raise Refused(f"{file.name}: {error}") from None
     except OSError as error:
         raise Unavailable(f"{file.name}: cannot be read: {error.strerror}") from None
 
@@ -192,7 +190,7 @@ def _fields_of(shadow: Given | None) -> dict[str, str] | None:
         with shadow.file:
             return shadow_fields(shadow.file)
     except BadPlan as error:
-        raise Refused(f"{shadow.name}: {error}") from None
+        raise Refused(f"{error.place.behind(shadow.name)}: {error}") from None
     except OSError as error:
         raise Unavailable(f"{shadow.name}: cannot be read: {error.strerror}") from None
 
@@ -225,12 +223,9 @@ def _import(
     return carry_out(
         session,
         applying,
-        "import",
-        file=("file", found.given.name),
+        Order("import", "file", found.given.name, dry_run=dry_run, keep_going=keep_going),
         read=read,
         tell=lambda done: tell(session, found, wish, (applying, reader, taking, colons), dry_run=dry_run, done=done),
-        dry_run=dry_run,
-        keep_going=keep_going,
     )
 
 
@@ -243,13 +238,11 @@ def _whole(session: Session, domain: str) -> Callable[[str], str]:
 
 
 def _read(session: Session, found: Found, applying: Applying, taking: Taking) -> Colons | None:
-    """Raises Refused where it is no such file, Unavailable where it cannot be read."""
+    """Raises Unavailable where it cannot be read."""
     try:
         users, colons = read_users(found.opened.file, found.form.name)
         with session.progress("reading", lambda: applying.tally.read):
             applying.read(taking.users(users))
-    except BadPlan as error:
-        raise Refused(f"{found.given.name}: {error}; nothing is changed") from None
     except OSError as error:
         raise Unavailable(f"{found.given.name}: cannot be read: {error.strerror}") from None
     return colons

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 import click
@@ -23,6 +24,8 @@ def say(text: str) -> None:
 def complain(text: str, *, color: str) -> None:
     """An error, in one line."""
     line = visible(" ".join(text.split()))
+    if line.endswith(os.strerror(errno.EACCES)) and os.geteuid() != 0:
+        line += " (type it as root, or as whom that belongs to)"
     say(f"{colored('nwauth:', RED, on=wants_color(color, 2))} {line}")
 
 

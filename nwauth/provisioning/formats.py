@@ -26,7 +26,7 @@ from nwauth.provisioning.parts import (
     named,
     nearest,
 )
-from nwauth.provisioning.whole import BOM, read_whole
+from nwauth.provisioning.whole import read_whole, without_mark
 from nwauth.provisioning.words import HEAD_KEYS, NO_INFO
 
 if TYPE_CHECKING:
@@ -90,10 +90,10 @@ def _ndjson(file: IO[bytes]) -> Iterator[Raw | Rows | Fault]:
 
 def blocks(file: IO[bytes]) -> Iterator[tuple[int, str]]:
     """Whole lines, without the end of the last, and the number of the first.  Raises BadPlan."""
-    number, left = 1, BOM[:0]
+    number, left = 1, b""
     while data := file.read(BLOCK_BYTES):
         if number == 1 and not left:
-            data = data.removeprefix(BOM)
+            data = without_mark(data)
         head, end, tail = data.rpartition(b"\n")
         if not end:
             left += data
@@ -110,7 +110,7 @@ def blocks(file: IO[bytes]) -> Iterator[tuple[int, str]]:
 
 def _must_be_short(line: bytes, number: int) -> None:
     if len(line) > MAX_LINE_BYTES:
-        raise BadPlan(f"line {number}: found more than {MAX_LINE_BYTES:,} bytes, wanted one user a line")
+        raise BadPlan(f"found more than {MAX_LINE_BYTES:,} bytes, wanted one user a line", Place(number))
 
 
 def _objects(text: str, start: int) -> Iterator[Raw | Rows | Fault]:
@@ -210,8 +210,17 @@ def separated(file: IO[bytes], separator: str, *, needs_name: bool = True) -> It
         BadPlan: it cannot be read any further, or its first line names no columns.
     """
     text = io.TextIOWrapper(file, encoding="utf-8-sig", errors=ERRORS, newline="")
+    try:
+        yield from _table(text, separator, needs_name=needs_name)
+    finally:
+        text.detach()
+
+
+def _table(text: io.TextIOWrapper, separator: str, *, needs_name: bool) -> Iterator[Rows | Fault]:
+    """Raises as `separated` does."""
     csv.field_size_limit(MAX_LINE_BYTES)
     first = text.readline()
+    without_mark(first[:2].encode(ENCODING, ERRORS))
     if needs_name:
         _must_be_separated(first, separator)
     rows = csv.reader(chain([first] if first else [], text), delimiter=separator, strict=True)
@@ -243,12 +252,8 @@ def separated(file: IO[bytes], separator: str, *, needs_name: bool = True) -> It
     except csv.Error as error:
         yield from _cells(columns, found, lines, are_usable=not faults)  # what is wrong there is told too
         until = f" on line {rows.line_num}" if rows.line_num > start else ""
-        raise BadPlan(
-            f"line {start}: found a row that cannot be read: {error}{until} (a quote inside a cell is written twice);"
-            " nothing behind it is read"
-        ) from None
-    finally:
-        text.detach()
+        why = f"found a row that cannot be read: {error}{until} (a quote inside a cell is written twice)"
+        raise BadPlan(f"{why}; nothing behind it is read", Place(start)) from None
 
 
 def _cells(columns: list[str], rows: list[list[str]], lines: list[int], *, are_usable: bool) -> Iterator[Rows | Fault]:
@@ -280,16 +285,15 @@ def _must_be_separated(first: str, separator: str) -> None:
         if "name" in names and other == separator:
             return
         if "name" in names and len(names) > 1:
-            raise BadPlan(f"line 1: {words}")
+            raise BadPlan(words, Place(1))
 
 
 def _must_be_columns(columns: list[str]) -> None:
     """Raises BadPlan where line 1 names no columns: of what stands there nothing is shown, it is a user's password."""
     for number, name in enumerate(columns, 1):
         if "@" in name or name.startswith(("{", "$")):
-            raise BadPlan(
-                f"line 1, column {number}: found what looks like a user's, wanted the names of columns on line 1"
-            )
+            why = "found what looks like a user's, wanted the names of columns on line 1"
+            raise BadPlan(why, Place(1, number))
 
 
 def _faults_of_columns(columns: list[str], *, needs_name: bool) -> Iterator[Fault]:

@@ -16,18 +16,29 @@ LONG_NUMBER = "a number of thousands of digits"  # Python refuses to read one
 MAX_SHOWN_CHARACTERS = 60
 
 
-class BadPlan(Refused):
-    """The file is no plan: nothing of it can be used."""
-
-
 class Place(Record):
-    """Where something of a plan stands: line and column, from 1; 0: it cannot be told."""
+    """Where something of a plan stands: line and column, from 1; line 0: it cannot be told."""
 
     __slots__ = ("column", "line")
 
     def __init__(self, line: int, column: int = 1) -> None:
         self.line: Final = line
         self.column: Final = column
+
+    def behind(self, file: str) -> str:
+        """The place in an error, behind the file's name."""
+        return f"{file}, line {self.line}, column {self.column}" if self.line else file
+
+
+NOWHERE = Place(0)
+
+
+class BadPlan(Refused):
+    """The file is no plan, or cannot be read any further; `place` is where, as far as that can be told."""
+
+    def __init__(self, text: str, place: Place = NOWHERE) -> None:
+        super().__init__(text)
+        self.place: Final = place
 
 
 class Raw:

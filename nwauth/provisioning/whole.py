@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from nwauth.names import ENCODING, ERRORS
 from nwauth.provisioning.alike import Twice, once_each
 from nwauth.provisioning.heads import unknown
-from nwauth.provisioning.parts import LONG_NUMBER, BadPlan, Fault, Place, Raw, kind_of, named
+from nwauth.provisioning.parts import LONG_NUMBER, NOWHERE, BadPlan, Fault, Place, Raw, kind_of, named
 from nwauth.provisioning.words import HEAD_KEYS
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 MAX_WHOLE_USERS = 50_000
 MAX_WHOLE_BYTES = 256 << 20
 BOM = b"\xef\xbb\xbf"
+UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 KEYS = (*sorted(HEAD_KEYS), "user")
 TOML_USERS = re.compile(  # where a user begins; text and comments, in which that may stand too, are passed over
     r"""(?P<user>^[ \t]*\[\[[ \t]*(?:user|"user"|'user')[ \t]*\]\])"""
@@ -46,7 +47,16 @@ def _text(file: IO[bytes], form: str) -> str:
     data = file.read(MAX_WHOLE_BYTES + 1)
     if len(data) > MAX_WHOLE_BYTES:
         raise _too_many(form, "a longer file")
-    return data.removeprefix(BOM).decode(ENCODING, ERRORS)
+    return without_mark(data).decode(ENCODING, ERRORS)
+
+
+def without_mark(data: bytes) -> bytes:
+    """What a file begins with, without a byte order mark.  Raises BadPlan where it is UTF-16, as PowerShell writes."""
+    if data.startswith(UTF16_MARKS) or b"\0" in data[:2]:
+        raise BadPlan(
+            "found text in UTF-16, wanted UTF-8: nwauth import takes it as it is, or iconv turns it", Place(1)
+        )
+    return data.removeprefix(BOM)
 
 
 def _too_many(form: str, found: str) -> BadPlan:
@@ -62,9 +72,9 @@ def _json(text: str) -> Iterator[Raw | Fault]:
     try:
         plan = json.loads(text, object_pairs_hook=once_each)
     except json.JSONDecodeError as error:
-        raise BadPlan(f"line {error.lineno}, column {error.colno}: found no JSON: {error.msg}") from None
+        raise BadPlan(f"found no JSON: {error.msg}", Place(error.lineno, error.colno)) from None
     except Twice as error:
-        raise BadPlan(f"{_where_twice(text, str(error))}found {named(str(error))} twice, wanted it once") from None
+        raise BadPlan(f"found {named(str(error))} twice, wanted it once", _where_twice(text, str(error))) from None
     except RecursionError:
         raise BadPlan("found JSON that is nested too deeply") from None
     except ValueError:
@@ -72,7 +82,7 @@ def _json(text: str) -> Iterator[Raw | Fault]:
     if isinstance(plan, list):
         plan = {"user": plan}
     if not isinstance(plan, dict):
-        raise BadPlan(f"line 1: found {kind_of(plan)}, wanted an object with scope, defaults and user")
+        raise BadPlan(f"found {kind_of(plan)}, wanted an object with scope, defaults and user", Place(1))
     keys, starts = _layout(text)
 
     def at(path: str) -> Place:
@@ -90,7 +100,7 @@ def _toml(text: str) -> Iterator[Raw | Fault]:
     try:
         plan = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise BadPlan(_no_toml(text, str(error))) from None
+        raise _no_toml(text, str(error)) from None
     except RecursionError:
         raise BadPlan("found TOML that is nested too deeply") from None
     except ValueError:
@@ -99,13 +109,13 @@ def _toml(text: str) -> Iterator[Raw | Fault]:
     yield from _given_out(plan, text, starts, form="toml", at=lambda path: _in_tables(text, path))
 
 
-def _no_toml(text: str, reason: str) -> str:
+def _no_toml(text: str, reason: str) -> BadPlan:
     """What is wrong, with its place: of what is not ended, the end of the text."""
     found = re.search(r"^(.*) \(at (?:line (\d+), column (\d+)|end of document)\)$", reason)
     if found and found[2]:
-        return f"line {found[2]}, column {found[3]}: found no TOML: {found[1]}"
+        return BadPlan(f"found no TOML: {found[1]}", Place(int(found[2]), int(found[3])))
     end = _place_at(text, len(text.rstrip()))
-    return f"line {end.line}, column {end.column}: found no TOML: {found[1] if found else reason}, where the file ends"
+    return BadPlan(f"found no TOML: {found[1] if found else reason}, where the file ends", end)
 
 
 def _in_tables(text: str, path: str) -> Place:
@@ -170,8 +180,8 @@ def _whole_finder(text: str, start: int, end: int, line: int, form: str) -> Find
     return at
 
 
-def _where_twice(text: str, key: str) -> str:
-    """Line and column of a key that stands twice in a user, as far as they can be found; the rest is not read yet."""
+def _where_twice(text: str, key: str) -> Place:
+    """Where a key stands that is twice in a user, as far as that can be found; the rest is not read yet."""
     decoder = json.JSONDecoder(object_pairs_hook=once_each)
     word = re.compile(re.escape(json.dumps(key, ensure_ascii=False)) + r"\s*:")
     try:
@@ -180,11 +190,10 @@ def _where_twice(text: str, key: str) -> str:
                 decoder.raw_decode(text, start)
             except Twice:
                 *_, second = islice(word.finditer(text, start), 2)
-                place = _place_at(text, second.start())
-                return f"line {place.line}, column {place.column}: "
+                return _place_at(text, second.start())
     except (ValueError, IndexError, RecursionError):
         pass
-    return ""
+    return NOWHERE
 
 
 def _place_at(text: str, at: int) -> Place:

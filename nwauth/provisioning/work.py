@@ -11,7 +11,7 @@ from nwauth.model import User
 from nwauth.names import fold
 from nwauth.provisioning.aside import Aside
 from nwauth.provisioning.keeping import Differs
-from nwauth.provisioning.parts import Fault, Place, shown
+from nwauth.provisioning.parts import NOWHERE, BadPlan, Fault, Place, shown
 from nwauth.provisioning.plain import line_of
 from nwauth.provisioning.spool import PART, Spool
 from nwauth.provisioning.standing import Standing, in_order
@@ -44,11 +44,12 @@ class Tally:
 
 
 class RefusedUser(Refused):
-    """The store refuses a user, and nothing is changed; `place` is the user's in the plan."""
+    """The store refuses the user `name`, and nothing is changed; `place` is the user's in the plan."""
 
-    def __init__(self, place: Place, text: str) -> None:
-        super().__init__(text)
+    def __init__(self, place: Place, name: str, error: Refused) -> None:
+        super().__init__(f"{shown(name)}: {error}")
         self.place: Final = place
+        self.name: Final = name
 
 
 class Applying:
@@ -71,7 +72,7 @@ class Applying:
         self._last_key, self._last_row = "", ""
         self.made_by_itself: int | None = None  # how many changes were made, where each is made by itself
         self.has_generated = False  # whether a password was made up that nobody knows yet
-        self.is_headless = False  # whether what is said of all cannot be used: no user of it may be changed
+        self.is_refused = False  # whether something is wrong with the whole of it: no user of it may be changed
 
     def close(self) -> None:
         """Give the files back that lie aside."""
@@ -84,17 +85,23 @@ class Applying:
         """Read the plan and check it; what is wrong is in `faults` afterwards.
 
         Raises:
-            BadPlan: nothing of it can be used.
             Unavailable: a store cannot tell now, or there is no room to put the users aside.
         """
-        for one in self._reader.entries(found, takes_plain=self._keeping.takes_plain):
-            if isinstance(one, Fault):
-                self._fail(one)
-                continue
-            rows = one if isinstance(one, list) else [one.row()]
-            self._mixed = self._mixed or rows is not one
-            self.tally.read += len(rows)
-            self._entries.add(rows)
+        try:
+            for one in self._reader.entries(found, takes_plain=self._keeping.takes_plain):
+                if isinstance(one, Fault):
+                    self._fail(one)
+                    continue
+                rows = one if isinstance(one, list) else [one.row()]
+                self._mixed = self._mixed or rows is not one
+                self.tally.read += len(rows)
+                self._entries.add(rows)
+        except BadPlan as error:
+            self.refuse(str(error), error.place)
+
+    def refuse(self, text: str, place: Place = NOWHERE, *, name: str = "") -> None:
+        """The whole of it cannot be done, because of the user `name` perhaps."""
+        self._fail(Fault(place, text, name=name, is_of_all=True))
 
     def faults(self) -> Iterator[Fault]:
         """All that cannot be used, by their places."""
@@ -104,7 +111,7 @@ class Applying:
 
     def _fail(self, fault: Fault) -> None:
         self.tally.failed += 1
-        self.is_headless = self.is_headless or fault.is_of_all
+        self.is_refused = self.is_refused or fault.is_of_all
         line, column = fault.place.line, fault.place.column
         key = f"{line:012} {column:012} {self.tally.failed:012}"
         said = json.dumps((line, column, fault.name, fault.text, fault.is_same))
@@ -115,8 +122,9 @@ class Applying:
     def compare(self, *, prune: bool, allow_percent: float) -> None:
         """Find what differs; `prune`: who is in the scope and not in the plan is to go, unless the plan has errors.
 
+        Where it would remove more than `allow_percent` of the scope, that is a fault.
+
         Raises:
-            Refused: it would remove more than `allow_percent` of the scope.
             Unavailable: the store cannot tell now.
         """
         if prune or self._entries.count > FEW_USERS:
@@ -131,9 +139,9 @@ class Applying:
             self.changes.drop_pruned()
         if tally.pruned * 100 > allow_percent * tally.in_scope:
             share = f"{tally.pruned * 100 / tally.in_scope:.1f} %"
-            raise Refused(
+            self.refuse(
                 f"--prune would remove {tally.pruned:,} of {tally.in_scope:,} users in the scope ({share}), and"
-                f" {allow_percent:g} % are allowed: nothing is changed; --allow-prune PERCENT allows more"
+                f" {allow_percent:g} % are allowed: --allow-prune PERCENT allows more"
             )
 
     def _fresh(self, rows: list[str]) -> list[Held | None]:
@@ -287,12 +295,12 @@ class Applying:
             self._store.change_all(self.changes)
         except RefusedOne as error:
             line = next((one.line for one in self.changes.outcomes() if one.user.name == error.name), 0)
-            raise RefusedUser(Place(line), f"{shown(error.name)}: {error}") from None
+            raise RefusedUser(Place(line), error.name, error) from None
         except NotSupported:
             if not one_by_one:
                 raise Refused(
-                    f"store {self._store.name} cannot change several users as one: nothing is changed; --keep-going"
-                    " changes them one after the other"
+                    f"store {self._store.name} cannot change several users as one: --keep-going changes them one after"
+                    " the other"
                 ) from None
             self.made_by_itself = 0
             for outcome in self.changes.outcomes():
@@ -303,7 +311,7 @@ class Applying:
         try:
             self._change_one(outcome.old, outcome.new)
         except Refused as error:
-            raise RefusedUser(Place(outcome.line), f"{shown(outcome.user.name)}: {error}") from None
+            raise RefusedUser(Place(outcome.line), outcome.user.name, error) from None
 
     def _try_one(self, outcome: Outcome) -> None:
         """One of many, each by itself: whom the store refuses has failed, and the others go on."""

@@ -309,55 +309,86 @@ def test_keep_going_applies_what_is_right_and_prunes_nobody(folder: str) -> None
         (
             "plan.toml",
             "[[user]]\nname = 'a'\nname = 'b'\n",
-            "line 3, column 11: found no TOML: Cannot overwrite a value",
+            ", line 3, column 11: found no TOML: Cannot overwrite a value",
         ),
-        ("plan.toml", "x = [\n\n", "line 1, column 6: found no TOML: Invalid value, where the file ends"),
-        ("plan.toml", "\n\nx = '", "line 3, column 6: found no TOML: "),
-        ("plan.json", '[{"name": "a"},\n {"quota": "quota",\n  "quota": 2}]', "line 3, column 3: found quota twice"),
-        ("plan.json", '{"user": [], "user": []}', "found user twice, wanted it once"),
-        ("plan.json", '{"user": [\n{"name" 3}]}', "line 2, column 9: found no JSON: "),
-        ("plan.json", "3", "line 1: found a number, wanted an object with scope, defaults and user"),
-        ("plan.json", '[{"name": ' + "9" * 5000 + "}]", "found a number of thousands of digits"),
-        ("plan.toml", "[[user]]\nquota = " + "9" * 5000, "found a number of thousands of digits"),
-        ("plan.json", "[" * 100_000, "found JSON that is nested too deeply"),
-        ("plan.csv", '"Name";"quota"\r\n"ann";"5"\r\n', "line 1: found semicolons between the names of"),
-        ("plan.csv", '"name"x,"quota"\n', "line 1: found a row that cannot be read: ',' expected after"),
+        ("plan.toml", "x = [\n\n", ", line 1, column 6: found no TOML: Invalid value, where the file ends"),
+        ("plan.toml", "\n\nx = '", ", line 3, column 6: found no TOML: "),
+        ("plan.json", '[{"name": "a"},\n {"quota": "quota",\n  "quota": 2}]', ", line 3, column 3: found quota twice"),
+        ("plan.json", '{"user": [], "user": []}', ": found user twice, wanted it once"),
+        ("plan.json", '{"user": [\n{"name" 3}]}', ", line 2, column 9: found no JSON: "),
+        ("plan.json", "3", ", line 1, column 1: found a number, wanted an object with scope, defaults and user"),
+        ("plan.json", '[{"name": ' + "9" * 5000 + "}]", ": found a number of thousands of digits"),
+        ("plan.toml", "[[user]]\nquota = " + "9" * 5000, ": found a number of thousands of digits"),
+        ("plan.json", "[" * 100_000, ": found JSON that is nested too deeply"),
+        ("plan.csv", '"Name";"quota"\r\n"ann";"5"\r\n', ", line 1, column 1: found semicolons between the names of"),
+        ("plan.csv", '"name"x,"quota"\n', ", line 1, column 1: found a row that cannot be read: ',' expected after"),
         (
             "plan.csv",
             'name,quota\nann,5\nbob,"6\ncarl,7\ndora,8\n',
-            "line 3: found a row that cannot be read: unexpected end of data on line 5 (a quote inside a cell",
+            ", line 3, column 1: found a row that cannot be read: unexpected end of data on line 5 (a quote",
         ),
         (
             "plan.csv",
             "name;quota\nann@test.com;5\n",
-            "line 1: found semicolons between the names of columns, wanted commas:",
+            ", line 1, column 1: found semicolons between the names of columns, wanted commas:",
         ),
         (
             "plan.csv",
             "quota\tname\n",
-            "line 1: found tabs between the names of columns, wanted commas: give --input tsv",
+            ", line 1, column 1: found tabs between the names of columns, wanted commas: give --input tsv",
         ),
         (
             "plan.tsv",
             "name,quota\n",
-            "line 1: found commas between the names of columns, wanted tabs: give --input csv",
+            ", line 1, column 1: found commas between the names of columns, wanted tabs: give --input csv",
         ),
         (
             "plan.csv",
             "ann@test.com,s3cret,quota\n",
-            "line 1, column 1: found what looks like a user's, wanted the names",
+            ", line 1, column 1: found what looks like a user's, wanted the names",
         ),
-        ("plan.csv", 'name\n"a"b\n', "line 2: "),
-        ("plan.json", json.dumps([{"name": "a"}] * 50_001), "found 50,001 users, wanted 50,000 users at most in JSON"),
+        ("plan.csv", 'name\n"a"b\n', ", line 2, column 1: "),
+        (
+            "plan.json",
+            json.dumps([{"name": "a"}] * 50_001),
+            ": found 50,001 users, wanted 50,000 users at most in JSON",
+        ),
     ],
 )
-def test_what_is_no_plan_is_told_in_one_line(folder: str, name: str, text: str, told: str) -> None:
+def test_what_is_no_plan_is_told_in_one_line_and_one_record(folder: str, name: str, text: str, told: str) -> None:
     before = contents(folder)
-    done = apply(folder, text, name=name)
-    assert (done.status, done.out) == (1, "")
-    assert done.err.startswith(f"nwauth: {folder}-{name}: {told}"), done.err
-    assert done.err.count("\n") == 1
+    done = apply(folder, text, "--prune", name=name)
+    error, last = [line for line in done.err.splitlines() if "is not there, and" not in line]
+    assert error.startswith(f"nwauth: {folder}-{name}{told}"), done.err
+    assert (done.status, last.endswith(" failed: nothing is changed")) == (1, True)
+    *_, record = records(done)
+    assert (record["result"], error.endswith(f": {record['reason']}")) == ("failed", True)
+    assert f", line {record['line']}, column {record['column']}: " in error or record["line"] == 0
+    (numbers,) = records(apply(folder, text, "--keep-going", "--summary", name=name))
+    assert (numbers["changed"], numbers["removed"], numbers["failed"] > 0) == (0, 0, True)
     assert contents(folder) == before
+
+
+def test_a_plan_that_is_not_there_has_its_record(folder: str) -> None:
+    for name in ("gone.ndjson", "gone"):
+        done = run(folder, "apply", f"{folder}/{name}", "--quiet")
+        assert (done.status, done.err) == (1, f"nwauth: {folder}/{name}: cannot be read: No such file or directory\n")
+        assert [(row["result"], row["reason"]) for row in records(done)] == [
+            ("failed", "cannot be read: No such file or directory")
+        ]
+        done = run(folder, "apply", f"{folder}/{name}", "--summary", "--dry-run", "--quiet")
+        assert (done.status, records(done)[0]["failed"], done.err.count("\n")) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("form", FORMS)
+def test_a_plan_in_another_encoding_is_told_in_one_line(folder: str, form: str, encoding: str) -> None:
+    path = f"{folder}-plan.{form}"
+    Path(path).write_bytes(FORMS[form][0].encode(encoding))
+    done = run(folder, "apply", path, "--quiet")
+    (record,) = records(done)
+    assert done.err == f"nwauth: {path}, line 1, column 1: {record['reason']}\n"
+    assert record["reason"].startswith("found text in UTF-16, wanted UTF-8: ")
 
 
 @pytest.mark.parametrize(
@@ -535,11 +566,11 @@ def test_blank_lines_in_front_are_passed_over(folder: str) -> None:
 
 def test_what_is_wrong_before_a_plan_cannot_be_read_any_further_is_told_too(folder: str) -> None:
     done = apply(folder, 'name,state\nbob@test.com,x\n"a"b,\n', name="plan.csv")
-    first, second = done.err.splitlines()
-    assert (done.status, done.out) == (1, "")
+    first, second, third = done.err.splitlines()
+    assert (done.status, [row["line"] for row in records(done)]) == (1, [2, 3])
     assert first.startswith(f"nwauth: {folder}-plan.csv, line 2, column 2: state: found something else")
-    assert second.endswith("nothing is changed")
-    assert second.startswith(f"nwauth: {folder}-plan.csv: line 3: ")
+    assert second.startswith(f"nwauth: {folder}-plan.csv, line 3, column 1: ")
+    assert third.endswith(" 2 failed: nothing is changed")
 
 
 def test_half_a_character_is_told_as_any_other_error(folder: str) -> None:
@@ -583,8 +614,9 @@ def test_prune_removes_no_more_than_a_tenth_unless_it_is_allowed(folder: str) ->
     plan = lines(*many(17))
     for options in ((), ("--dry-run",), ("--allow-prune", "14.9")):
         done = apply(folder, plan, "--prune", *options, name="plan.ndjson")
-        assert (done.status, done.out) == (1, "")
+        assert (done.status, [row["result"] for row in records(done)]) == (1, ["failed"])
         assert "--prune would remove 3 of 20 users in the scope (15.0 %), and" in done.err
+        assert "0 removed, 0 as they were, 1 failed: nothing is changed" in done.err.replace("would be ", "")
         assert contents(folder) == before
     done = apply(folder, plan, "--prune", "--allow-prune", "15%", "--summary", name="plan.ndjson")
     assert records(done)[0]["removed"] == 3
@@ -635,7 +667,7 @@ def test_a_pipe_in_the_place_of_a_plan_is_told_how_it_is_given(folder: str) -> N
     os.mkfifo(f"{folder}-plan.csv")
     done = run(folder, "apply", f"{folder}-plan.csv")
     assert done.status == 1
-    assert done.err.endswith("cannot be read: it is no regular file; through a pipe it is given as -, stdin\n")
+    assert "cannot be read: it is no regular file; through a pipe it is given as -, stdin\n" in done.err
 
 
 @pytest.mark.parametrize(
@@ -767,7 +799,7 @@ def test_what_a_passwd_file_and_its_shadow_cannot_take_as_one_is_changed_one_by_
         {"name": "ann", "password": "new", "update_password": "always"}, {"name": "bob", "password_hash": SSHA}
     )
     done = apply(folder, plan, name="plan.ndjson")
-    assert (done.status, "cannot change several users as one: nothing is changed" in done.err) == (1, True), done
+    assert (done.status, "cannot change several users as one: --keep-going" in done.err) == (1, True), done
     done = apply(folder, plan, "--keep-going", name="plan.ndjson")
     assert (done.status, results(done)) == (0, [("ann", "changed"), ("bob", "changed")]), done
 
@@ -804,7 +836,7 @@ def test_a_plan_is_applied_to_a_table_of_another_program_and_undone_as_a_whole(f
     rows[0]["quota"] = "6"
     rows[3]["quota"] = "1234567"  # too long: the database refuses it, behind the others
     done = apply(folder, lines(*rows), name="plan.ndjson")
-    assert (done.status, done.out) == (1, ""), done
+    assert (done.status, results(done)) == (1, [("user03@test.com", "failed")]), done
     assert sorted(server.sql(f"SELECT * FROM {table}")) == held
     done = apply(folder, lines({**rows[1], "colour": "red"}, *rows[:1]), name="plan.ndjson")
     assert (done.status, "has no column for colour" in done.err) == (1, True), done
@@ -827,8 +859,8 @@ def test_a_user_whom_the_store_refuses_at_the_write_alone_is_told_with_its_line(
     begins = (
         f"nwauth: {folder}-plan.ndjson, line 2, column 1: 'bob': table mailbox does not take it, another user has the"
     )
-    assert (done.status, done.out, done.err.startswith(begins)) == (1, "", True), done.err
-    assert done.err.endswith("; nothing is changed\n")
+    assert (done.status, results(done), done.err.startswith(begins)) == (1, [("bob", "failed")], True), done.err
+    assert done.err.endswith(" 1 failed: nothing is changed\n")
     assert apply(folder, plan, "--dry-run", "--summary", name="plan.ndjson").out.count(f'"changed": {others + 1},') == 1
 
 

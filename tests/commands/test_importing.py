@@ -73,11 +73,15 @@ def test_settings_that_are_there_are_never_replaced(place: Path) -> None:
         ("odd.ini", "odd.ini: found no form that all its lines have: say what it is with --from csv|semicolons|"),
     ],
 )
-def test_what_is_no_multiauth_ini_is_told_so(place: Path, name: str, error: str) -> None:
+def test_a_file_of_which_nothing_can_be_made_is_told_in_one_line_and_one_record(
+    place: Path, name: str, error: str
+) -> None:
     done = run(str(place / "mail"), "import", str(place / name))
-    assert (done.status, done.out) == (1, "")
     assert error in done.err
     assert done.err.count("\n") == 1
+    record = json.loads(done.out)
+    assert (done.status, record["form"], record["failed"], record["created"]) == (1, None, 1, 0)
+    assert error.endswith(record["problems"][0]["reason"][: len(error.partition(": ")[2])])
 
 
 def test_a_folder_that_is_not_there_is_told(place: Path) -> None:
@@ -393,3 +397,10 @@ def test_only_users_that_match_are_taken_and_names_get_their_domain(folder: str)
     record = json.loads(done.out)
     assert (done.status, record["created"], record["left_out"]) == (0, 1, 1)
     assert shown(folder, "eve@test.com")["stored_password"] == SSHA
+
+
+def test_what_is_wrong_in_front_of_a_row_that_cannot_be_read_is_told_too(place: Path) -> None:
+    (place / "users.csv").write_text('name,state\nann,gone\n"b"x,\n')
+    done = run(str(place / "mail"), "import", str(place / "users.csv"), "--keep-going")
+    assert (done.status, [one["line"] for one in json.loads(done.out)["problems"]]) == (1, [2, 3])
+    assert "--keep-going takes none of them" in done.err

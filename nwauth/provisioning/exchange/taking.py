@@ -297,6 +297,6 @@ def shadow_fields(file: IO[bytes], form: str = "shadow") -> dict[str, str]:
     found: dict[str, str] = {}
     for one in Colons(form).read(file):
         if isinstance(one, Fault):
-            raise BadPlan(f"line {one.place.line}: {one.text}")
+            raise BadPlan(one.text, one.place)
         found.update(zip(one.columns["name"], one.columns["password"], strict=True))
     return found
