@@ -11,7 +11,7 @@ from nwauth.errors import NotSupported, Refused, Unavailable
 from nwauth.names import fold
 from nwauth.provisioning.spool import PART, Spool, place
 from nwauth.provisioning.standing import Standing
-from nwauth.stores.changes import BLOCK_CHANGES, Changes, users_of
+from nwauth.stores.changes import BLOCK_CHANGES, Changes, Counted, users_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -96,6 +96,16 @@ class Undoing:
         """How many changes that takes: one, where a user gets the old name back."""
         return 1 if self._is_renaming() else self.numbers.all
 
+    @property
+    def found(self) -> int:
+        """How many changes of the step are read."""
+        return sum(part.count for part in self._parts)
+
+    @property
+    def given(self) -> int:
+        """How many of those that take it back the stores have been given so far."""
+        return sum(part.counted.given for part in self._parts)
+
     def _is_renaming(self) -> bool:
         return self._renaming is not None and self.numbers.all == 2
 
@@ -127,9 +137,10 @@ class _Part:
         self._name: Final = name
         self._made: Final = Spool()
         self._waiting: list[str] = []
-        self._count = 0
+        self.count = 0
         self._renamed: HeldChange | None = None
         self.back: Final = _Back(name)
+        self.counted: Final = Counted(self.back)
 
     def close(self) -> None:
         """Give the files back."""
@@ -145,8 +156,8 @@ class _Part:
             return
         user = old or new
         assert user is not None  # noqa: S101
-        self._waiting.append(PART.join((place(fold(user[0])), f"{self._count:012}", json.dumps((old, new)))))
-        self._count += 1
+        self._waiting.append(PART.join((place(fold(user[0])), f"{self.count:012}", json.dumps((old, new)))))
+        self.count += 1
         if len(self._waiting) >= BLOCK_CHANGES:
             self._flush()
 
@@ -156,7 +167,7 @@ class _Part:
 
     def renaming(self) -> Change | None:
         """The only change, if it was one of a name in one step: some stores keep more of a user than we know."""
-        if self._renamed is None or self._count != 2:
+        if self._renamed is None or self.count != 2:
             return None
         return next(users_of([self._renamed], self._name))
 
@@ -200,7 +211,7 @@ class _Part:
                 self._change_one(*change)
             return
         try:
-            self.store.change_all(self.back)
+            self.store.change_all(self.counted)
         except NotSupported:
             for change in self.back:
                 self._change_one(*change)

@@ -112,7 +112,7 @@ def _form(plan: Given, wanted: str | None) -> str:
 def _read(session: Session, plan: Given, form: str, applying: Applying, *, prune: bool) -> None:
     """Raises Unavailable where it cannot be read."""
     try:
-        with session.progress("reading", lambda: applying.tally.read):
+        with session.progress("reading", lambda: applying.tally.read, lambda: plan.about_all(applying.tally.read)):
             applying.read(_users(plan, form))
     except OSError as error:
         raise Unavailable(f"{plan.name}: cannot be read: {error.strerror}") from None

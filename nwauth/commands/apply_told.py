@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nwauth.commands.diff import changed_of_user, in_lines, steps
+from nwauth.commands.printing import print_many
 from nwauth.commands.table import visible
 from nwauth.commands.terminal import complain
 
@@ -37,7 +38,8 @@ def tell(session: Session, order: Order, applying: Applying, reader: Reader, *, 
         records = (record for record in records if record["password"] or record["result"] == "failed")
     if session.results.form == "table":
         records = (record for record in records if record["result"] != "failed")  # stderr has told
-    session.results.records(COLUMNS, records, told)
+    total = applying.tally.failed + applying.tally.changed + applying.tally.removed
+    print_many(session, COLUMNS, records, told, total=total)
     session.note(words if done else f"{words}: nothing is changed")
 
 

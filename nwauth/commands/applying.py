@@ -152,7 +152,7 @@ def _compare(session: Session, applying: Applying, order: Order) -> None:
     """Also where the plan has errors: there may be more, of users who are not there."""
     doing = "comparing, making hashes" if applying.has_clear_text and not order.dry_run else "comparing"
     try:
-        with session.progress(doing, lambda: _compared(applying.tally)):
+        with session.progress(doing, lambda: _compared(applying.tally), lambda: applying.tally.read):
             applying.compare(prune=order.prune, allow_percent=order.percent)
     except Unavailable as error:
         if not applying.tally.failed:
@@ -202,7 +202,7 @@ def _change(session: Session, applying: Applying, order: Order, unheeded: Unheed
     facts["store"] = session.store_config.name
     level, reason, result = ERROR, {"reason": "interrupted, or an internal fault"}, "dead"
     try:
-        with session.progress("changing"):
+        with session.progress("changing", lambda: applying.given, lambda: tally.changed + tally.removed):
             applying.apply(one_by_one=order.keep_going)
         unheeded.from_now()
     except (KeyboardInterrupt, Unavailable) as error:

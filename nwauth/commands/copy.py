@@ -13,7 +13,7 @@ from nwauth.commands.applying import without_collector
 from nwauth.commands.command import command, completed_by, dry_run_option
 from nwauth.commands.places import two_places
 from nwauth.commands.table import visible
-from nwauth.commands.user import about_how_many
+from nwauth.commands.totals import to_be_read
 from nwauth.config import FlatfileConfig
 from nwauth.config.kinds.sql import SqlConfig
 from nwauth.copying import BATCH_USERS, Copying, Differing, Source, Verification, fitting
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from nwauth.commands.output import Row
     from nwauth.commands.places import Place
-    from nwauth.commands.progress import Count
     from nwauth.commands.session import Session
     from nwauth.copying import Fitting, Tally
     from nwauth.stores.base import Store
@@ -131,7 +130,7 @@ def _make_folder(there: Place) -> None:
 
 def _copy(session: Session, here: Place, copying: Copying, *, pattern: str) -> None:
     """Raises Unavailable, with how far it came."""
-    total = _total(session, here, pattern=pattern)
+    total = to_be_read(session, here.settings, here.store.inner, pattern=pattern)
     try:
         with session.progress("copying", lambda: copying.source.read, total):
             copying.run()
@@ -140,16 +139,6 @@ def _copy(session: Session, here: Place, copying: Copying, *, pattern: str) -> N
     except KeyboardInterrupt:
         session.note(_how_far(copying.tally))
         raise
-
-
-def _total(session: Session, here: Place, *, pattern: str) -> Count:
-    """Tells how many users will be read: flat files are counted when it is first asked, a database before."""
-    if isinstance(here.settings, FlatfileConfig):
-        return lambda: about_how_many(here.store.inner)
-    if pattern or session.choices.quiet:
-        return lambda: None
-    count = here.store.count()
-    return lambda: count
 
 
 def _how_far(tally: Tally) -> str:

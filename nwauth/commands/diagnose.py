@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 import click
@@ -15,7 +15,7 @@ from nwauth.commands.dmail_option import OPTION, dmail_conf_option
 from nwauth.commands.findings import printed, settings
 from nwauth.commands.fixes import fixed
 from nwauth.commands.session import as_text, changes_folder
-from nwauth.commands.user import about_all
+from nwauth.commands.totals import about_all
 from nwauth.doctor import Place, servers, versions
 from nwauth.doctor.checks import examined
 from nwauth.doctor.dropfolders import lister
@@ -72,7 +72,7 @@ def doctor(session: Session, *, dmail: DmailConf | None, fix: bool, dry_run: boo
     def users() -> int | None:
         return place.survey.users if place.survey is not None else None
 
-    with session.progress("examining", users, lambda: about_all(session)):
+    with session.progress("examining", users, cache(lambda: about_all(session))):
         found = list(examined(place))
     if fix:
         return fixed(session, place, [Case(finding=one, check=check) for check, one in found], dry_run=dry_run)

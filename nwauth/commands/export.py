@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import click
@@ -9,8 +10,10 @@ import click
 from nwauth.commands.applying import without_collector
 from nwauth.commands.command import FILES, command, pattern
 from nwauth.commands.outfile import output
+from nwauth.commands.progress import unknown
 from nwauth.commands.session import shown_path
 from nwauth.commands.terminal import complain
+from nwauth.commands.totals import to_be_read
 from nwauth.errors import Refused
 from nwauth.names import covering, fold
 from nwauth.provisioning.exchange.giving import LINES, PLANS, Giving, Lost
@@ -112,16 +115,26 @@ def _export(session: Session, out: Output | None, wish: Wish, *, keep_going: boo
     try:
         with without_collector():
             fits = covering(wish.match) if wish.match else None
-            with session.progress("reading", lambda: writing.users):
+            total = unknown if wish.match else to_be_read(session, settings, session.store, pattern="")
+            with session.progress("reading", lambda: writing.users, total):
                 writing.take(session.store.held(wish.match), lambda name: fits is None or fits(fold(name)))
             done = keep_going or not lost.faults
-            if done and out is not None:
-                out.write(writing.give)
-            elif done:
-                session.results.give(writing.give)
+            if done:
+                _give(session, writing, out)
     finally:
         writing.close()
     return _tell(session, writing, lost, out, done=done)
+
+
+def _give(session: Session, writing: Writing, out: Output | None) -> None:
+    if out is None and os.isatty(1):  # where the users themselves are seen
+        session.results.give(writing.give)
+        return
+    with session.progress("writing", lambda: writing.given, lambda: writing.users):
+        if out is None:
+            session.results.give(writing.give)
+        else:
+            out.write(writing.give)
 
 
 def _tell(session: Session, writing: Writing, lost: Lost, out: Output | None, *, done: bool) -> int:

@@ -27,6 +27,15 @@ class Given:
         self.file: Final = file
         self.fault: Final = fault
 
+    def about_all(self, count: int) -> int | None:
+        """About how many of something it holds, `count` of which were found so far; None: nobody can tell."""
+        try:
+            fd = self.file.fileno()
+            at, size = os.lseek(fd, 0, os.SEEK_CUR), os.fstat(fd).st_size
+        except OSError:  # a pipe, or what is typed
+            return None
+        return count * size // at if 0 < at < size else None  # what is read whole is all read before one is found
+
     def content(self, *, most: int, wanted: str) -> bytes:
         """All that is in it, at most so many bytes; it is closed then.
 

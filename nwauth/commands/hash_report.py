@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from functools import cache
 from typing import TYPE_CHECKING
 
 import click
 
 from nwauth.commands.command import command
 from nwauth.commands.table import visible
-from nwauth.commands.user import about_all
+from nwauth.commands.totals import about_all
 from nwauth.config.part import BY_THE_STORE
 from nwauth.doctor.finding import counted
 from nwauth.doctor.hashreport import COUNTS, HashReport
@@ -64,7 +65,7 @@ def report(session: Session, *, named: bool, limit: int | None, weak_after: date
     """
     zone = _zone(session)
     found = HashReport(session.config, now=datetime.now(machine_zone()), zone=zone, weak_after=weak_after)
-    with session.progress("reading", lambda: found.users, lambda: about_all(session)) as clear:
+    with session.progress("reading", lambda: found.users, cache(lambda: about_all(session))) as clear:
         if named or limit is not None:
             rows = _concerned(found, limit, clear)
             if session.results.form == "table":

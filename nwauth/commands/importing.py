@@ -241,7 +241,8 @@ def _read(session: Session, found: Found, applying: Applying, taking: Taking) ->
     """Raises Unavailable where it cannot be read."""
     try:
         users, colons = read_users(found.opened.file, found.form.name)
-        with session.progress("reading", lambda: applying.tally.read):
+        tally = applying.tally
+        with session.progress("reading", lambda: tally.read, lambda: found.given.about_all(tally.read)):
             applying.read(taking.users(users))
     except OSError as error:
         raise Unavailable(f"{found.given.name}: cannot be read: {error.strerror}") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from typing import TYPE_CHECKING
 
 import click
@@ -12,7 +13,7 @@ from nwauth.commands.findings import printed, settings
 from nwauth.commands.given import given
 from nwauth.commands.session import as_text
 from nwauth.commands.table import visible
-from nwauth.commands.user import about_all
+from nwauth.commands.totals import about_all
 from nwauth.doctor import Place
 from nwauth.doctor.finding import cannot_look
 from nwauth.doctor.rules import access_rules
@@ -58,7 +59,7 @@ def check(session: Session, *, file: Reading | None) -> int:
     def users() -> int | None:
         return place.survey.users if place.survey is not None else None
 
-    with session.progress("examining", users, lambda: about_all(session)):
+    with session.progress("examining", users, cache(lambda: about_all(session))):
         found = list(_findings(place, file))
     reading = place.survey.people.crowd.reading if place.survey and place.survey.people.crowd else file
     if reading is not None and reading.policy is not None:

@@ -37,30 +37,24 @@ def unknown() -> None:
 class Work:
     """How far a work is: `doing` says which it is, `unit` what is counted; the total may be about right only.
 
-    The total is asked for when it is first shown: most works are done sooner.
+    The total is asked for each time that it is shown, and not before: most works are done sooner.
     """
 
     def __init__(self, doing: str, count: Count, total: Count, *, unit: str) -> None:
         self.doing: Final = doing
         self.unit: Final = unit
-        self.count = count
-        self._total = total
-        self._started = time.monotonic()
+        self.count: Final = count
+        self.total: Final = total
+        self._started: Final = time.monotonic()
 
     @property
     def seconds(self) -> float:
         return time.monotonic() - self._started
 
-    @property
-    def total(self) -> int | None:
-        total = self._total()
-        self._total = lambda: total
-        return total
-
 
 def words(work: Work, *, seconds: float, speed: float | None = None, about: bool = False) -> str:
     """What is known of a work after so many seconds; `about`: the total too."""
-    count, total = work.count(), work.total
+    count, total = work.count(), work.total()
     if count is None:
         return in_short(seconds)
     speed = speed or count / seconds
@@ -145,7 +139,7 @@ class Bar:
 
     def line(self, *, columns: int) -> str:
         """The line as it is now; the last column of the screen stays free."""
-        count, total = self._work.count(), self._work.total
+        count, total = self._work.count(), self._work.total()
         drawn = bool(count and total and columns >= NARROW_COLUMNS)
         progress = self._drawn if drawn else self._plain
         (task,) = progress.tasks
@@ -186,8 +180,20 @@ def progress(
     bar = os.isatty(2) and os.environ.get("TERM") != "dumb"
     line = Bar(work, color=wants_color(color, 2)) if bar else Lines(work)
     first, every = (FIRST_SECONDS, EVERY_SECONDS) if bar else (PLAIN_SECONDS, PLAIN_SECONDS)
+    is_at_it = False
+
+    def show(*_: object) -> None:
+        nonlocal is_at_it
+        if is_at_it:  # a halted terminal (Ctrl-S) keeps a line longer than the timer waits
+            return
+        is_at_it = True
+        try:
+            line.show()
+        finally:
+            is_at_it = False
+
     try:
-        with timed(line.show, first, every):
+        with timed(show, first, every):
             yield line.clear
     finally:
         line.clear()

@@ -13,6 +13,7 @@ from nwauth.changes.undoing import Undoing
 from nwauth.commands.applying import interrupted, without_collector
 from nwauth.commands.command import command, dry_run_option
 from nwauth.commands.diff import changed_of_user, in_lines, steps
+from nwauth.commands.printing import print_many
 from nwauth.commands.session import changes_folder
 from nwauth.commands.table import visible
 from nwauth.commands.terminal import ask_yes, is_interactive
@@ -111,11 +112,8 @@ def _undo(
     reading = steps.read(step.name)  # a damaged one is told here
     undoing = Undoing(reading, lambda name, place: _store_of(stores, name, place))
     try:
-        with (
-            interrupted(f"step {step.number} stands as it did"),
-            session.progress("comparing", lambda: undoing.compared),
-        ):
-            _compare(undoing, step)
+        with interrupted(f"step {step.number} stands as it did"):
+            _compare(session, undoing, step)
         if undoing.others and not skip_changed:
             raise Refused(_others_told(undoing, step))
         is_changed = undoing.numbers.all > 0 and not dry_run
@@ -143,17 +141,23 @@ def _confirm(session: Session, undoing: Undoing, step: Summary) -> None:
 def _apply(session: Session, undoing: Undoing, step: Summary) -> None:
     session.recorder.close()
     session.recorder.facts.update(undoes=step.number, wanted=undoing.wanted)
-    with session.logged("undo", step=step.number, **undoing.numbers.record()), session.progress("changing"):
+    with (
+        session.logged("undo", step=step.number, **undoing.numbers.record()),
+        session.progress("changing", lambda: undoing.given, lambda: undoing.numbers.all),
+    ):
         undoing.apply()
     session.recorder.close()
 
 
-def _compare(undoing: Undoing, step: Summary) -> None:
+def _compare(session: Session, undoing: Undoing, step: Summary) -> None:
+    about = sum((step.end or {}).values())
     try:
-        undoing.read()
+        with session.progress("reading", lambda: undoing.found, lambda: about):
+            undoing.read()
     except Refused as error:
         raise Refused(f"{_called(step)} cannot be taken back from here: {error}") from None
-    undoing.compare()
+    with session.progress("comparing", lambda: undoing.compared, lambda: about):
+        undoing.compare()
 
 
 def _store_of(stores: Mapping[str, Store], name: str, place: str) -> Store | None:
@@ -193,7 +197,8 @@ def _tell(session: Session, undoing: Undoing, step: Summary, *, summary: bool, d
         session.results.record(counts, words)
         return
     if dry_run or session.prints_changes:
-        session.results.records(COLUMNS, _records(session, undoing, step, dry_run=dry_run), told)
+        records = _records(session, undoing, step, dry_run=dry_run)
+        print_many(session, COLUMNS, records, told, total=undoing.numbers.all)
     session.note(words)
 
 

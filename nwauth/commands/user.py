@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING
@@ -12,11 +11,8 @@ import click
 
 from nwauth.commands.command import command, completed_by, user_name
 from nwauth.commands.group import LazyGroup
-from nwauth.errors import NwauthError
+from nwauth.commands.totals import about_how_many
 from nwauth.policy import apps
-from nwauth.stores.around import innermost
-from nwauth.stores.flatfile import FlatfileStore
-from nwauth.stores.textfile import files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,7 +21,6 @@ if TYPE_CHECKING:
     from nwauth.commands.session import Session
     from nwauth.model import User
     from nwauth.service import Listing
-    from nwauth.stores.base import Store
 
 COLUMNS = ("user", "scheme", "weak", "store", "drop_path", "uid", "info")
 SHOWN = ("user", "scheme", "weak", "info")  # in a table of many
@@ -103,7 +98,7 @@ def _print_users(session: Session, found: Listing, *, show_hash: bool) -> int:
     """Print the users as they are found; their numbers go to stderr."""
     hidden = ("stored_password",) if show_hash else ()
     store = session.service.store
-    with session.progress("reading", lambda: found.total, lambda: about_how_many(store)) as clear:
+    with session.progress("reading", lambda: found.total, cache(lambda: about_how_many(store))) as clear:
         rows = _records(session, found, show_hash=show_hash)
         first = next(rows, None)  # an error comes before a table's head
         clear()
@@ -112,29 +107,6 @@ def _print_users(session: Session, found: Listing, *, show_hash: bool) -> int:
         session.results.rows(COLUMNS + hidden, every, shown=SHOWN + where + hidden)
     session.note(f"{found.found:,} of {found.total:,} users")
     return 0
-
-
-def about_how_many(store: Store) -> int | None:
-    """The lines of the user file: about as many as users, and counted in a hundredth of the time of a listing."""
-    store = innermost(store)
-    if not isinstance(store, FlatfileStore):
-        return None
-    try:
-        fd = files.open_own(store.folder.txt, os.O_RDONLY, links=True)
-        try:
-            return sum(block.count(b"\n") for _, block in files.blocks(fd, os.fstat(fd).st_size))
-        finally:
-            os.close(fd)
-    except OSError:
-        return None
-
-
-def about_all(session: Session) -> int | None:
-    """The same for the users that the configuration names, where they are one store; None too where it is broken."""
-    try:
-        return about_how_many(session.store) if session.config.is_plain() else None
-    except NwauthError:
-        return None
 
 
 def _clearing(rows: Iterator[Row], clear: Callable[[], None]) -> Iterator[Row]:

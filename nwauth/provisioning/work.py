@@ -15,6 +15,7 @@ from nwauth.provisioning.parts import NOWHERE, BadPlan, Fault, Place, shown
 from nwauth.provisioning.plain import line_of
 from nwauth.provisioning.spool import PART, Spool
 from nwauth.provisioning.standing import Standing, in_order
+from nwauth.stores.changes import Counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -65,6 +66,7 @@ class Applying:
         self._keeping: Final = keeping
         self._entries: Final = Spool()
         self.changes: Final = Aside(reader, store.name)
+        self._counted: Final = Counted(self.changes)
         self._faults: Final = Spool()
         self._unchanged: Final = Spool()
         self._tells_unchanged: Final = tells_unchanged
@@ -292,7 +294,7 @@ class Applying:
                 self._change_only(outcome)
             return
         try:
-            self._store.change_all(self.changes)
+            self._store.change_all(self._counted)
         except RefusedOne as error:
             line = next((one.line for one in self.changes.outcomes() if one.user.name == error.name), 0)
             raise RefusedUser(Place(line), error.name, error) from None
@@ -325,6 +327,11 @@ class Applying:
             self.tally.removed -= outcome.new is None
             self.tally.pruned -= outcome.new is None and not outcome.line
             self._fail(Fault(Place(outcome.line), f"{shown(user.name)}: {error}", name=user.name))
+
+    @property
+    def given(self) -> int:
+        """How many of the changes the store has been given so far."""
+        return self.made_by_itself or self._counted.given
 
     def was_made(self) -> bool | None:
         """Whether the store has made the changes that `apply` was broken off in; None: that cannot be told.

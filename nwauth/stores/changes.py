@@ -60,6 +60,22 @@ class Changes:
         return (change for block in self.blocks() for change in users_of(block, self.store))
 
 
+class Counted(Changes):
+    """The same changes; `given` counts those that were given out since they are gone through this time."""
+
+    def __init__(self, changes: Changes) -> None:
+        super().__init__(changes.store)
+        self._changes: Final = changes
+        self.given = 0
+
+    def blocks(self) -> Iterator[Block]:
+        """All of them, many at a time."""
+        self.given = 0
+        for block in self._changes.blocks():
+            yield block
+            self.given += len(block)
+
+
 def users_of(changes: Iterable[HeldChange], store: str) -> Iterator[Change]:
     """The same changes as users of a store."""
     for old, new in changes:

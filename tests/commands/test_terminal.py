@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import sys
 from typing import Any
 
 import pytest
@@ -146,6 +147,55 @@ def test_a_quiet_work_does_not(folder: str) -> None:
     assert terminal.screen == ""
 
 
+SHOWN_AT_ONCE = """
+import sys
+from nwauth.commands import progress
+progress.FIRST_SECONDS = progress.EVERY_SECONDS = 0.005
+from nwauth.cli import main
+sys.exit(main())
+"""
+PHASES = {
+    ("apply", "plan.ndjson"): ["reading", "changing", "printing"],
+    ("apply", "plan.ndjson", "--dry-run"): ["reading", "comparing"],
+    ("export", "--to", "csv", "-o", "plan.csv"): ["reading", "writing"],
+    ("undo", "--yes"): ["reading", "comparing", "changing", "printing"],
+    ("import", "plan.csv"): ["reading", "changing"],
+    ("copy", "--from", "flatfile", "--to", "sqlite:///users.db", "--make"): ["copying", "comparing"],
+    ("export", "--store", "db"): ["reading"],
+}
+
+
+def test_each_part_of_a_long_work_tells_how_far_it_is_and_what_is_left(folder: str) -> None:
+    with open(os.path.join(folder, "plan.ndjson"), "w", encoding="ascii") as plan:
+        plan.writelines(f'{{"name": "user{number:05}", "password_hash": "!"}}\n' for number in range(20_000))
+    base(folder, users=b"")
+    for words, phases in PHASES.items():
+        if "db" in words:
+            with open(os.path.join(folder, "nwauth.toml"), "a", encoding="ascii") as settings:
+                settings.write('[[stores]]\nname = "db"\nkind = "sql"\nurl = "sqlite:///users.db"\n')
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        command = [sys.executable, "-c", SHOWN_AT_ONCE]
+        terminal = Terminal(folder, *words, command=command, stdout=nowhere, cwd=folder, columns=100, NO_COLOR="1")
+        os.close(nowhere)
+        assert terminal.end() == 0, terminal.screen
+        for phase in phases:
+            assert re.search(rf"{phase}: \S+ +[0-9]+% [0-9,]+ users, [0-9,.]+/s, ", terminal.screen), (
+                words,
+                phase,
+                terminal.screen,
+            )
+
+
+def test_a_terminal_that_is_halted_keeps_a_long_work_from_nothing(folder: str) -> None:
+    """What is to be shown meanwhile waits in no pile: thousands of lines would be too many for the interpreter."""
+    work = "import time; from nwauth.commands import progress as p; p.FIRST_SECONDS = p.EVERY_SECONDS = 0.0001\n"
+    work += "with p.progress('reading', lambda: 1, lambda: 2, quiet=False):\n    end = time.monotonic() + 1\n"
+    work += "    while time.monotonic() < end: pass\nprint('done')"
+    terminal = Terminal(folder, command=[sys.executable, "-c", work])
+    assert terminal.end() == 0
+    assert terminal.screen.endswith("done\n")
+
+
 def work(count: int | None, total: int | None, *, unit: str = "users") -> telling.Work:
     return telling.Work("reading", lambda: count, lambda: total, unit=unit)
 
@@ -201,8 +251,7 @@ def test_off_a_terminal_progress_is_a_line_now_and_then(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(telling, "PLAIN_SECONDS", 0.01)
-    totals = iter([14])  # asked for once
-    with telling.progress("reading", lambda: 7, lambda: next(totals), quiet=False) as clear:
+    with telling.progress("reading", lambda: 7, lambda: 14, quiet=False) as clear:
         signal.pause()
         signal.pause()
         clear()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import shutil
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
@@ -63,6 +64,12 @@ class Writing:
             self._write(self._end())
         except OSError as error:
             raise Unavailable(f"no room to put the users aside: {error.strerror}") from None
+
+    @property
+    def given(self) -> int:
+        """About how many of the users `give` has written."""
+        fd = self._file.fileno()
+        return self.users * os.lseek(fd, 0, os.SEEK_CUR) // (os.fstat(fd).st_size or 1)
 
     def give(self, out: IO[bytes]) -> None:
         """Write all of it.  Raises OSError."""
