@@ -137,13 +137,13 @@ def _copy(session: Session, here: Place, copying: Copying, *, pattern: str) -> N
     except Unavailable as error:
         raise Unavailable(f"{error}; {_how_far(copying.tally)}") from error
     except KeyboardInterrupt:
-        session.note(_how_far(copying.tally))
+        session.note(_how_far(copying.tally, in_hand=copying.tally.in_hand))
         raise
 
 
-def _how_far(tally: Tally) -> str:
-    done = tally.changed
-    return f"{done:,} user{'s were' if done != 1 else ' was'} copied before that: {AGAIN}"
+def _how_far(tally: Tally, *, in_hand: int = 0) -> str:
+    done, perhaps = tally.changed, f", and perhaps {in_hand:,} more" if in_hand else ""
+    return f"{done:,} user{'s were' if done != 1 else ' was'} copied before that{perhaps}: {AGAIN}"
 
 
 def _compare(session: Session, here: Place, there: Place, copying: Copying, *, pattern: str) -> bool:

@@ -47,6 +47,7 @@ class Tally:
     def __init__(self) -> None:
         self.copied = self.replaced = self.already_there = 0
         self.conflicts = self.refused = 0
+        self.in_hand = 0  # whom the target was told to add, and has not said that it did
         self.problems: Final[list[Problem]] = []
         self.digest: Final = Digest()
         self.left_out: Final[set[str]] = set()
@@ -160,6 +161,7 @@ class Copying:
 
     def _put(self, users: Sequence[User]) -> None:
         """Add users; where one of them cannot be held, the others, in ever smaller batches."""
+        self.tally.in_hand = len(users)
         try:
             taken = self._target.put_all(users)
         except Refused as error:
@@ -171,6 +173,7 @@ class Copying:
             self._put(users[middle:])
             return
         self.tally.copied += len(users) - len(taken)
+        self.tally.in_hand = 0
         for user in taken:
             self._meet(user, self._stands(user))
 

@@ -15,6 +15,7 @@ import pytest
 from tests.commands.common import COMMAND, SETTINGS, base, environment, run
 from tests.faults.test_folder_and_disk import ROOT, small_disk
 from tests.faults.test_kill import needs_strace
+from tests.serving import IN_CI
 from tests.stores.folders import ssha
 
 CALLS = ("write", "pwrite64", "fsync", "fdatasync", "rename", "link", "unlink", "ftruncate")
@@ -79,7 +80,7 @@ def test_a_kill_at_any_write_leaves_all_of_the_plan_or_nothing(tmp_path: Path, k
     assert (len(before), len(after), before == after) == (21, 20, False)
     deaths = [(call, nth) for call, count in calls.items() for nth in range(1, count + 1)]
     seen = Counter[str]()
-    for call, nth in deaths[::3]:
+    for call, nth in deaths[:: 3 if IN_CI else 9]:
         folder = fresh(tmp_path / "killed", kind)
         trace = applied(folder, "-e", f"inject={call}:signal=KILL:when={nth}")
         found = listed(folder)
@@ -105,7 +106,7 @@ def test_an_interruption_or_a_full_disk_at_any_write_leaves_all_or_nothing_and_s
     after = listed(whole)
     places = [(call, nth) for call, count in calls.items() for nth in range(1, count + 1)]
     seen = Counter[str]()
-    for call, nth in places[::3]:
+    for call, nth in places[:: 3 if IN_CI else 9]:
         folder = fresh(tmp_path / "broken-off", kind)
         _, done = traced(folder, "-e", f"inject={call}:{fault}:when={nth}")
         found = listed(folder)
