@@ -17,6 +17,7 @@ from nwauth.build import store as build_store
 from nwauth.changes.steps import FOLDER as UNDO
 from nwauth.doctor import servers
 from nwauth.doctor.beside import in_the_making, strays
+from nwauth.doctor.cleartext import kept_journals
 from nwauth.doctor.files import OTHER_FILES, SECRETS, USER_FILES, account
 from nwauth.doctor.finding import counted, examples
 from nwauth.errors import Unavailable
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from nwauth.config import FlatfileConfig
+    from nwauth.doctor.cleartext import Kept
     from nwauth.doctor.finding import Finding
     from nwauth.doctor.place import Place
 
@@ -156,6 +158,9 @@ def _merge(place: Place, one: Finding, found: Sequence[Finding]) -> Work:
     """Fold the journal; what is no user's line goes to ``nwauth.rejected``, which nobody but the owner can read."""
     settings = _store_of(place, one)
     folder = Folder(settings.path)
+    for journal in kept_journals(folder):
+        if journal.path == one.file:
+            _must_be_over(journal, place.now())
     if any(other.id == "case-twins" and other.file == folder.txt for other in found):
         raise Unsafe("nwauth.txt has two spellings of one name, of which a merge would take one out: mend that first")
     odd = one.id == "odd-lines"
@@ -163,6 +168,14 @@ def _merge(place: Place, one: Finding, found: Sequence[Finding]) -> Work:
         f"; lines that are nobody's go to {folder.rejected}" if odd else ""
     )
     return Work(key=("merge", folder.path), would=would, do=lambda: _merged(place, settings), is_large=True)
+
+
+def _must_be_over(journal: Kept, now: float) -> None:
+    """Raises Unsafe where a merge would not remove a journal that an earlier one has taken in."""
+    if journal.swapped_at is None:
+        raise Unsafe("no merge knows of it any more")
+    if left := journal.left_seconds(now):
+        raise Unsafe(f"another program may be writing to it for {left} s yet; a merge after that removes it")
 
 
 def _merged(place: Place, settings: FlatfileConfig) -> str:

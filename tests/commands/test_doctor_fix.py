@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from nwauth.build import store as build_store
 from nwauth.changes.recorder import Recorder
 from nwauth.model import Info, User
 from nwauth.stores.flatfile.chores import MIN_JOURNAL_BYTES
+from nwauth.stores.flatfile.notes import LockFile, OldJournal
 from tests.commands.common import COMMAND, Terminal, contents, environment, run
 from tests.doctoring import SECRET, Site, servers_of_others, site_for_all
 from tests.faults.databases import small_disk
@@ -59,6 +61,15 @@ def fix(site: Site, *words: str) -> tuple[int, dict[str, dict[str, Any]], str]:
     assert all(list(row) == KEYS for row in rows)
     assert len({row["id"] for row in rows}) == len(rows), rows
     return done.status, {row["id"]: row for row in rows}, done.err
+
+
+def let_a_minute_pass(site: Site) -> None:
+    """The last merge was a minute ago."""
+    lock = LockFile(str(site.folder / "nwauth.lock"), model=str(site.txt))
+    notes = lock.take()
+    notes.old_journals = [OldJournal(old.inode, old.length, old.swapped_at - 60) for old in notes.old_journals]
+    lock.save(notes)
+    lock.close()
 
 
 def outcomes(rows: dict[str, dict[str, Any]]) -> dict[str, str]:
@@ -408,10 +419,48 @@ def test_clear_text_that_counts_no_more_is_told_with_its_line_and_merged_away(si
     )
     assert (txt.file, txt.line) == (str(site.txt), 3)
     assert (add.file, add.line) == (str(site.add), 2)
-    rows = map(json.loads, run(str(site.folder), "doctor", "--fix", "--yes").out.splitlines())
-    assert {(row["id"], row["outcome"]) for row in rows} == {("clear-text", "untouched"), ("old-clear-text", "mended")}
+    rows = [json.loads(line) for line in run(str(site.folder), "doctor", "--fix", "--yes").out.splitlines()]
+    (kept,) = site.folder.glob("nwauth.add.old.*")
+    assert {(row["id"], row["file"], row["outcome"]) for row in rows} == {
+        ("clear-text", None, "untouched"),
+        ("old-clear-text", str(site.txt), "mended"),
+        ("old-clear-text", str(site.add), "mended"),
+        ("old-clear-text", str(kept), "untouched"),
+    }
     assert b"sesame" not in site.txt.read_bytes() + site.add.read_bytes()
-    assert [one.id for one in site.look()] == ["clear-text"], "zoe's counts"
+
+
+def test_clear_text_in_a_journal_that_a_merge_keeps_for_a_while_is_told_until_it_is_removed(site: Site) -> None:
+    site.users("bob")
+    site.add.write_text("bob:*old:\n")
+    site.add.chmod(0o600)
+    assert run(str(site.folder), "user", "passwd", "bob", "--generate").status == 0
+    assert run(str(site.folder), "merge").status == 0
+    (kept,) = site.folder.glob("nwauth.add.old.*")
+    one = site.found("old-clear-text")
+    assert (
+        one.what
+        == f"{kept}: 1 line with a password in clear text is there still, kept for a while after a merge: line 1"
+    )
+    assert re.fullmatch(r"another program may be writing to it for \d+ s yet; then: nwauth --path \S+ merge", one.mend)
+    _, rows, _ = fix(site, "--yes")
+    assert rows["old-clear-text"]["outcome"] == "untouched"
+    assert rows["old-clear-text"]["told"].endswith(" s yet; a merge after that removes it")
+
+    let_a_minute_pass(site)
+    assert site.found("old-clear-text").mend.startswith("nwauth ")
+    status, rows, _ = fix(site, "--yes")
+    assert (status, outcomes(rows)) == (0, {"old-clear-text": "mended"})
+    assert not kept.exists()
+
+
+def test_clear_text_in_an_old_journal_that_no_merge_knows_of_is_told(site: Site) -> None:
+    site.users("bob")
+    stray = site.folder / "nwauth.add.old.7"
+    stray.write_text(f"bob:*old:\nbob:{SECRET}:\neve:*there:\n")
+    assert site.found("old-clear-text").mend == f"no merge knows of it any more: rm {stray}"
+    _, rows, _ = fix(site, "--yes")
+    assert rows["old-clear-text"]["told"] == "left alone: no merge knows of it any more"
 
 
 def test_clear_text_of_which_a_journal_says_nothing_newer_is_no_old_one(site: Site) -> None:
