@@ -297,7 +297,7 @@ def test_a_file_that_another_writes_now_is_left_until_later(site: Site) -> None:
     site.users(*(f"user{number}" for number in range(MANY)))
     status, rows, _ = fix(site, "--yes")
     assert (status, rows["no-index"]["outcome"]) == (75, "failed")
-    assert "nwauth.txt is being written by another program" in rows["no-index"]["told"]
+    assert "nwauth.txt is being written by another program, try again in 3600 s" in rows["no-index"]["told"]
     assert not (site.folder / "nwauth.idx").exists()
 
 

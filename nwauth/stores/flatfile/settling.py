@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from nwauth.stores.flatfile.notes import LockFile
     from nwauth.stores.textfile.userfile import UserFile
 
-BEING_WRITTEN = "nwauth.txt is being written by another program"
-CUT = "nwauth.add was cut by another program"
+CUT = "nwauth.add was cut by another program, try again in a moment"
 GONE = "nwauth.txt is gone from the folder, was it moved or unmounted?"
 
 
@@ -45,4 +44,4 @@ class Settling:
             if time.monotonic() - self._cut_at < self._settle_seconds:
                 return CUT
             self._cut_at = None
-        return BEING_WRITTEN if file is not None and self._file.doubts(file) else None
+        return self._file.being_written("nwauth.txt", file) if file is not None and self._file.doubts(file) else None

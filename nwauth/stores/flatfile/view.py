@@ -8,7 +8,7 @@ from time import monotonic
 from nwauth.errors import NoBase, Passing, Unavailable
 from nwauth.stores.flatfile import lines
 from nwauth.stores.flatfile.journal import Journal
-from nwauth.stores.flatfile.settling import BEING_WRITTEN, GONE, is_gone
+from nwauth.stores.flatfile.settling import GONE, is_gone
 from nwauth.stores.textfile import files
 from nwauth.stores.textfile.userfile import Changed, UserFile
 from nwauth.stores.textfile.watch import Watch
@@ -112,8 +112,8 @@ class View:
         if hit is None:
             return None
         line, ended = hit
-        if not ended and self.doubtful and self._settling.doubt(self.file) is not None:
-            raise Passing(BEING_WRITTEN)
+        if not ended and self.doubtful:
+            self.must_be_settled()
         return line
 
     def _find_again(self, key: bytes) -> bytes | None:

@@ -129,8 +129,8 @@ class Table:
 
     def must_be_settled(self) -> None:
         """Raises Unavailable while what is not found may yet be there."""
-        if not self.is_settled():
-            raise Passing(f"{self._named} is being written by another program")
+        if self._file is not None and not self.is_settled():
+            raise Passing(self._settling.being_written(self._named, self._file))
 
     def look_again(self) -> None:
         """The next question wants a look at the file, whatever the watch tells."""

@@ -31,13 +31,21 @@ class Settling:
 
     def doubts(self, file: UserFile) -> bool:
         """Whether what is not found in `file` may yet be there."""
-        window = self._settle_seconds if file.ended else max(UNENDED_SECONDS, self._settle_seconds)
+        window = self._window_seconds(file)
         if not window:
             return False
         age = self._clock() - file.identity.mtime_ns / 1e9
         if age >= window or (age < 0 and self._future_has_settled(file.identity, window)):
             return False
         return not self._is_ours(file.identity)
+
+    def being_written(self, name: str, file: UserFile) -> str:
+        """What is said where `file`, called so, is in doubt; the same until it settles, so that a log has it once."""
+        seconds = -int(-self._window_seconds(file) // 1)  # rounded up
+        return f"{name} is being written by another program, try again in {seconds} s"
+
+    def _window_seconds(self, file: UserFile) -> float:
+        return self._settle_seconds if file.ended else max(UNENDED_SECONDS, self._settle_seconds)
 
     def _future_has_settled(self, identity: Identity, window: float) -> bool:
         """A time stamp in the future settles once it has stood for `window` seconds."""
