@@ -97,6 +97,33 @@ def test_fields_that_let_nobody_in_or_everybody_are_counted_by_scheme(
     assert site.is_gone(kind)
 
 
+def test_fields_that_are_nearly_called_as_one_that_decides_are_told(site: Site) -> None:
+    site.users("ada", "bob", info='mailstaus="closed" valid_form=""')
+    with site.txt.open("a") as file:
+        file.write(f'eve:{SECRET}:mail_access="student" phone="1"\n')
+    one = site.found("field-misspelt")
+    assert one.what == (
+        "3 users have a field that is nearly called as one that decides about logins:"
+        " 'mailstaus' (mailstatus?) of ada, bob; 'mail_access' (mailaccess?) of eve"
+    )
+    assert one.mend.endswith(" user set ada mailstatus=VALUE mailstaus=")
+    assert one.users == ("ada", "bob", "eve")
+
+
+def test_words_of_mailstatus_that_refuse_nobody_are_told(site: Site) -> None:
+    site.users("ada", info='MailStatus="clsoed"')
+    with site.txt.open("a") as file:
+        for number, word in enumerate(["disabled", "Closed", "ok", "", "paydue", "x1", "x2", "x3"]):
+            file.write(f'u{number}:{SECRET}:mailstatus="{word}"\n')
+    one = site.found("state-unknown")
+    assert one.what == (
+        "5 users have a mailstatus that refuses nobody:"
+        " 'clsoed' (closed?) of ada; 'disabled' of u0; 'x1' of u5; and 2 more words"
+    )
+    site.type(one.mend.partition(";")[0])
+    assert "clsoed" not in site.found("state-unknown").what
+
+
 def test_nobodys_password_is_no_finding(site: Site) -> None:
     site.users("bob", field="!")
     site.add.write_text("eve::\nada:x:\n")

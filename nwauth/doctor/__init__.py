@@ -10,7 +10,8 @@ Nothing is changed, but by `fixing`.
 - `people`, `twins`, `drops`: what is looked at in it; `dropfolders`: what lies there
 - `fields`: password fields counted; `hashreport`: what they are worth, for ``nwauth hash report``
 - `mends`: what can be done for the users of a store, by its kind; `logins`: whether the system checks passwords
-- `limits`: dates and hosts; `rules` and `rules_*`: the access rules (`rules_crowd` counts in that pass)
+- `limits`: dates and hosts; `slips`: fields that were meant to decide; `rules` and `rules_*`: the access rules
+  (`rules_crowd` counts in that pass)
 - `files`, `flatfiles`: the files of the folder, and what stands in ``nwauth.txt`` and ``nwauth.add``; `spellings`:
   who stands there more than once; `cleartext`: passwords that count no more; `beside`: what lies beside them
 - `logfile`, `steps`, `throttling`, `idle`, `directories`: what is around the users

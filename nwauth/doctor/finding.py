@@ -72,6 +72,8 @@ KINDS = {
     "bad-date": (ERROR, "A date that cannot be read keeps its user out."),
     "unreadable-app-passwords": (ERROR, "It lets nobody in: the device or program that it is for is kept out."),
     "bad-mask": (ERROR, "A list of hosts that cannot be read keeps its user out."),
+    "field-misspelt": (WARNING, "It decides nothing: whoever it was to keep out can log in."),
+    "state-unknown": (WARNING, "Whoever it was to keep out can log in."),
     "database-folds": (WARNING, "Mail to the name in another case is answered: no such user."),
     # the access rules
     "rule-error": (ERROR, "With one fault in it no rule of the file comes into force."),

@@ -51,6 +51,7 @@ def limits(place: Place) -> Iterator[Finding]:
     apps = people.apps.finding(place)
     if apps is not None:
         yield apps
+    yield from people.slips.findings(place)
     timed = timed_rules(place)
     if timed and conf is not None and conf.authent_cache > 0:
         set_or_not = "" if conf.line_of("authent_cache") else " (it is not set)"

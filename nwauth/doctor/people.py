@@ -11,6 +11,7 @@ from nwauth.doctor.fields import Fields
 from nwauth.doctor.finding import MOST_USERS, counted, examples, finding
 from nwauth.doctor.mends import new_password
 from nwauth.doctor.rules_crowd import crowd_of
+from nwauth.doctor.slips import Slips
 from nwauth.errors import Refused
 from nwauth.names import fold
 from nwauth.passwords import Passwords
@@ -43,6 +44,7 @@ class People:
         self.by_cost: dict[str, tuple[str, str]] = {}  # the same, one for each scheme with its parameters
         self.dated = self.masked = self.bad_dates = self.bad_masks = self.never_asked = 0
         self.apps = Apps()
+        self.slips = Slips(place.config.policy.class_field)
         self.names: dict[str, list[str]] = {}
         self._reach = _Reach(place)
         self.crowd = crowd_of(place)
@@ -72,6 +74,8 @@ class People:
         if user.info.text and "valid_" in user.info.text.lower():
             self._take_dates(user)
         self.apps.take(user)
+        if user.info.text:
+            self.slips.take(user)
         if self.crowd is not None:
             self.crowd.take(user)
         if not self._reach.asks_for(user.name) and not _has_more_names(one):

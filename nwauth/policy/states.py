@@ -33,8 +33,7 @@ class Doubts:
     def look_at(self, words: Iterable[str]) -> None:
         """Keep what is unknown of these."""
         for word in words:
-            folded = word.strip().lower()
-            if folded and folded not in REFUSING_STATES and folded not in HARMLESS_STATES and len(self._words) <= MOST:
+            if not is_known(word) and len(self._words) <= MOST:
                 self._words[word] = None
 
     def look_at_fields(self, fields: Mapping[str, str]) -> None:
@@ -46,9 +45,10 @@ class Doubts:
         """Keep what is nearly the name of a field that decides."""
         for name in names:
             if name not in self._names and len(self._names) < MOST_NAMES:
-                self._names[name] = self._near(name)
+                self._names[name] = self.near(name)
 
-    def _near(self, name: str) -> str:
+    def near(self, name: str) -> str:
+        """The field that decides about logins and is nearly called so; empty: none is, or it is its name."""
         from difflib import get_close_matches
 
         deciding = {field.lower() for field in (FIELD, *DATE_FIELDS, "ip_mask", self.class_field) if field}
@@ -67,8 +67,19 @@ class Doubts:
             yield f"there are more words of {FIELD} that refuse nobody"
 
 
-def _meant(word: str) -> str:
+def is_known(word: str) -> bool:
+    """Whether it is a word of ``mailstatus`` with a known meaning, or says nothing."""
+    folded = word.strip().lower()
+    return not folded or folded in REFUSING_STATES or folded in HARMLESS_STATES
+
+
+def nearest(word: str) -> str:
+    """The known word of ``mailstatus`` that is most like this one; empty: none is."""
     from difflib import get_close_matches
 
-    found = get_close_matches(word.strip().lower(), sorted(REFUSING_STATES | HARMLESS_STATES), n=1)
-    return f"did you mean {found[0]}?" if found else f"what refuses is {', '.join(sorted(REFUSING_STATES))}"
+    return next(iter(get_close_matches(word.strip().lower(), sorted(REFUSING_STATES | HARMLESS_STATES), n=1)), "")
+
+
+def _meant(word: str) -> str:
+    found = nearest(word)
+    return f"did you mean {found}?" if found else f"what refuses is {', '.join(sorted(REFUSING_STATES))}"

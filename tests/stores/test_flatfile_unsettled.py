@@ -147,7 +147,7 @@ def test_no_settling_time_makes_half_a_line_count(tmp_path: Path, ahead_seconds:
     store = opened(folder, clock=clock, settle_seconds=0)
     for asked in ("eve", "nobody"):
         for _ in range(2):
-            with pytest.raises(Unavailable, match="is being written by another program, try again in 30 s$"):
+            with pytest.raises(Unavailable, match=r"is being written by another program, try again in 30 s$"):
                 ask(store, asked)
     with pytest.raises(Unavailable, match="is being written"):
         names(store)

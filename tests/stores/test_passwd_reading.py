@@ -583,7 +583,7 @@ def test_while_another_program_writes_whole_lines_serve_and_nobody_is_absent(tmp
     store = opened(path, clock=clock)
     assert found(store.lookup("bob")).uid == "1"
     for name in ("nobody", "zoe", "ann"):  # ann: her exact spelling may yet come
-        with pytest.raises(Unavailable, match="^users is being written by another program, try again in 30 s$"):
+        with pytest.raises(Unavailable, match=r"^users is being written by another program, try again in 30 s$"):
             store.lookup(name)
     with pytest.raises(Unavailable):
         names(store)
