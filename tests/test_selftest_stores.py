@@ -43,7 +43,7 @@ def logged(found: list[dict[str, object]], fault: str) -> str:
 
 
 @pytest.mark.parametrize("kind", DATABASES)
-def test_a_database_breaks_in_six_ways_by_a_stand_in_and_its_rows_stand(kind: str, tmp_path: Path) -> None:
+def test_a_database_breaks_in_eight_ways_by_a_stand_in_and_its_rows_stand(kind: str, tmp_path: Path) -> None:
     server, table = DATABASES[kind](), unique("accounts")
     url = f"{server.url()}"  # type: ignore[attr-defined]
     toml = f'[[stores]]\nkind = "sql"\nurl = "{url}"\ntable = "{table}"\nconnect_timeout_seconds = 1.0\n'
@@ -61,7 +61,7 @@ def test_a_database_breaks_in_six_ways_by_a_stand_in_and_its_rows_stand(kind: st
     assert contents(str(folder)) == before
 
 
-def test_a_directory_breaks_in_five_ways_by_a_stand_in(tmp_path: Path) -> None:
+def test_a_directory_breaks_in_seven_ways_by_a_stand_in(tmp_path: Path) -> None:
     server = shared_slapd()
     base = server.new_base()
     server.modify(person(base, "bob", userPassword="letterbox"))
@@ -83,7 +83,7 @@ def test_a_directory_breaks_in_five_ways_by_a_stand_in(tmp_path: Path) -> None:
     assert contents(str(folder)) == before
 
 
-def test_a_writable_passwd_file_breaks_in_six_ways(tmp_path: Path) -> None:
+def test_a_writable_passwd_file_breaks_in_eight_ways(tmp_path: Path) -> None:
     toml = '[[stores]]\nkind = "passwd"\npath = "{domain}.passwd"\nwritable = true\n'
     folder = make_folder(tmp_path / "mail", None, toml=toml)
     for domain in ("test.com", "other.org"):

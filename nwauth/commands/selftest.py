@@ -17,7 +17,7 @@ from nwauth.commands.output import colored
 from nwauth.commands.session import Session, as_text, shown_path
 from nwauth.commands.table import visible
 from nwauth.config.routes import Route
-from nwauth.conformance.answers import DEAD, NOT_SHOWN, OK, WRONG
+from nwauth.conformance.answers import BEFORE, DEAD, NOT_SHOWN, OK, WRONG
 from nwauth.conformance.faults import Trial, broken
 from nwauth.conformance.selftest import conversation
 from nwauth.conformance.talking import LIMIT_SECONDS, is_ours
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ("fault", "child", "request", "expected", "answer", "seconds", "result", "why", "log")
 COLORS = {OK: "32", WRONG: "31", NOT_SHOWN: "35"}
+HEADS = {BEFORE: "before the next fault"}
 EXIT_WRONG = 1
 
 
@@ -50,7 +51,7 @@ EXIT_WRONG = 1
     "selftest",
     examples=("nwauth selftest", "nwauth selftest --faults --format table", "nwauth selftest --dmail-conf dmail.conf"),
 )
-@click.option("--faults", is_flag=True, help="Then break a copy of the store in eight ways, and show each answer.")
+@click.option("--faults", is_flag=True, help="Then break a copy of the store in up to ten ways, and show each answer.")
 @click.option("--user", metavar="NAME", help="A user who is there. Default: the first that the store lists.")
 @dmail_conf_option(looked_for=False, text="Start what authent_process names in this file, and wait as long as it says.")
 def selftest(session: Session, *, faults: bool, user: str | None, dmail: DmailConf | None) -> int:
@@ -116,7 +117,7 @@ def _steps(session: Session, start: _Start, users: _Users | None, *, user: str |
     )
     if faults and users is not None:
         trial = Trial(start.words, session.config, session.store_config, user=users.stored, limit_seconds=limit)
-        yield from broken(trial, session.note)
+        yield from broken(trial, session.note, lambda fault: session.progress(f"showing {fault!r}"))
 
 
 def _printed(session: Session, steps: Iterator[Step]) -> int:
@@ -133,7 +134,9 @@ def _printed(session: Session, steps: Iterator[Step]) -> int:
 
     session.results.records(COLUMNS, rows(), _teller(color=session.results.color))
     hidden = f", {count[NOT_SHOWN]} faults not shown" if count[NOT_SHOWN] else ""
-    session.note(f"{count[OK]} answers as they should be, {count[WRONG]} wrong{hidden}; the slowest {slowest:.1f} s")
+    session.note(
+        f"{count[OK]} answers as they should be, {count[WRONG]} wrong{hidden}; the slowest took {slowest:.3f} s"
+    )
     return EXIT_WRONG if count[WRONG] else 0
 
 
@@ -144,13 +147,13 @@ def _teller(*, color: bool) -> Callable[[Row], str]:
     def told(row: Row) -> str:
         nonlocal before
         fault, result = str(row["fault"]), str(row["result"])
-        head = f"{fault}:\n" if fault != before else ""
+        head = f"{HEADS.get(fault, fault)}:\n" if fault != before else ""
         before = fault
         mark = colored(f"{result:9}", COLORS[result], on=color)
         if result == NOT_SHOWN:
             return f"{head}  {mark}  {visible(str(row['why']))}"
         asked = f"{row['child']}: {row['request']}" if row["child"] else str(row["request"])
-        lines = [f"{head}  {mark}  {visible(asked)}", f"{'':13}{visible(str(row['answer']))}  ({row['seconds']} s)"]
+        lines = [f"{head}  {mark}  {visible(asked)}", f"{'':13}{visible(str(row['answer']))}  ({row['seconds']:.3f} s)"]
         says_more = row["log"] and row["answer"] != f"{DEAD} {row['log']}"
         more = (str(row["why"]), f"log: {row['log']}" if says_more else "")
         return "\n".join([*lines, *(f"{'':13}{visible(text)}" for text in more if text)])

@@ -4,7 +4,7 @@
 - `answers`: what was asked and answered; `judging`: whether that is as it should be, `forms`: by the grammar
 - `selftest`: a conversation that changes nothing
 - `copies`: a copy of one store, with settings that lead nowhere else; `tables` writes them
-- `faults`: eight ways to break the copy; `breaking`: what each does to a kind of store
+- `faults`: the ways to break the copy; `breaking`: what each does to a kind of store
 - `places`: temporary folders that are taken away; `standins`: servers of which only the words of a fault are there
 - `limits`: a module with less room or fewer rights
 - `transcripts`: the conversations of ``transcripts/*.txt``; `playing`: played against any module

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 OK, WRONG, NOT_SHOWN = "ok", "wrong", "not shown"
 SERVING, NEW = "serving", "new"
+BEFORE = "before it"  # in the place of a fault: what was asked of a child before its store broke
 
 YES, NO, DEAD = "+OK", "-ERR", "-DEAD"
 DATA = "+DATA"  # a line of a listing, before the last

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import socket
 import sqlite3
 from contextlib import closing, contextmanager
@@ -27,9 +28,10 @@ if TYPE_CHECKING:
     Breaker = Callable[[Copy, str], AbstractContextManager[None]]
     Starter = Callable[[list[str]], list[str]]
 
-GONE, HALF, CLOSED, DOWN = "file gone", "half written", "no permission", "database down"
-SLOW, LOCKED, FULL, POLICY = "database slow", "locked", "disk full", "bad policy"
-FAULTS = (GONE, HALF, CLOSED, DOWN, SLOW, LOCKED, FULL, POLICY)
+GONE, HALF, CLOSED, EMPTY, DOWN = "file gone", "half written", "no permission", "folder empty", "database down"
+SLOW, LOCKED, FULL, SETTINGS, POLICY = "database slow", "locked", "disk full", "bad settings", "bad policy"
+FAULTS = (GONE, HALF, CLOSED, EMPTY, DOWN, SLOW, LOCKED, FULL, SETTINGS, POLICY)
+SORTS = (FILES, SQLITE, SERVER, DIRECTORY, PROGRAM, SYSTEM)
 
 
 class Break(Record):
@@ -105,6 +107,15 @@ def _closed(copy: Copy, _user: str) -> Iterator[None]:
 
 
 @contextmanager
+def _empty(copy: Copy, _user: str) -> Iterator[None]:
+    """All that lies in the folder is away, as while its disk is not mounted: users, settings, notes."""
+    for name in os.listdir(copy.folder):
+        path = os.path.join(copy.folder, name)
+        shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
+    yield
+
+
+@contextmanager
 def _refusing(copy: Copy, _user: str) -> Iterator[None]:
     """The settings lead to a port that nobody listens at; it is held meanwhile, so that nobody will."""
     with socket.socket() as held:
@@ -170,6 +181,13 @@ def _lock_held(copy: Copy, _user: str) -> Iterator[None]:
 
 @contextmanager
 def _nothing(_copy: Copy, _user: str) -> Iterator[None]:
+    yield
+
+
+@contextmanager
+def _bad_settings(copy: Copy, _user: str) -> Iterator[None]:
+    with open(os.path.join(copy.folder, "nwauth.toml"), "w", encoding="ascii") as file:
+        file.write("[server\n")
     yield
 
 
@@ -242,7 +260,9 @@ BREAKS: dict[tuple[str, str], Break] = {
     (LOCKED, SERVER): _said(BUSY),
     (FULL, FILES): _change(_nothing, started=on_full_disk),
     (FULL, SQLITE): _change(_nothing, started=on_full_disk),
-    **{(POLICY, sort): _POLICY for sort in (FILES, SQLITE, SERVER, DIRECTORY, PROGRAM, SYSTEM)},
+    **{(EMPTY, sort): Break(_empty) for sort in SORTS},  # a module that served sees no more of it than of `GONE`
+    **{(SETTINGS, sort): Break(_bad_settings) for sort in SORTS},
+    **{(POLICY, sort): _POLICY for sort in SORTS},
 }
 
 _NO_FILES = {

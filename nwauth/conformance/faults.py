@@ -1,4 +1,4 @@
-"""Eight ways in which a store breaks, each shown on a copy of its own: what a serving module says, and a new one."""
+"""The ways in which a store breaks, each shown on a copy of its own: what a serving module says, and a new one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from time import sleep
 from typing import TYPE_CHECKING
 
 from nwauth.audit import parse_line
-from nwauth.conformance.answers import DEAD, NEW, NOT_SHOWN, SERVING, YES, Step
+from nwauth.conformance.answers import BEFORE, DEAD, NEW, NOT_SHOWN, SERVING, YES, Step
 from nwauth.conformance.breaking import BREAKS, FAULTS, HIDDEN, Break
 from nwauth.conformance.copies import Copy
 from nwauth.conformance.judging import Question, judged
@@ -19,6 +19,7 @@ from nwauth.errors import NwauthError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
     from typing import Final
 
     from nwauth.config import Config, StoreConfig
@@ -47,8 +48,12 @@ class Trial:
         self.read_only: Final = chosen.read_only or "-readonly" in words
 
 
-def broken(trial: Trial, tell: Callable[[str], None]) -> Iterator[Step]:
+def broken(
+    trial: Trial, tell: Callable[[str], None], working: Callable[[str], AbstractContextManager[object]]
+) -> Iterator[Step]:
     """Each answer of a module whose store is broken, fault by fault; one step for each fault that cannot be shown.
+
+    `working` names a fault for as long as its answers are waited for: some take seconds.
 
     Raises:
         Unavailable: the store cannot be copied, or the module not be started.
@@ -63,7 +68,9 @@ def broken(trial: Trial, tell: Callable[[str], None]) -> Iterator[Step]:
                 continue
             copy.make()
             try:
-                yield from _shown(trial, copy, fault, way)
+                with working(fault):
+                    steps = list(_shown(trial, copy, fault, way))
+                yield from steps
             finally:
                 copy.remove()
 
@@ -82,7 +89,7 @@ def _shown(trial: Trial, copy: Copy, fault: str, way: Break) -> Iterator[Step]:
                     question,
                     serving.ask(question.line),
                     limit_seconds=trial.limit_seconds,
-                    fault="before it",
+                    fault=BEFORE,
                     child=SERVING,
                 )
         stack.enter_context(way.broken(copy, user))
