@@ -69,6 +69,13 @@ def touch(path: Path, at: float) -> None:
 # --- dmail.conf ------------------------------------------------------------------------------------------------------
 
 
+def test_a_setting_that_dmail_lacks_is_told_with_the_line_to_add(site: Site) -> None:
+    site.dmail("", without="drop_path")
+    one = site.found("dmail-setting", with_dmail=True)
+    assert one.what == f"{site.dmail_file}: drop_path is not set, wanted the folder of drop files"
+    assert one.mend.startswith(f"add a line drop_path VALUE to {site.dmail_file}; then ")
+
+
 def test_a_line_that_dmail_cannot_use_is_told(site: Site) -> None:
     site.dmail("hash_spool many\n")
     one = site.found("dmail-setting", with_dmail=True)

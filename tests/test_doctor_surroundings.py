@@ -17,6 +17,7 @@ from zoneinfo import TZPATH
 import pytest
 
 from nwauth.doctor import logfile
+from nwauth.doctor.apart import told_apart
 from nwauth.doctor.finding import ERROR, WARNING
 from nwauth.doctor.versions import LAST_MENDS, versions
 from nwauth.policy.throttle.making import make
@@ -264,6 +265,16 @@ def throttle(site: Site) -> Path:
     path = site.folder / "nwauth.throttle"
     make(str(path))
     return path
+
+
+def test_a_look_at_what_holds_whoever_opens_it_is_ended(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(OSError, match=r"it cannot be looked at within 0\.1 s"):
+        told_apart((tmp_path / "fifo").read_text, wait_seconds=0.1)
+    with pytest.raises(OSError, match=r"/none: No such file or directory"):
+        told_apart((tmp_path / "none").read_text, wait_seconds=30)
+    (tmp_path / "text").write_text("whole")
+    assert told_apart((tmp_path / "text").read_text, wait_seconds=30) == "whole"
 
 
 def sql(path: Path, *statements: str) -> None:

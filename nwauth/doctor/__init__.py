@@ -15,7 +15,7 @@ Nothing is changed, but by `fixing`.
 - `files`, `flatfiles`: the files of the folder, and what stands in ``nwauth.txt`` and ``nwauth.add``; `spellings`:
   who stands there more than once; `cleartext`: passwords that count no more; `beside`: what lies beside them
 - `logfile`, `steps`, `throttling`, `idle`, `directories`: what is around the users
-- `clock`, `versions`: what it runs on
+- `clock`, `versions`: what it runs on; `apart`: a look that is ended if it hangs
 - `fixing`: what is mended at once, and what became of it; `fixes`: how
 - `module`: what the servers start, started as they do; `servers`: what runs
 

@@ -52,6 +52,10 @@ def has_users(place: Place) -> Iterator[Finding]:
 def dmail_settings(place: Place) -> Iterator[Finding]:
     """Each line of dmail.conf says what DMail understands."""
     for problem in place.conf.problems if place.conf is not None else ():
+        setting, found_none, wanted = problem.text.partition(": found none")
+        if found_none:
+            yield _not_set(problem.file, setting, wanted)
+            continue
         where = f"line {problem.line}: " if problem.line else ""
         at = f"line {problem.line} of " if problem.line else ""
         yield finding(
@@ -61,6 +65,16 @@ def dmail_settings(place: Place) -> Iterator[Finding]:
             file=problem.file,
             line=problem.line,
         )
+
+
+def _not_set(file: str, setting: str, wanted: str) -> Finding:
+    return finding(
+        "dmail-setting",
+        f"{file}: {setting} is not set{wanted}",
+        mend=f"add a line {setting} VALUE to {file}; then {RESTART}",
+        file=file,
+        why="DMail goes on with a default of its own, which nwauth does not know: what depends on it is not examined.",
+    )
 
 
 def external(place: Place) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ import os
 import shlex
 from typing import TYPE_CHECKING
 
+from nwauth.doctor.apart import told_apart
 from nwauth.doctor.finding import finding
 from nwauth.policy.throttle.settings import FILE
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
     from nwauth.doctor.finding import Finding
     from nwauth.doctor.place import Place
+
+WAIT_SECONDS = 30.0  # a look at the database takes some ten seconds at most
 
 
 def throttle(place: Place) -> Iterator[Finding]:
@@ -24,7 +27,8 @@ def throttle(place: Place) -> Iterator[Finding]:
     from nwauth.policy.throttle.looking import fault  # SQLite may lack
     from nwauth.policy.throttle.making import DAMAGED
 
-    wrong = fault(path)
+    # Who can write the folder may lay a FIFO there after we have looked, and SQLite would wait for it for ever.
+    wrong = told_apart(lambda: fault(path), wait_seconds=WAIT_SECONDS)
     if wrong:
         yield finding(
             "damaged-throttle",
