@@ -240,6 +240,18 @@ def test_two_spellings_of_one_name_are_told(site: Site) -> None:
     assert site.look() == []
 
 
+def test_two_codes_of_one_accent_are_told_by_what_tells_them_apart(site: Site) -> None:
+    site.users("jos\xe9", "jose\u0301")
+    one = site.found("case-twins")
+    assert one.what == (
+        f"{site.txt}: 1 user differs from another in case, or in how an accent is encoded, alone:"
+        " jos\xe9 ('jos\\xe9'; 'jose\\u0301' is found instead)"
+    )
+    command = one.mend.partition("see both with ")[2].partition("; take")[0]
+    shown = subprocess.run(shlex.split(command), capture_output=True, text=True, check=True).stdout
+    assert len(shown.splitlines()) == 2
+
+
 def test_a_user_on_several_lines_is_told_with_their_numbers_and_the_last_counts(site: Site) -> None:
     site.users("bob", "eve", "ada")
     with site.txt.open("a") as file:

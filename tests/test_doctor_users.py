@@ -201,6 +201,19 @@ def test_two_rows_of_another_programs_table_that_differ_in_case_are_told(site: S
     assert site.look() == []
 
 
+def test_two_rows_of_which_a_third_spelling_might_mean_either_are_told(site: Site) -> None:
+    people(site, ("BOB", SECRET, None), ("Bob", SECRET, None))
+    assert site.found("case-twins").what == "store sql: 1 user differs from another in case alone: Bob"
+
+
+def test_two_rows_with_two_codes_of_one_accent_are_told_by_what_tells_them_apart(site: Site) -> None:
+    people(site, ("jos\xe9", SECRET, None), ("jose\u0301", SECRET, None))
+    what = site.found("case-twins").what
+    assert what.startswith("store sql: 1 user differs from another in case, or in how an accent is encoded, alone: ")
+    assert r"'jose\u0301'" in what
+    assert r"'jos\xe9'" in what
+
+
 def test_two_lines_of_a_passwd_file_that_differ_in_case_are_told(site: Site) -> None:
     passwd_behind(site, "Ada", "ada")
     assert site.found("case-twins").users == ("ada",)

@@ -88,7 +88,11 @@ class Listed:
         if other == name or fold(other) != fold(name):
             return
         self._tried += 1
-        if self.store.lookup(other) is None:
+        try:
+            found = self.store.lookup(other)
+        except NwauthError:  # two users may be meant, which is told of them; an outage ends the listing
+            return
+        if found is None:
             self.folded_otherwise.add(name)
 
     def take(self, user: User) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from nwauth.doctor.finding import MOST_USERS, counted, examples, finding
 from nwauth.doctor.flatfiles import chunks
+from nwauth.doctor.twins import differing, look_alike
 from nwauth.names import ENCODING, ERRORS
 from nwauth.stores.flatfile import lines
 from nwauth.stores.flatfile.folder import Folder
@@ -31,22 +32,31 @@ def twins(place: Place) -> Iterator[Finding]:
     for one in place.flat:
         folder = Folder(one.path)
         others, doubles = _Names(), _Names()
+        pairs: list[tuple[str, str]] = []
         for lost, wins in _spellings(folder):
             if lost != wins:
-                others.add(lost, f"{lost} ({wins} is found instead)")
+                others.add(lost, _told(lost, wins))
+                if others.number <= MOST_USERS:
+                    pairs.append((lost, wins))
             elif lost != doubles.last:  # a third line is no other user
                 doubles.add(lost, lost)
         if others.number:
             yield finding(
                 "case-twins",
-                f"{folder.txt}: {counted(others.number, 'user')} differ{'s' * (others.number == 1)} from another in"
-                f" case alone: {examples(others.told, others.number)}",
-                mend=f"see both with {_grep(others.names[0], folder)}; take one line out, or give it another name",
+                f"{folder.txt}: {counted(others.number, 'user')} differ{'s' * (others.number == 1)} from another"
+                f" {differing(pairs)}: {examples(others.told, others.number)}",
+                mend=f"see both with {_grep(pairs[0], folder)}; take one line out, or give it another name",
                 file=folder.txt,
                 users=others.names,
             )
         if doubles.number:
             yield from _doubled(place, one, folder, doubles)
+
+
+def _told(lost: str, wins: str) -> str:
+    if look_alike(lost, wins):
+        return f"{lost} ({lost!a}; {wins!a} is found instead)"
+    return f"{lost} ({wins} is found instead)"
 
 
 class _Names:
@@ -100,10 +110,13 @@ def _line_numbers(path: str, names: list[str]) -> dict[str, list[int]]:
     return found
 
 
-def _grep(name: str, folder: Folder) -> str:
-    pattern = "".join(f"\\{c}" if c in r"\.[*^$" else c for c in name)
+def _grep(pair: tuple[str, str], folder: Folder) -> str:
+    """What shows the lines of two spellings of a name; one pattern finds every case, and no other code of an accent."""
+    names = pair if look_alike(*pair) else pair[:1]
+    patterns = ["^" + "".join(f"\\{c}" if c in r"\.[*^$" else c for c in name) + ":" for name in names]
+    words = [word for pattern in patterns for word in ("-e", pattern)] if len(patterns) > 1 else patterns
     there = [path for path in (folder.txt, folder.add) if os.path.exists(path)]
-    return shlex.join(["grep", "-in", f"^{pattern}:", *there])
+    return shlex.join(["grep", "-in", *words, *there])
 
 
 def _spellings(folder: Folder) -> Iterator[tuple[str, str]]:

@@ -9,6 +9,8 @@ from nwauth.doctor.mends import another_name
 from nwauth.errors import NwauthError, Unavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from nwauth.config.part import StoreConfig
     from nwauth.doctor.finding import Finding
     from nwauth.doctor.place import Place
@@ -19,6 +21,20 @@ EACH_FOUND = (
     "Each is found by its own spelling alone: where the mail server puts names in lower case, one of them, or both,"
     " cannot be reached."
 )
+
+
+def look_alike(one: str, other: str) -> bool:
+    """Whether two spellings of one name differ in more than case: in how an accent is encoded, which no one sees."""
+    return one.lower() != other.lower()
+
+
+def differing(pairs: Iterable[tuple[str, str]]) -> str:
+    """In what the spellings of names differ, for a text."""
+    return (
+        "in case, or in how an accent is encoded, alone"
+        if any(look_alike(*pair) for pair in pairs)
+        else "in case alone"
+    )
 
 
 class Twins:
@@ -59,12 +75,13 @@ class Twins:
         if self.number_same == self.number:
             what = f"{users} {be} there twice, in the same spelling"
         elif self.number_same:
-            what = f"{users} differ{s} from another in case alone, or in nothing"
+            what = f"{users} differ{s} from another {differing(self.pairs)}, or in nothing"
         else:
-            what = f"{users} differ{s} from another in case alone"
+            what = f"{users} differ{s} from another {differing(self.pairs)}"
+        told = [f"{last} ({first!a} and {last!a})" if look_alike(first, last) else last for first, last in self.pairs]
         return finding(
             "case-twins",
-            f"store {one.name}: {what}: {examples(names, self.number)}"
+            f"store {one.name}: {what}: {examples(told, self.number)}"
             + (f"; it says: {self.reason}" if self.reason else ""),
             mend=another_name(place, one, names[0], where),
             users=names,
