@@ -14,7 +14,7 @@ import pytest
 from nwauth.doctor import files
 from nwauth.doctor.finding import CANNOT_TELL, ERROR, WARNING
 from nwauth.stores.flatfile.chores import MIN_JOURNAL_BYTES
-from tests.commands.common import SETTINGS
+from tests.commands.common import SETTINGS, run
 from tests.doctoring import LONG_AGO, SECRET, Site, site_for_all
 from tests.faults.databases import small_disk
 from tests.serving import Child
@@ -226,6 +226,43 @@ def test_lines_that_are_nobodys_are_counted(site: Site) -> None:
 def test_a_last_line_of_the_journal_that_was_torn_is_told(site: Site) -> None:
     site.add.write_text(f"eve:{SECRET}:\nada:{SECRET[:-9]}")
     assert site.found("odd-lines", among=True).what == f"{site.add}: 1 line is no user's: line 2"
+
+
+def test_a_user_file_that_another_program_has_emptied_is_told(site: Site) -> None:
+    assert run(str(site.folder), "user", "set", "bob", "quota=1").status == 0
+    assert run(str(site.folder), "merge").status == 0
+    assert site.look() == []
+    site.txt.write_bytes(b"")
+    one = site.found("emptied")
+    site.type(one.mend.partition("if nobody is to be in it: ")[2])
+    assert site.look() == [], "nobody is to be in it"
+
+
+def test_a_new_user_file_that_is_empty_is_no_finding(site: Site) -> None:
+    site.txt.write_bytes(b"")
+    assert site.look() == []
+
+
+def test_what_lies_in_the_place_of_a_file_is_told_with_how_to_see_it(site: Site) -> None:
+    site.add.mkdir()
+    assert {one.mend for one in site.look() if one.id == "cannot-look"} == {
+        f"see what lies there with ls -ld {site.add}, and put a file in its place"
+    }
+
+
+def test_lines_of_passwd_files_that_are_no_users_are_told(site: Site) -> None:
+    (site.folder / "people").write_bytes(b"# ours\nbob:x:1:1:::\n+@nis\n\nno colon\neve:x:1:1::/\0:\n")
+    (site.folder / "secrets").write_text(f"bob:{SECRET}:1::::::\n:nobody:\n")
+    for name in ("people", "secrets"):
+        (site.folder / name).chmod(0o600)
+        os.utime(site.folder / name, (LONG_AGO, LONG_AGO))
+    site.toml.write_text('[[stores]]\nkind = "passwd"\npath = "people"\nshadow = "secrets"\n')
+    found = [(one.file, one.line, one.what) for one in site.look() if one.id == "odd-passwd-lines"]
+    people, secrets = site.folder / "people", site.folder / "secrets"
+    assert found == [
+        (str(people), 5, f"{people}: 2 lines are no users': line 5 is the first"),
+        (str(secrets), 2, f"{secrets}: 1 line is no user's: line 2"),
+    ]
 
 
 def test_two_spellings_of_one_name_are_told(site: Site) -> None:

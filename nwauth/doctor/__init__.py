@@ -13,7 +13,8 @@ Nothing is changed, but by `fixing`.
 - `limits`: dates and hosts; `slips`: fields that were meant to decide; `rules` and `rules_*`: the access rules
   (`rules_crowd` counts in that pass)
 - `files`, `flatfiles`: the files of the folder, and what stands in ``nwauth.txt`` and ``nwauth.add``; `spellings`:
-  who stands there more than once; `cleartext`: passwords that count no more; `beside`: what lies beside them
+  who stands there more than once; `cleartext`: passwords that count no more; `beside`: what lies beside them;
+  `passwdfiles`: what stands in passwd files
 - `logfile`, `steps`, `throttling`, `idle`, `directories`: what is around the users
 - `clock`, `versions`: what it runs on; `apart`: a look that is ended if it hangs
 - `fixing`: what is mended at once, and what became of it; `fixes`: how

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
+from errno import EINVAL
 from typing import TYPE_CHECKING
 
 from nwauth.owner import was_root
@@ -23,6 +24,7 @@ KINDS = {
     # the settings of nwauth
     "settings": (ERROR, "Until it is mended every request is answered -DEAD: no logins, and mail waits."),
     "no-users": (ERROR, "Every request is answered -DEAD: no logins, and mail waits."),
+    "emptied": (ERROR, "Whoever was in it does not exist to the servers: mail to them bounces, nobody logs in."),
     "default-domain": (WARNING, "A name without a domain becomes another than the servers ask for."),
     "address-auto": (WARNING, "Where the server sends no address, someone may type one behind the password."),
     "nobody-takes-new-users": (WARNING, "nwauth user add, and a web form that adds users, are refused."),
@@ -105,6 +107,7 @@ KINDS = {
     "little-room": (WARNING, "The journal cannot be folded; soon no user can be added or changed."),
     "cannot-write": (ERROR, "No user can be added or changed."),
     "odd-lines": (WARNING, "They are passed over: a user on such a line does not exist."),
+    "odd-passwd-lines": (WARNING, "They are passed over: a user on such a line does not exist."),
     "byte-order-mark": (ERROR, "To nwauth it is part of the name: who is meant does not exist, mail bounces."),
     "same-name-twice": (WARNING, "The last of the lines counts: a password changed in another has no effect."),
     "long-journal": (WARNING, "Every child reads it at its start and holds it in memory."),
@@ -181,6 +184,8 @@ def cannot_look(name: str, error: Exception) -> Finding:
     """The finding that a check could not be made."""
     reason = f"{error.strerror}: {error.filename}" if isinstance(error, OSError) and error.filename else str(error)
     mend = "mend this first, and run it again"
+    if isinstance(error, OSError) and error.errno == EINVAL and error.filename:  # a folder, a FIFO
+        mend = f"see what lies there with {shlex.join(['ls', '-ld', error.filename])}, and put a file in its place"
     if isinstance(error, PermissionError):
         mend = "run nwauth doctor as root, or as the owner of the folder"
         if was_root() and error.filename:  # it is looked at as that owner already

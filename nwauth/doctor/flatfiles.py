@@ -11,11 +11,13 @@ from nwauth.doctor.finding import counted, finding
 from nwauth.passwords import complete
 from nwauth.stores.flatfile import lines
 from nwauth.stores.flatfile.folder import Folder
+from nwauth.stores.flatfile.notes import LockFile
 from nwauth.stores.textfile import files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from nwauth.config import FlatfileConfig
     from nwauth.doctor.finding import Finding
     from nwauth.doctor.place import Place
 
@@ -56,6 +58,25 @@ def odd_lines(place: Place) -> Iterator[Finding]:
                 )
             if marked.count:
                 yield _marked(path, marked)
+
+
+def emptied(place: Place, one: FlatfileConfig) -> Iterator[Finding]:
+    """A user file that held users has not been cut to nothing by another program."""
+    folder = Folder(one.path)
+    txt = files.identify(folder.txt)
+    notes = LockFile(folder.lock, model=folder.txt).read()
+    if txt is None or txt.size or not notes.served or notes.is_ours(txt) or _has_users(folder.add):
+        return
+    yield finding(
+        "emptied",
+        f"{folder.txt} is empty, and another program has made it so",
+        mend=f"put it back from a backup; or, if nobody is to be in it: {place.nwauth('--store', one.name, 'merge')}",
+        file=folder.txt,
+    )
+
+
+def _has_users(path: str) -> bool:
+    return any(row and lines.fits(row) for chunk in chunks(path) for row in chunk.split(b"\n"))
 
 
 def _marked(path: str, marked: _Seen) -> Finding:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from nwauth.dmail.drops import is_windows_path
 from nwauth.dmail.values import EXTERNAL
 from nwauth.doctor.finding import WARNING, finding
+from nwauth.doctor.flatfiles import emptied
 from nwauth.doctor.place import RESTART
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def has_users(place: Place) -> Iterator[Finding]:
     """There is a user base."""
     for one in place.flat if place.config is not None else ():  # whether flat files are meant, no slip tells
         if place.has_users(one):
+            yield from emptied(place, one)
             continue
         elsewhere = "name the folder that has one: nwauth --path DIR doctor; or " if place.is_bare else ""
         yield finding(

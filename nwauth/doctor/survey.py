@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nwauth.doctor.place import Place
     from nwauth.model import User
 
+UNTIL_THEN = "Its users were not examined; until it has settled, whoever is not found in it is answered -DEAD."
 AGAIN = (
     "run nwauth doctor again in half a minute; if it says the same then, see with ls -l --full-time whether a program"
     " writes it without end, or its time is one to come"
@@ -126,6 +127,7 @@ def _down(place: Place, one: Listed) -> Iterator[Finding]:
         "cannot-list" if one.answers else "store-down",
         f"store {one.one.name} cannot be listed: {reason}"
         + ("" if where.partition(",")[0] in reason else f" ({where})"),
+        why=UNTIL_THEN if is_passing else None,
         mend=AGAIN if is_passing else f"mend that; then {listing} works",
     )
 
