@@ -211,6 +211,7 @@ class Reader:
             if len(name) > MAX_NAME_BYTES:  # nobody's
                 name = ""
             yield from (Fault(fault.place, fault.text, name=name) for fault in faults)
+        if faults or raw.is_spoilt:
             return
         secret_kind = next((key for key in PASSWORD_KEYS if values.get(key)), "")
         state = values.get("state", "present")

@@ -42,15 +42,29 @@ class BadPlan(Refused):
 
 
 class Raw:
-    """What a plan says of one user, or (`is_head`) of all, as it stands there; `at` tells where a key does."""
+    """What a plan says of one user, or (`is_head`) of all, as it stands there; `at` tells where a key does.
+
+    `is_spoilt`: the user is not to be taken, because of a fault that is told already.
+    """
 
     def __init__(
-        self, values: dict[str, Any], line: int, *, at: Callable[[str], Place] | None = None, is_head: bool = False
+        self,
+        values: dict[str, Any],
+        line: int,
+        *,
+        at: Callable[[str], Place] | None = None,
+        is_head: bool = False,
+        is_spoilt: bool = False,
     ) -> None:
         self.values: Final = values
         self.line: Final = line
         self.is_head: Final = is_head
-        self._at = at
+        self.is_spoilt: Final = is_spoilt
+        self._at: Final = at
+
+    def spoilt(self) -> Raw:
+        """The same user, not to be taken."""
+        return Raw(self.values, self.line, at=self._at, is_spoilt=True)
 
     def at(self, key: str = "") -> Place:
         """Where `key` stands, or the whole."""

@@ -399,8 +399,34 @@ def test_only_users_that_match_are_taken_and_names_get_their_domain(folder: str)
     assert shown(folder, "eve@test.com")["stored_password"] == SSHA
 
 
-def test_what_is_wrong_in_front_of_a_row_that_cannot_be_read_is_told_too(place: Path) -> None:
-    (place / "users.csv").write_text('name,state\nann,gone\n"b"x,\n')
-    done = run(str(place / "mail"), "import", str(place / "users.csv"), "--keep-going")
+def test_what_is_wrong_in_front_of_a_row_that_cannot_be_read_is_told_too(folder: str) -> None:
+    done = imported(folder, 'name,state\nann,gone\n"b"x,\n', "--keep-going")
     assert (done.status, [one["line"] for one in json.loads(done.out)["problems"]]) == (1, [2, 3])
     assert "--keep-going takes none of them" in done.err
+
+
+def test_an_extra_field_of_dovecot_that_has_to_be_decided_hides_no_other_error_of_its_line(folder: str) -> None:
+    lines = ["bob:{NOPE}x:::::: nologin", "ann:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=:::::: nologin"]
+    lines += ["b@d@:!:::::: valid_until=soon", "zoe:!::::::"]
+    done = imported(folder, "\n".join(lines), "--keep-going")
+    assert "'nologin' decides for Dovecot who logs in" in done.err
+    assert done.err.count("; the same of 2 users: bob, ann\n") == 1
+    record = json.loads(done.out)
+    assert sorted((one["line"], one["user"], one["reason"].partition(":")[0]) for one in record["problems"]) == [
+        (1, "bob", "'nologin' decides for Dovecot who logs in, and would here be a field without a meaning"),
+        (1, "bob", "password_hash"),
+        (2, "ann", "'nologin' decides for Dovecot who logs in, and would here be a field without a meaning"),
+        (3, "b@d@", "name"),
+        (3, "b@d@", "valid_until"),
+    ]
+    assert (done.status, record["created"], record["failed"]) == (1, 1, 5)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["name,pass\nbob,x\nb@d@,y\n", '{"name": "b@d@", "pass": "x"}\n\n{"name": "c@d@"}\n'],
+)
+def test_a_column_that_has_to_be_decided_hides_no_error_of_the_others(folder: str, text: str) -> None:
+    problems = json.loads(imported(folder, text).out)["problems"]
+    assert sum("is it a password?" in one["reason"] for one in problems) == 1
+    assert any(one["line"] == 3 and "nobody may be called" in one["reason"] for one in problems)

@@ -17,7 +17,7 @@ from nwauth.provisioning.formats import read, separated
 from nwauth.provisioning.parts import BadPlan, Fault, Place, Raw, Rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import IO, Final
 
     from nwauth.provisioning.exchange.columns import Columns
@@ -80,7 +80,7 @@ class Taking:
         self._whole: Final = whole
         self._matches: Final = matches
         self._shadow: Final = shadow
-        self._shapes: Final[dict[tuple[str, ...], list[str] | None]] = {}
+        self._shapes: Final[dict[tuple[str, ...], tuple[list[str], list[BadColumn]]]] = {}
 
     def users(self, found: Iterator[Raw | Rows | Fault]) -> Iterator[Raw | Rows | Fault]:
         """The same users as a plan would have them.  Raises BadPlan."""
@@ -97,21 +97,47 @@ class Taking:
     # --- many -------------------------------------------------------------------------------------------------------
 
     def _rows(self, rows: Rows) -> Iterator[Raw | Rows | Fault]:
-        columns, lines = tuple(rows.columns), rows.lines
-        targets = yield from self._targets(columns, lines[0] if lines else 1, partial(rows.place, 0))
-        if targets is None:
+        targets, errors = self._shape(tuple(rows.columns))
+        if self._is_table and not rows.lines:  # its names of columns, which come before the users
+            yield from (Fault(rows.place(0, one.column) if one.column else Place(1), str(one)) for one in errors)
+        if "name" not in targets:
+            if not self._is_table:
+                yield from self._same_of_each(errors, rows, range(len(rows.lines)))
             return
-        back = {key: column for column, key in zip(columns, targets, strict=True) if key}
+        back = {key: column for column, key in zip(rows.columns, targets, strict=True) if key}
         said = {key: rows.columns[column] for key, column in back.items()}
         if self._is_table:
             said["name"] = self._names(said["name"])
-        places = partial(_place, rows, back)
-        numbers: list[int] | range = range(len(lines))
+        numbers: list[int] | range = range(len(rows.lines))
         if self._matches is not None:
             numbers = [number for number in numbers if self._is_wanted(said["name"][number])]
-            self.left_out += len(lines) - len(numbers)
+            self.left_out += len(rows.lines) - len(numbers)
         if "uid" in rows.columns and self._form == "passwd":
             self._count_system([rows.columns["uid"][number] for number in numbers], said["name"], numbers)
+        found = self._sorted_out(said, rows.lines, numbers, partial(_place, rows, back))
+        if not errors:
+            yield from found
+            return
+        if not self._is_table:
+            yield from self._same_of_each(errors, rows, numbers)
+        yield from _spoilt(found)
+
+    def _same_of_each(self, errors: list[BadColumn], rows: Rows, numbers: Iterable[int]) -> Iterator[Fault]:
+        """What is wrong with the columns of users who have them in common, of each of these."""
+        names = rows.columns.get("name")
+        for number in numbers:
+            for one in errors:
+                place = rows.place(number, one.column) if one.column else Place(rows.lines[number])
+                yield Fault(place, str(one), name=names[number] if names else "", is_same=True)
+
+    def _sorted_out(
+        self,
+        said: dict[str, Sequence[str]],
+        lines: Sequence[int],
+        numbers: list[int] | range,
+        places: Callable[[int, str], Place],
+    ) -> Iterator[Raw | Rows | Fault]:
+        """Those with these numbers: one by one who has to be looked at, the others together."""
         apart = self._odd(said)
         odd = [number for number in numbers if number in apart] if apart else []
         if odd or len(numbers) < len(lines):
@@ -158,16 +184,11 @@ class Taking:
             odd.update(number for number, value in enumerate(said["state"]) if value not in STATES)
         return odd
 
-    def _targets(
-        self, columns: tuple[str, ...], line: int, at: Callable[[str], Place]
-    ) -> Generator[Fault, None, list[str] | None]:
-        """The keys of columns, None where they are not known, which is told once."""
+    def _shape(self, columns: tuple[str, ...]) -> tuple[list[str], list[BadColumn]]:
+        """The keys of columns, "" for one that is left out or wrong; and what is wrong with them."""
         if columns not in self._shapes:
-            targets, faults = self._columns.targets(columns)
-            faults = self._no_text(columns) or faults  # alone: what else is wrong may be the same
-            self._shapes[columns] = None if faults else targets
-            for error in faults:
-                yield Fault(at(error.column) if error.column else Place(line), str(error))
+            no_text = self._no_text(columns)  # alone: what else is wrong may be the same
+            self._shapes[columns] = ([], no_text) if no_text else self._columns.targets(columns)
         return self._shapes[columns]
 
     def _no_text(self, columns: tuple[str, ...]) -> list[BadColumn]:
@@ -183,17 +204,19 @@ class Taking:
     # --- one --------------------------------------------------------------------------------------------------------
 
     def _raw(self, raw: Raw) -> Iterator[Raw | Fault]:
-        columns = tuple(raw.values)
-        targets = yield from self._targets(columns, raw.line, raw.at)
-        if targets is None:
-            return
-        back = {key: column for column, key in zip(columns, targets, strict=True) if key}
+        targets, errors = self._shape(tuple(raw.values))
+        back = {key: column for column, key in zip(raw.values, targets, strict=bool(targets)) if key}
         values = {key: raw.values[column] for key, column in back.items()}
         name = values.get("name")
         if self._matches is not None and isinstance(name, str) and not self._is_wanted(name):
             self.left_out += 1
             return
-        yield from self._looked_at(Raw(values, raw.line, at=lambda key: raw.at(back.get(key, key))), {HASH: None})
+        for one in errors:
+            place = raw.at(one.column) if one.column else Place(raw.line)
+            yield Fault(place, str(one), name=name if isinstance(name, str) else "", is_same=True)
+        if "name" in back:
+            found = self._looked_at(Raw(values, raw.line, at=lambda key: raw.at(back.get(key, key))), {HASH: None})
+            yield from _spoilt(found) if errors else found
 
     def _is_wanted(self, name: str) -> bool:
         return self._matches is None or self._matches(fold(self._whole(name)))
@@ -251,6 +274,15 @@ class Taking:
         else:
             values[HASH] = field
         return None
+
+
+def _spoilt(found: Iterable[Raw | Rows | Fault]) -> Iterator[Raw | Fault]:
+    """The same users, none of whom is to be taken: what else is wrong with them is told in the same run."""
+    for one in found:
+        if isinstance(one, Fault):
+            yield one
+        else:
+            yield from (raw.spoilt() for raw in (one.each() if isinstance(one, Rows) else (one,)))
 
 
 def _is_of_the_system(uid: int) -> bool:
