@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nwauth.commands.diff import changed_of_user, in_lines, steps
+from nwauth.commands.faults import tell_faults
 from nwauth.commands.printing import print_many
 from nwauth.commands.table import visible
-from nwauth.commands.terminal import complain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,8 +26,7 @@ def tell(session: Session, order: Order, applying: Applying, reader: Reader, *, 
         session.note(f"note: passwords in clear text in the plan: {reader.clear_text:,}; keep it where nobody reads it")
     for doubt in reader.doubts.told():
         session.note(f"note: {doubt}")
-    for fault in applying.faults():
-        complain(f"{fault.place.behind(order.file)}: {fault.text}", color=session.choices.color)
+    tell_faults(session, order.file, applying.faults())
     counts = _counts(applying, dry_run=order.dry_run, done=done)
     words = _in_words(counts)
     if summary:

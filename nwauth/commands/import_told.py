@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from nwauth.commands.applying import EXIT_NO
+from nwauth.commands.faults import tell_faults
 from nwauth.commands.output import terminal_width
 from nwauth.commands.table import layout, visible
 from nwauth.commands.terminal import complain
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 
 FIRST_USERS = 10
 FIRST_PROBLEMS = 100
-FIRST_NAMES = 3
 ONLY_PEOPLE = "awk -F: '$3 >= 1000 && $3 < 60000'"
 
 
@@ -34,7 +35,8 @@ def tell(session: Session, found: Found, wish: Wish, work: Work, *, dry_run: boo
     """All that there is to say when it is done, or not done because of errors."""
     applying, reader, taking, colons = work
     name, tally = found.given.name, applying.tally
-    problems = _tell_faults(session, name, applying)
+    tell_faults(session, name, applying.faults())
+    problems = [_problem(fault) for fault in islice(applying.faults(), FIRST_PROBLEMS)]
     _tell_columns(session, wish)
     if done:
         _tell_users(session, name, (applying, reader, taking, colons), dry_run=dry_run)
@@ -76,30 +78,6 @@ def _nothing(name: str, *, dry_run: bool) -> dict[str, object]:
 def _problem(fault: Fault) -> dict[str, object]:
     place = fault.place
     return {"user": fault.name or None, "line": place.line, "column": place.column, "reason": fault.text}
-
-
-def _tell_faults(session: Session, name: str, applying: Applying) -> list[dict[str, object]]:
-    """Tell each; what is the same with many is told once, behind the others.  The first, for the record."""
-    problems: list[dict[str, object]] = []
-    same: dict[str, tuple[Fault, list[str]]] = {}
-    for fault in applying.faults():
-        place, text = fault.place, fault.text
-        if fault.is_same:
-            same.setdefault(fault.of_many, (fault, []))[1].append(fault.name)
-        else:
-            complain(f"{place.behind(name)}: {text}", color=session.choices.color)
-        if len(problems) < FIRST_PROBLEMS:
-            problems.append(_problem(fault))
-    for text, (first, names) in same.items():
-        told = f"{text}; the same of {_few(names)}" if len(names) > 1 else first.text
-        complain(f"{first.place.behind(name)}: {told}", color=session.choices.color)
-    return problems
-
-
-def _few(names: list[str]) -> str:
-    """How many users these are, and the first of them."""
-    first = ", ".join(names[:FIRST_NAMES])
-    return visible(f"{len(names):,} users: {first}{' ...' * (len(names) > FIRST_NAMES)}")
 
 
 def _tell_users(session: Session, name: str, work: Work, *, dry_run: bool) -> None:

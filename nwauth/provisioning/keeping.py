@@ -21,8 +21,8 @@ THERE = ("change", "refuse", "skip")
 NO_PASSWORD = "is not there, and a new user needs password_hash, password or generate"  # noqa: S105, a reason
 
 
-class Differs(Refused):
-    """A user is there already, is not as is wanted, and is not to be changed."""
+class OfMany(Refused):
+    """What may be the same with many users, and one mend is right for all."""
 
 
 class Keeping:
@@ -80,7 +80,7 @@ class Keeping:
         if old is not None and new.held() == old.held():
             return old, ""
         if old is not None and self._there == "refuse":
-            raise Differs(f"is there, {_differing(old, new)}: --update changes it, --skip-existing leaves it as it is")
+            raise OfMany(f"is there, {_differing(old, new)}: --update changes it, --skip-existing leaves it as it is")
         if old is None:
             new = self._fitting.fitted(new)
         self._fitting.must_fit(new, old)
@@ -99,7 +99,7 @@ class Keeping:
                 password = "" if self._rehearses else self._make_password()
                 return self._hashed(password, old), password
         if old is None:
-            raise Refused(NO_PASSWORD)
+            raise OfMany(NO_PASSWORD)
         return old.stored_password, ""
 
     def _ready(self, field: str, old: User | None) -> str:

@@ -10,7 +10,7 @@ from nwauth.errors import NotSupported, NwauthError, Refused, RefusedOne, Unavai
 from nwauth.model import User
 from nwauth.names import fold
 from nwauth.provisioning.aside import Aside
-from nwauth.provisioning.keeping import Differs
+from nwauth.provisioning.keeping import OfMany
 from nwauth.provisioning.parts import NOWHERE, BadPlan, Fault, Place, shown
 from nwauth.provisioning.plain import line_of
 from nwauth.provisioning.spool import PART, Spool
@@ -262,7 +262,7 @@ class Applying:
             if new is not None and new is not old:
                 self._store.must_hold(new, old)
         except Refused as error:
-            is_same = isinstance(error, Differs)
+            is_same = isinstance(error, OfMany)
             self._fail(Fault(Place(entry.line), f"{shown(entry.name)}: {error}", name=entry.name, is_same=is_same))
             return
         if new is old or (new is None and old is None):
