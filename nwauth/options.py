@@ -30,6 +30,28 @@ _TOML_TYPES = {
     "dict": "table",
     "datetime": "date-time",
 }
+# What tomllib says, by how that begins; a Python that says it otherwise is quoted.
+_BACKSLASH = "found a backslash that means nothing in text, wanted two of them, or text in 'single quotes'"
+TOML_WORDS = {
+    "Invalid value": (
+        "found no value of TOML, wanted text in quotes, a number, true or false, a date, [array] or {table}"
+    ),
+    "Invalid statement": "found no key, wanted key = value or [table]",
+    "Invalid initial character for a key": "found no key, wanted a word, or text in quotes",
+    "Expected '=' after a key": "found no = behind a key, wanted key = value (a key with a blank stands in quotes)",
+    "Expected newline": "found more behind a value, wanted the line to end (text is in quotes, a date as 2027-01-31)",
+    "Expected ']]'": "found [[ that is not closed, wanted ]] behind the name",
+    "Expected ']'": "found [ that is not closed, wanted ] behind the name",
+    "Unclosed array": "found no comma between two values, wanted one, or ] behind the last",
+    "Unclosed inline table": "found no comma between two keys, wanted one, or } on the same line",
+    "Illegal character '\\n'": "found text that is not closed on its line, wanted its quote",
+    "Illegal character": "found a control character, wanted none",
+    "Unescaped": _BACKSLASH,
+    "Invalid hex": _BACKSLASH,
+    "Cannot declare": "found a table a second time, wanted it once",
+    "Duplicate inline table key": "found a key a second time, wanted it once",
+}
+TOML_END = "found the end of the file, and a value lacks, or text, an array or a table is not closed"
 
 
 def parsed_toml(content: bytes, file: str) -> dict[str, Any]:
@@ -55,23 +77,30 @@ def parsed_toml(content: bytes, file: str) -> dict[str, Any]:
 
 
 def _located(message: str, text: str) -> str:
-    """A message of tomllib with its position in front, and the word for what most people meet."""
-    what, _, where = message.removesuffix(")").rpartition(" (at ")
-    if not what:
-        return "found a number of too many digits"
-    if where == "end of document":
-        where = f"line {len(text.splitlines()) or 1}, at the end of the file"
-    if what == "Cannot overwrite a value":
-        key = text.splitlines()[int(where.split()[1].rstrip(",")) - 1].partition("=")[0].strip()
+    """A message of tomllib with its position in front."""
+    what, line, column = toml_fault(message, text)
+    where = f"column {column}: " if column else "at the end of the file: "
+    return f"line {line}, {where}{what}" if line else what
+
+
+def toml_fault(message: str, text: str) -> tuple[str, int, int]:
+    """What a message of tomllib means, in words; line and column, as far as it has them: column 0 is the text's end."""
+    reason, _, where = message.removesuffix(")").rpartition(" (at ")
+    if not reason:
+        return "found a number of too many digits", 0, 0
+    rows = text.split("\n")
+    is_end = where == "end of document"
+    line, column = (len(rows), 0) if is_end else (int(word.split()[1]) for word in where.split(", "))
+    if reason == "Cannot overwrite a value":
+        row = rows[line - 1]
+        key = row.partition("=")[0].strip()
         # A line that is no key may be a part of somebody's secret.
         what = f"found the key{' ' + key if key.isidentifier() else ''} a second time, wanted it once"
-    elif what.startswith("Cannot declare"):
-        what = "found a table a second time, wanted it once"
-    elif what == "Invalid value":
-        what = "found no value of TOML, wanted text in quotes, a number, true or false, a date, [array] or {table}"
-    else:
-        what = f"found no TOML: {what}"
-    return f"{where}: {what}"
+        return what, line, len(row) - len(row.lstrip()) + 1
+    if is_end:
+        return TOML_END, len(text.splitlines()) or 1, 0
+    what = next((words for begin, words in TOML_WORDS.items() if reason.startswith(begin)), f"found no TOML: {reason}")
+    return what, line, column
 
 
 class Options:

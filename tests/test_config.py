@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 OURS = '[[stores]]\nkind = "flatfile"\nshared = false\n'
+NO_EQUALS = "found no = behind a key, wanted key = value (a key with a blank stands in quotes)"
+NOT_CLOSED = "found the end of the file, and a value lacks, or text, an array or a table is not closed"
 NO_VALUE = "found no value of TOML, wanted text in quotes, a number, true or false, a date, [array] or {table}"
 
 
@@ -224,14 +226,14 @@ def test_no_constructor_makes_a_shared_store_upgrade() -> None:
         ("log = 1", "log: found 1 (an integer), wanted a table, under [log]"),
         (
             "[log]\nlevel = 'info'\nlevel = 'debug'\n",
-            "line 3, column 16: found the key level a second time, wanted it once",
+            "line 3, column 1: found the key level a second time, wanted it once",
         ),
-        ("x = 1\nx = 2", "line 2, at the end of the file: found the key x a second time, wanted it once"),
+        ("x = 1\nx = 2", "line 2, column 1: found the key x a second time, wanted it once"),
         ("[log]\n[log]\n", "line 2, column 5: found a table a second time, wanted it once"),
-        ("[log]\nlevel 'info'", "line 2, column 7: found no TOML: Expected '=' after a key in a key/value pair"),
+        ("[log]\nlevel 'info'", f"line 2, column 7: {NO_EQUALS}"),
         ("\nx = = ", f"line 2, column 5: {NO_VALUE}"),
         ("[log]\nlevel = debug", f"line 2, column 9: {NO_VALUE}"),
-        ("\nx = '", 'line 2, at the end of the file: found no TOML: Expected "\'"'),
+        ("\nx = '", f"line 2, at the end of the file: {NOT_CLOSED}"),
         (b"[log]\n# \xe9\n", "line 2, column 3: found bytes that are no UTF-8"),
         ("x = " + "9" * 5000, "found a number of too many digits"),
         ("x = " + "[" * 20000, "found tables or arrays nested beyond all bounds"),

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from nwauth.names import ENCODING, ERRORS
+from nwauth.options import toml_fault
 from nwauth.provisioning.alike import Twice, once_each
 from nwauth.provisioning.heads import unknown
 from nwauth.provisioning.parts import LONG_NUMBER, NOWHERE, BadPlan, Fault, Place, Raw, kind_of, named
@@ -111,11 +112,8 @@ def _toml(text: str) -> Iterator[Raw | Fault]:
 
 def _no_toml(text: str, reason: str) -> BadPlan:
     """What is wrong, with its place: of what is not ended, the end of the text."""
-    found = re.search(r"^(.*) \(at (?:line (\d+), column (\d+)|end of document)\)$", reason)
-    if found and found[2]:
-        return BadPlan(f"found no TOML: {found[1]}", Place(int(found[2]), int(found[3])))
-    end = _place_at(text, len(text.rstrip()))
-    return BadPlan(f"found no TOML: {found[1] if found else reason}, where the file ends", end)
+    what, line, column = toml_fault(reason, text)
+    return BadPlan(what, Place(line, column) if column else _place_at(text, len(text.rstrip())))
 
 
 def _in_tables(text: str, path: str) -> Place:

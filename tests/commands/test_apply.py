@@ -309,10 +309,20 @@ def test_keep_going_applies_what_is_right_and_prunes_nobody(folder: str) -> None
         (
             "plan.toml",
             "[[user]]\nname = 'a'\nname = 'b'\n",
-            ", line 3, column 11: found no TOML: Cannot overwrite a value",
+            ", line 3, column 1: found the key name a second time, wanted it once",
         ),
-        ("plan.toml", "x = [\n\n", ", line 1, column 6: found no TOML: Invalid value, where the file ends"),
-        ("plan.toml", "\n\nx = '", ", line 3, column 6: found no TOML: "),
+        (
+            "plan.toml",
+            "x = [\n\n",
+            ", line 1, column 6: found the end of the file, and a value lacks, or text, an array",
+        ),
+        ("plan.toml", "\n\nx = '", ", line 3, column 6: found the end of the file, and "),
+        (
+            "plan.toml",
+            "[[user]]\nname = bob\n",
+            ", line 2, column 8: found no value of TOML, wanted text in quotes, a ",
+        ),
+        ("plan.toml", "[[user]\n", ", line 1, column 7: found [[ that is not closed, wanted ]] behind the name"),
         ("plan.json", '[{"name": "a"},\n {"quota": "quota",\n  "quota": 2}]', ", line 3, column 3: found quota twice"),
         ("plan.json", '{"user": [], "user": []}', ": found user twice, wanted it once"),
         ("plan.json", '{"user": [\n{"name" 3}]}', ", line 2, column 9: found no JSON: "),
@@ -571,6 +581,18 @@ def test_what_is_wrong_before_a_plan_cannot_be_read_any_further_is_told_too(fold
     assert first.startswith(f"nwauth: {folder}-plan.csv, line 2, column 2: state: found something else")
     assert second.startswith(f"nwauth: {folder}-plan.csv, line 3, column 1: ")
     assert third.endswith(" 2 failed: nothing is changed")
+
+
+def test_what_is_the_same_with_thousands_is_told_in_one_line_and_each_has_a_record(folder: str) -> None:
+    done = apply(folder, lines(*({"name": f"user{number}"} for number in range(3000))), name="plan.ndjson")
+    error, numbers = done.err.splitlines()
+    same = (
+        "; the same of 3,000 users: user0 (line 1), user1 (line 2), user2 (line 3), user3 (line 4), user4 (line 5) ..."
+    )
+    told = "is not there, and a new user needs password_hash, password or generate"
+    assert error == f"nwauth: {folder}-plan.ndjson, line 1, column 1: {told}{same}"
+    assert numbers == "0 changed, 0 removed, 0 as they were, 3,000 failed: nothing is changed"
+    assert [row["line"] for row in records(done)] == list(range(1, 3001))
 
 
 def test_half_a_character_is_told_as_any_other_error(folder: str) -> None:

@@ -166,7 +166,7 @@ def test_a_file_that_holds_nothing_is_no_policy_and_the_remedy_is_named(text: st
     ("text", "where"),
     [
         (HEAD + "[[rule\n", "line 3, column "),
-        (HEAD + 'default = "deny"\n', "line 3, column 17: found the key default a second time, wanted it once"),
+        (HEAD + 'default = "deny"\n', "line 3, column 1: found the key default a second time, wanted it once"),
         (HEAD + "[policy]\n", "line 3, column 8: found a table a second time, wanted it once"),
         (HEAD.encode() + b"# caf\xe9\n", "line 3, column 6: found bytes that are no UTF-8"),
         (HEAD + "when = \n", "line 3, column 8: "),
