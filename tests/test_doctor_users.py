@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import struct
 from contextlib import closing
 from errno import ENOENT
 from typing import TYPE_CHECKING
 
 import pytest
 
+from nwauth.conformance.standins import BUSY, postgresql, standing_in
 from nwauth.doctor import CANNOT_TELL, examine
 from nwauth.doctor.dropfolders import Found
 from tests.commands.common import SETTINGS
@@ -19,6 +21,7 @@ from tests.directories.slapd import MAIL, PASSWORD
 from tests.doctoring import LONG_AGO, SECRET, Site
 
 if TYPE_CHECKING:
+    import socket
     from pathlib import Path
 
 MD5 = "$1$abcdefgh$cHJi5PXp/ki/ktXzqlk6I1"
@@ -191,6 +194,23 @@ def test_hosts_that_cannot_be_read_are_told(site: Site) -> None:
 
 
 # --- stores and routes -----------------------------------------------------------------------------------------------
+
+
+def older(client: socket.socket, _manner: str) -> None:
+    """A PostgreSQL of before 9.6: it lets us in, and does not know what is set."""
+    postgresql(client, BUSY)
+    client.recv(1 << 16)
+    told = b'SERROR\0VERROR\0C42704\0Munrecognized configuration parameter "idle_in_transaction_session_timeout"\0\0'
+    client.sendall(b"E" + struct.pack("!I", len(told) + 4) + told + b"Z" + struct.pack("!I", 5) + b"I")
+    client.recv(1)
+
+
+def test_a_database_server_that_is_too_old_is_told_with_the_least_version(site: Site) -> None:
+    with standing_in(older, "") as port:
+        site.toml.write_text(f'[[stores]]\nkind = "sql"\nurl = "postgresql://u:p@127.0.0.1:{port}/mail"\n')
+        one = site.found("old-server")
+    assert one.what.startswith("store sql: the server is older than PostgreSQL 9.6, the least that nwauth can use: ")
+    assert 'unrecognized configuration parameter "idle_in_transaction_session_timeout"' in one.what
 
 
 def test_two_rows_of_another_programs_table_that_differ_in_case_are_told(site: Site) -> None:

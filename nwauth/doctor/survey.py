@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from nwauth.doctor.place import Place
     from nwauth.model import User
 
+LEAST_SERVERS = {  # how older ones refuse what nwauth sets on each connection (docs/sql.md)
+    'unrecognized configuration parameter "idle_in_transaction_session_timeout"': "PostgreSQL 9.6",
+    "Unknown system variable 'max_statement_time'": "MariaDB 10.1",
+    "Unknown system variable 'max_execution_time'": "MySQL 5.7.8",
+}
 UNTIL_THEN = "Its users were not examined; until it has settled, whoever is not found in it is answered -DEAD."
 AGAIN = (
     "run nwauth doctor again in half a minute; if it says the same then, see with ls -l --full-time whether a program"
@@ -123,6 +128,14 @@ def _down(place: Place, one: Listed) -> Iterator[Finding]:
     reason = str(one.error)
     listing = place.nwauth("--store", one.one.name, "user", "list")
     is_passing = isinstance(one.error, Passing)
+    least = next((server for words, server in LEAST_SERVERS.items() if words in reason), None)
+    if least is not None:
+        yield finding(
+            "old-server",
+            f"store {one.one.name}: the server is older than {least}, the least that nwauth can use: {reason}",
+            mend="install a newer server there, or keep the users elsewhere (nwauth copy)",
+        )
+        return
     yield finding(
         "cannot-list" if one.answers else "store-down",
         f"store {one.one.name} cannot be listed: {reason}"
