@@ -462,3 +462,52 @@ def test_a_name_that_no_step_has_is_passed_over(tmp_path: Path, name: str) -> No
     done(folder, "undo")
     assert stored(folder) == before
     assert [step for step, _, _ in undo_list(folder)] == [2, 1]
+
+
+# --- another module behind this one ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def module(tmp_path: Path) -> str:
+    """A folder whose store is another module, with bob, of whom it keeps what no protocol tells."""
+    (tmp_path / "old").mkdir()
+    base(str(tmp_path / "old"), users=b'bob@test.com:*geheim:quota="5" odd text x=""\n')
+    command = json.dumps([*COMMAND, "-path", "old"])
+    (tmp_path / "nwauth.toml").write_text(f'[[stores]]\nkind = "process"\ncommand = {command}\n')
+    return str(tmp_path)
+
+
+def told_of(folder: str, name: str) -> dict[str, Any]:
+    found = run(folder, "user", "show", name, "--format", "json")
+    info: dict[str, Any] = json.loads(found.out)["info"] if found.status == 0 else {}
+    return {label: value for label, value in info.items() if value}
+
+
+def test_a_field_that_a_module_keeps_is_taken_back_in_whatever_way_it_writes_it(module: str) -> None:
+    done(module, "user", "set", "bob@test.com", "quota=6", "new=1")
+    assert told_of(module, "bob@test.com") == {"quota": "6", "new": "1"}
+    done(module, "undo")
+    assert told_of(module, "bob@test.com") == {"quota": "5"}
+    done(module, "undo", "2")
+    assert told_of(module, "bob@test.com") == {"quota": "6", "new": "1"}
+
+
+def test_who_was_added_to_a_module_is_removed_again(module: str) -> None:
+    done(module, "user", "add", "zoe@test.com", "--password-stdin", "quota=7", stdin=b"geheim\n")
+    done(module, "undo")
+    assert run(module, "user", "show", "zoe@test.com").status == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "remedy"),
+    [(["passwd", "bob@test.com", "--password-stdin"], "passwd"), (["del", "--yes", "bob@test.com"], "add")],
+)
+def test_a_password_that_a_module_never_told_is_said_to_be_lost_and_not_to_be_as_before(
+    module: str, words: list[str], remedy: str
+) -> None:
+    done(module, "user", *words, stdin=b"new\n")
+    found = run(module, "undo")
+    assert (found.status, found.out) == (1, "")
+    assert "the password that 'bob@test.com' had is not known: store process gives none out" in found.err
+    assert found.err.endswith(f"give a new one with nwauth user {remedy}\n")
+    assert [state for _, _, state in undo_list(module)] == ["done"]

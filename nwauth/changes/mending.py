@@ -64,7 +64,11 @@ def _were_made(changes: Iterable[HeldChange], store: Store) -> bool:
 
 
 def _stands_as_before(change: HeldChange, store: Store) -> bool:
-    return _there(change, store) == change[0]
+    """Whether it surely was not made; a password of which the store tells nothing is taken for changed."""
+    old, new = change
+    if store.hides_passwords and old is not None and new is not None and new[1]:
+        return False
+    return _there(change, store) == old
 
 
 def _there(change: HeldChange, store: Store) -> Held | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from nwauth.changes.step import Numbers
 from nwauth.errors import NotSupported, Refused, Unavailable
+from nwauth.model import Info
 from nwauth.names import fold
 from nwauth.provisioning.spool import PART, Spool, place
 from nwauth.provisioning.standing import Standing
@@ -51,7 +52,7 @@ class Undoing:
         """Find what the step has changed, of each user before the first change and after the last.
 
         Raises:
-            Refused: it was made in a store that is not there.
+            Refused: it was made in a store that is not there, or that has not told the password to be brought back.
             Unavailable: its file cannot be read.
         """
         parts: dict[tuple[str, str], _Part] = {}
@@ -73,11 +74,11 @@ class Undoing:
         for part in self._parts:
             for before, after, there in part.beside_store():
                 self.compared += 1
-                if there == before:
+                if part.are_alike(there, before):
                     self.as_before += 1
-                elif there == after:
-                    part.put_aside(after, before)
-                    self.numbers.count([(after, before)])
+                elif part.are_alike(there, after):
+                    part.put_aside(there, before)
+                    self.numbers.count([(there, before)])
                 else:
                     self.others += 1
                     user = before or after
@@ -148,7 +149,17 @@ class _Part:
         self.back.close()
 
     def add(self, old: Held | None, new: Held | None) -> None:
-        """A change more; one of a name is a user who goes, and another who comes."""
+        """A change more; one of a name is a user who goes, and another who comes.
+
+        Raises:
+            Refused: a password went by it that the store had never told.
+        """
+        if self.store.hides_passwords and _is_password_lost(old, new):
+            assert old is not None  # noqa: S101
+            raise Refused(
+                f"the password that {old[0]!a} had is not known: store {self._name} gives none out;"
+                f" give a new one with nwauth user {'add' if new is None else 'passwd'}"
+            )
         if old is not None and new is not None and fold(old[0]) != fold(new[0]):
             self._renamed = old, new
             self.add(old, None)
@@ -198,6 +209,12 @@ class _Part:
         found = self.store.lookup(name)
         found = None if found is None else self.store.confirm(found)
         return None if found is None else found.held()
+
+    def are_alike(self, one: Held | None, other: Held | None) -> bool:
+        """Whether these are the same user, as far as the store tells."""
+        if one is None or other is None or not self.store.hides_passwords:
+            return one == other
+        return _told(one) == _told(other)
 
     def put_aside(self, now: Held | None, then: Held | None) -> None:
         """A change that is to be made."""
@@ -263,6 +280,18 @@ class _Back(Changes):
         for rows in self._rows.blocks():
             said = [json.loads(row.rpartition(PART)[2]) for row in rows]
             yield [(now and tuple(now), then and tuple(then)) for now, then in said]
+
+
+def _is_password_lost(old: Held | None, new: Held | None) -> bool:
+    """Whether a change takes a password away from a user of a store that gives none out: nobody knows it any more."""
+    return old is not None and (new is None or bool(new[1]))
+
+
+def _told(user: Held) -> tuple[object, ...]:
+    """What a store that hides passwords tells of a user, in whatever way it writes the info fields."""
+    name, _, drop_path, uid, ip_mask, info = user
+    fields = {label.lower(): value for label, value in Info(info).fields().items() if value}
+    return name, drop_path, uid, ip_mask, fields
 
 
 def overtaken(name: str) -> Unavailable:

@@ -19,6 +19,7 @@ class Around(Store):
         self.inner = inner
         self.name = inner.name
         self.waits = inner.waits
+        self.hides_passwords = inner.hides_passwords
 
     def begin(self) -> None:
         self.inner.begin()

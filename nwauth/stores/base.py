@@ -23,6 +23,7 @@ class Store(ABC):
 
     name: str
     waits = False  # whether an answer may wait for somebody else: a server, a module; no reply is held back behind it
+    hides_passwords = False  # whether it takes passwords and gives none out, and writes info fields in its own way
 
     @abstractmethod
     def lookup(self, name: str) -> User | None:

@@ -35,6 +35,7 @@ class ProcessStore(Store):
     """
 
     waits = True
+    hides_passwords = True
 
     def __init__(
         self,
