@@ -27,7 +27,11 @@ FILES = {
         '[[user]]\nname = "bob"\n',
         '# ours\nupdate_password = "always"\n\n[[ user ]]\nname = "bob"\n',
     ],
-    "passwd": ["root:x:0:0:root:/root:/bin/bash\nbob:*:1:1:::\n", "bob:x:::::\n"],
+    "passwd": [
+        "root:x:0:0:root:/root:/bin/bash\nbob:*:1:1:::\n",
+        "bob:x:::::\n",
+        f"bob:{HASH.replace('SSHA', 'ssha')}:::Bob::\nann:!:::{{A}}::\n",  # as export writes it
+    ],
     "shadow": [f"bob:{BCRYPT}:20000:0:99999:7:::\n", "root:*:20000:0:99999:7:::\neve:!:20000::::::\n"],
     "htpasswd": [
         f"bob:{BCRYPT}\neve:$apr1$x$y\n",

@@ -49,6 +49,7 @@ WHY = {
 TABLE = re.compile(r'(?m)^[ \t]*\[\[?[ \t]*"?(?:user|scope|defaults)"?[ \t]*\]\]?[ \t]*(?:#.*)?\r?$')
 MODULE = re.compile(r"(?mi)^[ \t]*module[ \t]+\d+[ \t]*\r?$")
 APACHE = re.compile(r"[^:]+:(?:\$|\{SHA\}|[./0-9A-Za-z]{13}$|[!*]|$)")
+DOVECOT_SCHEME = re.compile(r"[^:]+:\{[A-Z]")  # nwauth's own {ssha} stands in passwd files that it has written
 OTHER_SCHEME = re.compile(r"[^:]+:\{(?!SHA\})")
 CELL = re.compile(r'"(?:[^"]|"")*(?:"|\Z)')
 
@@ -126,7 +127,7 @@ def _likely(fitting: set[str], said: list[str]) -> set[str]:
     """Of the forms that lines have, those that are left where one says more than another."""
     left = set(fitting)
     if {"passwd", "dovecot"} <= left:
-        left.discard("passwd" if any(":{" in line for line in said) else "dovecot")
+        left.discard("passwd" if any(map(DOVECOT_SCHEME.match, said)) else "dovecot")
     if "shadow" in left:
         left.discard("dovecot")
     if {"htpasswd", "dovecot"} <= left:
