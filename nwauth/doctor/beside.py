@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shlex
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from nwauth.stores.flatfile.folder import Folder
 from nwauth.stores.flatfile.notes import LockFile
 from nwauth.stores.textfile import files
 from nwauth.stores.textfile.index import ENTRIES_A_BUCKET, Damaged, Index
+from nwauth.stores.textfile.making import take_over
 from nwauth.stores.textfile.userfile import SMALL_BYTES
 
 if TYPE_CHECKING:
@@ -156,14 +156,7 @@ def in_the_making(folder: str) -> list[str]:
 
 def is_abandoned(path: str) -> bool:
     """Whether the maker of an unfinished file is gone: it would hold a lock on it.  Raises OSError."""
-    try:
-        fd = files.open_own(path, os.O_RDONLY)  # a FIFO of this name would hold us for ever
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    finally:
+    fd = take_over(path, writable=False)
+    if fd is not None:
         os.close(fd)
-    return True
+    return fd is not None

@@ -168,11 +168,12 @@ def _remove_leftovers(folder: Folder) -> int:
 def _remove_dead(path: str) -> bool:
     """Remove a file in the making unless somebody holds the lock on it; whether it was removed."""
     try:
-        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        fd = making.take_over(path, writable=True)
     except OSError:
         return False
+    if fd is None:
+        return False
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if not os.path.samestat(os.fstat(fd), os.lstat(path)):  # the lock is on one that has gone already
             return False
         os.unlink(path)

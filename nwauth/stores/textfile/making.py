@@ -72,6 +72,26 @@ def try_lock_file(path: str, model: str | None) -> int | None:
     return None
 
 
+def take_over(path: str, *, writable: bool) -> int | None:
+    """Open and lock a file in the making whose maker is gone, who would hold the lock; None: it is at work, or done.
+
+    Without `writable` the lock is one that needs no right to write, and that others may have too.  Raises OSError.
+    """
+    try:
+        fd = files.open_own(path, os.O_RDWR if writable else os.O_RDONLY)  # a FIFO of this name would hold us for ever
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(fd, (fcntl.LOCK_EX if writable else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        return None
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
+
+
 def _open_or_make(path: str, model: str | None) -> int:
     while True:
         try:
