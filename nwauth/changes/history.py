@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nwauth.changes.step import damaged
-from nwauth.errors import Refused
+from nwauth.errors import Refused, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from typing import Final
 
     from nwauth.changes.steps import Summary
@@ -17,10 +17,11 @@ DONE, UNDONE, UNFINISHED, DAMAGED = "done", "undone", "unfinished", "damaged"
 
 
 class History:
-    """The steps, by their numbers, and the state of each."""
+    """The steps, by their numbers, and the state of each; `why` one is not finished, where that is known."""
 
-    def __init__(self, steps: Iterable[Summary]) -> None:
+    def __init__(self, steps: Iterable[Summary], why: Mapping[int, str] | None = None) -> None:
         self.steps: Final = {step.number: step for step in steps}
+        self._why: Final = why or {}
         self._undone: Final[set[int]] = set()
         for step in self.steps.values():
             self._note(step)
@@ -47,20 +48,30 @@ class History:
             raise Refused(f"there is no step {number}: nwauth undo --list shows those that there are")
         return self.steps[number]
 
+    def unfinished(self, step: Summary) -> Unavailable:
+        """What to raise where a step is not finished: whether it stands cannot be told."""
+        called = f"step {step.number} ({step.head['command']})"
+        if step.number in self._why:
+            return Unavailable(
+                f"{called} was broken off, and cannot be finished now: {self._why[step.number]}; nothing is taken back:"
+                f" mend that and run it again, or give the number of another step"
+            )
+        return Unavailable(
+            f"{called} is at work, or was killed and its file cannot be read: wait for it, or give the number of"
+            f" another step"
+        )
+
     def last(self) -> Summary:
         """The last one that stands and takes no other back.
 
         Raises:
-            Refused: there is none, or one that is not finished comes before it.
-            Unavailable: one that is damaged does: whether it stands cannot be told.
+            Refused: there is none.
+            Unavailable: one that is not finished or damaged comes before it: whether it stands cannot be told.
         """
         for step in reversed(self.steps.values()):
             state = self.state(step)
             if state == UNFINISHED:
-                raise Refused(
-                    f"step {step.number} ({step.head['command']}) is at work, or was killed and its store cannot tell"
-                    f" what became of it: wait for it, or give the number of another step"
-                )
+                raise self.unfinished(step)
             if state == DAMAGED:
                 raise damaged(step.path, "nwauth undo NUMBER takes back another step; to forget this one, move it away")
             if state == DONE and undoes_of(step) is None:

@@ -42,7 +42,7 @@ def become_of(reading: Reading, store_of: FindStore) -> list[int] | None:
         return sorted(group.but)
     store = store_of(group.store, group.place)
     if store is None:
-        raise Doubt
+        raise Doubt(f"it was made in {group.place}, which is no store of nwauth.toml")
     if group.is_whole:
         return [] if _were_made(reading.planned(group), store) else None
     but = [at for at, change in enumerate(reading.planned(group)) if _stands_as_before(change, store)]
@@ -80,8 +80,8 @@ def _there(change: HeldChange, store: Store) -> Held | None:
     return None if found is None else found.held()
 
 
-def mend(steps: Steps, step: Writing, reading: Reading, *, at: int, store_of: FindStore, journal: Journal) -> None:
-    """Finish a step that was left open; one whose store cannot tell now is left to the next command.
+def mend(steps: Steps, step: Writing, reading: Reading, *, at: int, store_of: FindStore, journal: Journal) -> str:
+    """Finish a step that was left open; one whose store cannot tell now is left to the next command: why, else "".
 
     `at` is the folder of the steps, open.  A line of the journal may come twice by it, the same in ``step`` and
     ``number``.  Raises OSError.
@@ -102,8 +102,9 @@ def mend(steps: Steps, step: Writing, reading: Reading, *, at: int, store_of: Fi
         step.numbers = _numbers(reading)
         journal.write(rest_of(reading.head, step, told=min(told, MAX_TOLD)))
         steps.close(step, at, keep=step.numbers.all > 0)
-    except (Doubt, NwauthError):
-        return
+    except (Doubt, NwauthError) as error:
+        return str(error)
+    return ""
 
 
 def _tell(step: Writing, reading: Reading, group: Group, journal: Journal, *, told: int) -> int:

@@ -202,25 +202,33 @@ class Recorder:
             self._forget()
             raise nothing_changed(error) from error
 
-    def mend(self, steps: Steps) -> None:
-        """Finish what commands that were killed have left open, if there is any.  Raises Unavailable."""
+    def mend(self, steps: Steps) -> dict[int, str]:
+        """Finish what commands that were killed have left open; why it cannot be done now, by the numbers of the steps.
+
+        Raises:
+            Unavailable: the folder of the steps, or the journal, cannot be used at all.
+        """
         if not any(step.is_open for step in steps.summaries()):
-            return
+            return {}
         self._journal = self._journal_of(steps)
         self._journal.must_be_writable()
         try:
             with steps.locked() as at:
-                self._mend(steps, at)
+                return self._mend(steps, at)
         except OSError as error:
             raise files.trouble("write", steps.path, error) from error
 
     def _journal_of(self, steps: Steps) -> Journal:
         return Journal(os.path.dirname(steps.path), key=steps.key, scheme_of=self._scheme_of)
 
-    def _mend(self, steps: Steps, at: int) -> None:
+    def _mend(self, steps: Steps, at: int) -> dict[int, str]:
         """Finish what commands that were killed have left open, as far as their stores can tell now."""
+        why = {}
         for step, reading in steps.left_open(at):
-            mend(steps, step, reading, at=at, store_of=self._store_of, journal=self._journal)
+            trouble = mend(steps, step, reading, at=at, store_of=self._store_of, journal=self._journal)
+            if trouble:
+                why[step.number] = trouble
+        return why
 
     def _store_of(self, name: str, place: str) -> Store | None:
         store = self._stores.get(name)

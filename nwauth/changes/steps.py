@@ -63,7 +63,7 @@ class Steps:
 
     # --- making -----------------------------------------------------------------------------------------------------
 
-    def begin(self, settle: Callable[[Steps, int], None]) -> Writing:
+    def begin(self, settle: Callable[[Steps, int], object]) -> Writing:
         """A new step, its file open and locked; `settle` is called before, with the folder, under its lock.
 
         Raises:

@@ -104,11 +104,11 @@ def _undo(
     session: Session, steps: Steps, *, number: int | None, skip_changed: bool, summary: bool, dry_run: bool
 ) -> None:
     stores = {one.name: session.store_of(one) for one in session.config.stores if not one.read_only}
-    session.recorder.mend(steps)
-    history = History(steps.summaries())
+    why = session.recorder.mend(steps)
+    history = History(steps.summaries(), why)
     step = history.last() if number is None else history.step(number)
     if history.state(step) == UNFINISHED:
-        raise Refused(f"step {step.number} is at work, or was killed and its store cannot tell what became of it")
+        raise history.unfinished(step)
     reading = steps.read(step.name)  # a damaged one is told here
     undoing = Undoing(reading, lambda name, place: _store_of(stores, name, place))
     try:

@@ -187,8 +187,10 @@ def test_a_step_whose_store_cannot_tell_is_left_to_a_later_command(tmp_path: Pat
     os.unlink(f"{folder}/nwauth.undo/00000001")
     Path(folder, "nwauth.undo", "00000001.open").write_text(text.partition('{"made"')[0])
     os.rename(f"{folder}/users.db", f"{folder}/gone.db")
-    assert run(folder, "undo").status == 1
-    assert "step 1 (user set) is at work, or was killed and its store cannot tell" in run(folder, "undo").err
+    found = run(folder, "undo")
+    assert (found.status, found.out) == (75, "")
+    assert "step 1 (user set) was broken off, and cannot be finished now: " in found.err
+    assert "users.db" in found.err
     assert steps(folder) == ["00000001.open"]
     os.rename(f"{folder}/gone.db", f"{folder}/users.db")
     assert run(folder, "undo").status == 0
@@ -196,3 +198,25 @@ def test_a_step_whose_store_cannot_tell_is_left_to_a_later_command(tmp_path: Pat
     assert [(line["step"], line["command"]) for line in journal(folder)] == [
         (1, "user set"), (1, "user set"), (2, "undo"),
     ]  # fmt: skip
+
+
+@pytest.mark.skipif(not ROOT, reason="only root can mount a small file system")
+def test_a_journal_on_a_full_disk_is_named_by_undo_and_the_store_is_not_blamed(tmp_path: Path) -> None:
+    """The change is made; only its line is not written, and undo, which has to write it first, says so."""
+    with small_disk(tmp_path / "disk", kilobytes=256) as disk:
+        (disk / "users").mkdir()
+        folder = fresh(disk / "users")
+        before = stored(folder)
+        assert run(folder, "user", "set", "carl", "quota=6").status == 0
+        os.rename(f"{folder}/nwauth.undo/00000001", f"{folder}/nwauth.undo/00000001.open")
+        step = Path(folder, "nwauth.undo", "00000001.open")
+        step.write_text(step.read_text().partition('{"told"')[0])
+        Path(folder, "nwauth.changes").write_bytes(b"")
+        with (disk / "fill").open("wb", buffering=0) as fill, pytest.raises(OSError, match="No space"):
+            write_on(fill, 512)
+        found = run(folder, "undo")
+        assert (found.status, found.out) == (75, "")
+        assert f"cannot be finished now: cannot write {folder}/nwauth.changes: No space left on device" in found.err
+        (disk / "fill").unlink()
+        assert run(folder, "undo").status == 0
+        assert stored(folder) == before
