@@ -63,6 +63,7 @@ def add(session: Session, *, name: str, fields: tuple[str, ...], source: Source,
         )
         if work.service.lookup(name) is not None:
             raise exists
+        work.service.to_add(User(name=name, stored_password="", info=info))  # nobody types a password in vain
         secret = get_secret(session, source, user=name)
         if not work.service.add(User(name=name, stored_password=secret.field, info=info), work.facts.__setitem__):
             raise exists

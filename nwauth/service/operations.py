@@ -218,7 +218,18 @@ class Service:
         self.passwords.must_be_makeable(password, self._rules.of(new).scheme)
 
     def add(self, user: User, report: Report = silent) -> bool:
-        """Add a user whose stored password is made already; False when the name is taken."""
+        """Add a user whose stored password is made already; False when the name is taken.  Raises as `to_add`."""
+        new = self.to_add(user)
+        report("store", new.store)
+        return self._setting.put(new)
+
+    def to_add(self, user: User) -> User:
+        """The user as `add` would hand it to the store that takes it; no store is asked.
+
+        Raises:
+            BadName: the name is not allowed.
+            Refused: an unreadable date, or app passwords that are none.
+        """
         self._must_write()
         account.check_dates(user.info.fields())
         if user.info.names_a_secret():
@@ -226,9 +237,7 @@ class Service:
 
             apps.check_field(APP_PASSWORDS, user.info.get(APP_PASSWORDS) or "")
         name = self._allowed(self.whole(user.name))
-        new = user.changed(name=name, store=self._setting.taker(name))
-        report("store", new.store)
-        return self._setting.put(new)
+        return user.changed(name=name, store=self._setting.taker(name))
 
     def clear_text(self, user: User) -> str | None:
         """The password that a user's field holds in the clear, behind a star or a tag; None where it is a hash.

@@ -29,6 +29,26 @@ def test_a_password_is_asked_for_twice_and_never_shown(folder: str) -> None:
     assert run(folder, "test", "eve", "--password-stdin", stdin=b"geheim").status == 0
 
 
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (("a b",), "'a b' cannot be the name of a user: "),
+        (("eve@",), "'eve@' cannot be the name of a user: "),
+        (("eve", "valid_until=soon"), "valid_until"),
+        (("bob@test.com",), "bob@test.com exists already: "),
+    ],
+)
+def test_a_user_who_cannot_be_added_is_refused_before_a_password_is_typed(
+    folder: str, words: tuple[str, ...], text: str
+) -> None:
+    before = contents(folder)
+    terminal = Terminal(folder, "user", "add", *words, NO_COLOR="1")
+    assert terminal.end() == 1
+    assert "New password" not in terminal.screen
+    assert text in terminal.screen
+    assert contents(folder) == before
+
+
 def test_two_passwords_that_differ_are_asked_for_again_and_given_up(folder: str) -> None:
     before = contents(folder)
     terminal = Terminal(folder, "user", "passwd", "bob@test.com")
