@@ -111,7 +111,7 @@ def _base(session: Session, there: Place, *, make: bool, dry_run: bool) -> Store
         if make:
             session.note(f"{there.name}: user base would be made")
             return MemoryStore()
-        raise Unavailable(f"{error} (or let --make do it)") from None
+        raise Unavailable(f"the target has to be made first, by --make: {error}") from None
     return there.store
 
 

@@ -313,11 +313,12 @@ def test_what_cannot_be_understood_is_misuse(folder: str, words: Sequence[str], 
 def test_a_base_that_is_not_there_is_not_made_in_silence(folder: str) -> None:
     before = contents(folder)
     done = run(folder, "copy", "--from", "flatfile", "--to", SQL)
-    text = f"{folder}/users.db: it is not there: moved, unmounted, or never made (nwauth init) (or let --make do it)"
-    assert done == (75, "", f"nwauth: {text}\n")
+    text = f"{folder}/users.db: it is not there: moved, unmounted, or never made (nwauth init)"
+    assert done == (75, "", f"nwauth: the target has to be made first, by --make: {text}\n")
     done = run(folder, "copy", "--from", "flatfile", "--to", "./new/one")
     assert (done.status, done.err.count("\n")) == (75, 1)
-    assert "new/one: no user database, run nwauth init (or let --make do it)" in done.err
+    assert done.err.startswith("nwauth: the target has to be made first, by --make: ")
+    assert "new/one: no user database, run nwauth init" in done.err
     done = run(folder, "copy", "--from", "flatfile", "--to", f"{folder}/new/one", "--make")
     assert done == (75, "", f"nwauth: {folder}/new/one: cannot make the folder: No such file or directory\n")
     assert contents(folder) == before
