@@ -209,6 +209,19 @@ def test_where_there_is_nothing_to_take_back_it_is_said(folder: str) -> None:
         assert run(folder, "undo", *words).status == 2, words
 
 
+@pytest.mark.parametrize("word", ["abc", "0", "1.5", "9" * 5000])
+def test_what_is_no_number_of_a_step_is_named_with_where_to_find_one(tmp_path: Path, word: str) -> None:
+    found = run(base(str(tmp_path)), "undo", word)
+    assert (found.status, found.err.count("\n")) == (2, 1)
+    assert f"found {word!r}, wanted the number of a step in nwauth undo --list" in found.err
+
+
+def test_no_steps_at_all_are_not_taken_back(tmp_path: Path) -> None:
+    found = run(base(str(tmp_path)), "undo", "--last", "0")
+    assert (found.status, found.err.count("\n")) == (2, 1)
+    assert "found '0', wanted how many steps, 1 or more" in found.err
+
+
 def test_a_step_of_a_store_that_is_not_there_any_more_says_where_it_was(folder: str, tmp_path: Path) -> None:
     done(folder, "user", "set", "bob@test.com", "quota=6")
     os.mkdir(tmp_path / "else")

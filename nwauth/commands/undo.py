@@ -22,6 +22,7 @@ from nwauth.signals import ending_interrupts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from typing import Any, Final
 
     from nwauth.changes.steps import Summary
     from nwauth.commands.output import Row
@@ -37,13 +38,32 @@ LIST_SHOWN = ("step", "time", "command", "account", "created", "changed", "remov
 WORDS = {"created": "added again", "changed": "changed back", "removed": "removed"}
 
 
+class _Number(click.IntRange):
+    """A number, 1 or more; `wanted` says of what."""
+
+    def __init__(self, wanted: str) -> None:
+        super().__init__(min=1)
+        self._wanted: Final = wanted
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            number = int(value)
+        except ValueError:
+            number = 0
+        if number < 1:
+            self.fail(f"found {value!r}, wanted {self._wanted}", param, ctx)
+        return number
+
+
 @command(
     "undo",
     examples=("nwauth undo --dry-run", "nwauth undo", "nwauth undo --list", "nwauth undo 2", "nwauth undo --last 3"),
 )
-@click.argument("number", metavar="[STEP]", type=click.IntRange(min=1), required=False)
+@click.argument("number", metavar="[STEP]", type=_Number("the number of a step in nwauth undo --list"), required=False)
 @click.option("--list", "lists", is_flag=True, help="Show the steps that can be taken back, the newest first.")
-@click.option("--last", metavar="N", type=click.IntRange(min=1), help="Take back the last N steps, one by one.")
+@click.option(
+    "--last", metavar="N", type=_Number("how many steps, 1 or more"), help="Take back the last N steps, one by one."
+)
 @click.option("--skip-changed", is_flag=True, help="Leave those who have been changed since; take back the others.")
 @click.option("--summary", is_flag=True, help="Print one record of numbers, and none of users.")
 @dry_run_option
