@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -21,6 +22,8 @@ from nwauth.errors import ConfigError, Refused, Unavailable
 from nwauth.stores.textfile import files
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from nwauth.commands.session import Session
     from nwauth.config import StoreConfig
     from nwauth.dmail.matching import Plan
@@ -68,7 +71,8 @@ def init(session: Session, *, shared: bool, dmail: DmailConf | None, dry_run: bo
     # A URL is tried before it is written down: what cannot be used is typed once more, not mended in a file.
     tables = None
     if url is not None and not dry_run and not _has_settings(folder):
-        tables = _make_tables_first(folder, url)
+        with _removed_again(folder if rows[0]["change"] == "made" else None):
+            tables = _make_tables_first(folder, url)
     rows.append(_make_configuration(session, folder, shared=shared, url=url, plan=plan, dry_run=dry_run))
     flat = folder if plan is None else plan.folder
     rows += [tables] if tables else _make_bases(session, folder, url=url, flat=flat, dry_run=dry_run)
@@ -132,6 +136,18 @@ def _make_folder(folder: str, *, dry_run: bool) -> dict[str, object]:
     return _made(folder, "the folder", there=False)
 
 
+@contextmanager
+def _removed_again(folder: str | None) -> Iterator[None]:
+    """Where what follows fails, the folder that was made for it goes, unless something stands in it."""
+    try:
+        yield
+    except BaseException:
+        if folder is not None:
+            with suppress(OSError):
+                os.rmdir(folder)
+        raise
+
+
 def _make_configuration(
     session: Session, folder: str, *, shared: bool, url: str | None, plan: Plan | None, dry_run: bool
 ) -> dict[str, object]:
@@ -182,7 +198,12 @@ def write_new(path: str, content: bytes) -> bool:
     """
     folder = os.path.dirname(path)
     temporary = os.path.join(folder, f".{os.path.basename(path)}.{os.urandom(6).hex()}")
-    fd = files.create_like(temporary, None)
+    try:
+        fd = files.create_like(temporary, None)
+    except Unavailable as error:
+        if not isinstance(error.__cause__, OSError):
+            raise
+        raise files.trouble("create", path, error.__cause__) from error
     try:
         files.write_all(fd, content)
         os.fsync(fd)

@@ -84,6 +84,7 @@ def _hosts(_context: click.Context, _parameter: click.Parameter, text: str) -> s
     help="From where alone: addresses and networks, commas between.",
 )
 @click.option("--until", metavar="DATE", help="The last day, or the end: 2027-01-31, '2027-01-31 18:00'.")
+@click.option("--generate", is_flag=True, hidden=True, expose_value=False)  # as of user add; it is done in any case
 @dry_run_option
 def add(session: Session, *, name: str, label: str, classes: str, hosts: str, until: str | None, dry_run: bool) -> int:
     """Give a user an app password called APP.  It is made up, and printed once: nobody can read it back.
@@ -137,6 +138,9 @@ def listing(session: Session, *, name: str) -> int:
         if found is None:
             raise session.no_such_user(name)
         users = (found,)
+        if not of(found.info) and session.results.form == "table":
+            session.note(f"{visible(found.name)} has no app passwords: nwauth user app add gives one")
+            return 0
     now = datetime.now(UTC).astimezone(session.service.gate.zone())
     session.results.rows(COLUMNS, _rows(users, now), shown=SHOWN)
     return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +14,7 @@ from nwauth.config.example import commented_example
 from tests.commands.common import BOB, COMMAND, Terminal, contents, run
 from tests.databases import shared_mariadb, shared_postgres
 from tests.databases.server import PASSWORD
+from tests.faults.test_folder_and_disk import small_disk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,13 +118,25 @@ def test_a_base_of_nwauths_stays_readable_for_the_others_with_shared(empty: str)
     assert done.status == 0
 
 
-def test_a_database_that_cannot_be_reached_leaves_no_settings_behind(empty: str) -> None:
+def test_a_database_that_cannot_be_reached_leaves_nothing_behind(empty: str) -> None:
     done = run(empty, "init", "--store", "postgresql://mail:sesame@127.0.0.1:9/mail")
     assert (done.status, done.out) == (75, "")
     assert done.err.startswith("nwauth: ")
     assert "PostgreSQL at 127.0.0.1:9/mail" in done.err
+    assert "Connection refused; Is the server running" in done.err
     assert "sesame" not in done.err
-    assert os.listdir(empty) == []
+    assert not os.path.exists(empty)
+    os.mkdir(empty)
+    assert run(empty, "init", "--store", "postgresql://mail:sesame@127.0.0.1:9/mail").status == 75
+    assert os.listdir(empty) == []  # a folder that was there stays
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a file system")
+def test_a_disk_that_takes_no_more_is_told_with_the_file_that_is_meant(tmp_path: Path) -> None:
+    with small_disk(tmp_path, kilobytes=64):
+        subprocess.run(["mount", "-o", "remount,ro", tmp_path], check=True)
+        done = run(str(tmp_path), "init")
+    assert done == (75, "", f"nwauth: cannot create {tmp_path}/nwauth.toml: Read-only file system\n")
 
 
 def test_settings_that_cannot_be_read_are_told_and_kept(empty: str) -> None:

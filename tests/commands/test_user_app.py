@@ -53,6 +53,16 @@ def test_quiet_prints_nothing_but_the_password(folder: str) -> None:
     assert tries(folder, done.out.strip())["verdict"] == "yes"
 
 
+def test_it_is_made_up_whether_that_is_asked_for_or_not(folder: str) -> None:
+    assert given(folder, "phone", "--generate")["password"]
+
+
+def test_that_there_is_none_is_said_to_people(folder: str) -> None:
+    assert run(folder, "user", "app", "list", "bob@test.com") == (0, "", "")
+    text = "bob@test.com has no app passwords: nwauth user app add gives one\n"
+    assert run(folder, "user", "app", "list", "BOB@test.com", "--format", "table") == (0, "", text)
+
+
 def test_limits_are_kept_as_they_are_written_best(folder: str) -> None:
     Path(folder, "policy.toml").write_text(RULES)
     given(folder, "phone", "--class", "pop", "--hosts", " 10.0.0.0/8,  192.0.2.7", "--until", "2099-01-31 18:00")
