@@ -181,9 +181,9 @@ def parse_fields(text: str) -> dict[str, str]:
 
 def check_field(name: str, value: str) -> None:
     """Raises BadRequest where `name` or `value` cannot stand in an info field."""
-    if not name or any(c <= " " or c in '="\x7f' for c in name):
+    if not name.isidentifier() and (not name or any(c <= " " or c in '="\x7f' for c in name)):
         raise BadRequest("malformed info: a field name holds no blank, '=', quote or control character")
-    if any(c < " " or c in '"\x7f' for c in value):
+    if ('"' in value or not value.isprintable()) and any(c < " " or c in '"\x7f' for c in value):
         raise BadRequest("malformed info: a value holds no quote or control character")
 
 

@@ -112,9 +112,10 @@ class Giving:
     def _fields(self, user: User, *, reserved: frozenset[str] = frozenset()) -> Iterator[tuple[str, str]]:
         """The info fields that go along."""
         info = self._given(user)
-        if info.odd_text().strip():
+        fields = info.fields()
+        if info.text != _written(fields) and info.odd_text().strip():
             self.lost.part("info text that is no field", user.name)
-        for name, value in info.fields().items():
+        for name, value in fields.items():
             if not value or (name.lower() in COME_AND_GO and not self._with_all):
                 continue
             if name.lower() in reserved:
@@ -230,7 +231,12 @@ def _behind_lock(field: str) -> bool:
 
 
 def _is_of_plan(field: str) -> bool:
-    return ":" not in field and not any(c < " " or c == "\x7f" for c in field)
+    return ":" not in field and (field.isprintable() or not any(c < " " or c == "\x7f" for c in field))
+
+
+def _written(fields: dict[str, str]) -> str:
+    """The text of fields as we write it: in nearly all of a user base there is nothing else."""
+    return " ".join([f'{name}="{value}"' for name, value in fields.items()])
 
 
 def _shown(scheme: Scheme) -> str:

@@ -77,12 +77,17 @@ class Writing:
         if self._form not in SEPARATORS:
             shutil.copyfileobj(self._file, out, COPY_BYTES)
             return
-        columns = list(self._columns.values())
-        out.write(self._row(columns))
+        text = io.StringIO()
+        table = csv.writer(text, delimiter=SEPARATORS[self._form], lineterminator="\n")
+        table.writerow(self._columns.values())
         for line in self._file:
-            record = json.loads(line)
-            said = {key.lower(): value for key, value in record.items()}
-            out.write(self._row([said.get(column, "") for column in self._columns]))
+            said = {key.lower(): value for key, value in json.loads(line.decode()).items()}
+            table.writerow([said.get(column, "") for column in self._columns])
+            if text.tell() > COPY_BYTES:
+                out.write(text.getvalue().encode(ENCODING, ERRORS))
+                text.seek(0)
+                text.truncate()
+        out.write(text.getvalue().encode(ENCODING, ERRORS))
 
     def _write(self, text: str) -> None:
         self._file.write(text.encode(ENCODING, ERRORS))
@@ -136,11 +141,6 @@ class Writing:
 
     def _end(self) -> str:
         return ENDS.get(self._form, "")
-
-    def _row(self, cells: list[str]) -> bytes:
-        line = io.StringIO()
-        csv.writer(line, delimiter=SEPARATORS[self._form], lineterminator="\n").writerow(cells)
-        return line.getvalue().encode(ENCODING, ERRORS)
 
 
 def _is_text(record: Record) -> bool:
