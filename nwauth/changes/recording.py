@@ -22,7 +22,10 @@ MAX_TRIES = 16  # of a deletion that others overtake
 
 
 class Recording(Around):
-    """A store every change of which is recorded."""
+    """A store every change of which is recorded.
+
+    It stands around each store by itself, below the routes: what these do to move a user at login is a `put` here.
+    """
 
     def __init__(self, inner: Store, recorder: Recorder) -> None:
         super().__init__(inner)
