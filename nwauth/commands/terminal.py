@@ -9,6 +9,7 @@ import click
 
 from nwauth.commands.output import colored, encode_for, wants_color
 from nwauth.commands.table import visible
+from nwauth.owner import was_root
 
 RED = "31"
 
@@ -24,7 +25,7 @@ def say(text: str) -> None:
 def complain(text: str, *, color: str) -> None:
     """An error, in one line."""
     line = visible(" ".join(text.split()))
-    if line.endswith(os.strerror(errno.EACCES)) and os.geteuid() != 0:
+    if line.endswith(os.strerror(errno.EACCES)) and os.geteuid() != 0 and not was_root():
         line += " (type it as root, or as whom that belongs to)"
     say(f"{colored('nwauth:', RED, on=wants_color(color, 2))} {line}")
 
