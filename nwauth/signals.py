@@ -46,8 +46,23 @@ class Unheeded:
 
 @contextmanager
 def timed(call: Handler, first_seconds: float, every_seconds: float = 0.0) -> Iterator[None]:
-    """`call` is called after so many seconds, and then again each time so many more have passed; 0: once."""
-    with _handled((signal.SIGALRM,), call):
+    """`call` is called after so many seconds, and then again each time so many more have passed; 0: once.
+
+    It is not called while it is still at work: a halted terminal (Ctrl-S) may keep it longer than that.
+    """
+    is_at_work = False
+
+    def called(*words: object) -> None:
+        nonlocal is_at_work
+        if is_at_work:
+            return
+        is_at_work = True
+        try:
+            call(*words)
+        finally:
+            is_at_work = False
+
+    with _handled((signal.SIGALRM,), called):
         try:
             signal.setitimer(signal.ITIMER_REAL, first_seconds, every_seconds)
             yield

@@ -180,20 +180,8 @@ def progress(
     bar = os.isatty(2) and os.environ.get("TERM") != "dumb"
     line = Bar(work, color=wants_color(color, 2)) if bar else Lines(work)
     first, every = (FIRST_SECONDS, EVERY_SECONDS) if bar else (PLAIN_SECONDS, PLAIN_SECONDS)
-    is_at_it = False
-
-    def show(*_: object) -> None:
-        nonlocal is_at_it
-        if is_at_it:  # a halted terminal (Ctrl-S) keeps a line longer than the timer waits
-            return
-        is_at_it = True
-        try:
-            line.show()
-        finally:
-            is_at_it = False
-
     try:
-        with timed(show, first, every):
+        with timed(line.show, first, every):
             yield line.clear
     finally:
         line.clear()
