@@ -9,7 +9,7 @@ import shlex
 from typing import TYPE_CHECKING, NamedTuple
 
 from nwauth.doctor.finding import counted, finding
-from nwauth.doctor.flatfiles import chunks
+from nwauth.doctor.flatfiles import chunks, numbered
 from nwauth.names import ENCODING, ERRORS
 from nwauth.passwords.inspecting import Inspector
 from nwauth.stores.flatfile import lines
@@ -109,7 +109,7 @@ def _newest(paths: Sequence[str], *, without: str) -> dict[bytes, At]:
         key_of(row) if deleted is None else deleted: At(at, number)
         for at, path in enumerate(paths)
         if path != without
-        for number, row in _numbered(path)
+        for number, row in numbered(path)
         if (deleted := lines.deleted_key(row)) is not None or (row and lines.fits(row))
     }
 
@@ -143,10 +143,3 @@ def _suspects(path: str) -> Iterator[tuple[int, bytes]]:
                 end = chunk.find(b"\n", at)
                 yield number, chunk[at : end if end >= 0 else len(chunk)]
         before += chunk.count(b"\n")
-
-
-def _numbered(path: str) -> Iterator[tuple[int, bytes]]:
-    number = 0
-    for chunk in chunks(path):
-        for number, row in enumerate(chunk.removesuffix(b"\n").split(b"\n"), number + 1):  # noqa: B020
-            yield number, row

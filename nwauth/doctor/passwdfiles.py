@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from nwauth.config.kinds.passwd import DOMAIN, PasswdConfig
 from nwauth.doctor.finding import counted, finding
-from nwauth.doctor.flatfiles import chunks
+from nwauth.doctor.flatfiles import numbered
 from nwauth.stores.passwd.lines import fits
 
 if TYPE_CHECKING:
@@ -46,10 +46,9 @@ def _files(template: str) -> list[str]:
 
 def _odd(path: str) -> tuple[int, int]:
     """How many lines of a file are odd, and which is the first."""
-    count = first = number = 0
-    for chunk in chunks(path):
-        for number, row in enumerate(chunk.removesuffix(b"\n").split(b"\n"), number + 1):  # noqa: B020
-            if row.strip(b" \t\r") and not row.startswith(NOBODYS) and not fits(row):
-                count += 1
-                first = first or number
+    count = first = 0
+    for number, row in numbered(path):
+        if row.strip(b" \t\r") and not row.startswith(NOBODYS) and not fits(row):
+            count += 1
+            first = first or number
     return count, first
