@@ -59,12 +59,14 @@ def serialize_all(columns: Sequence[Sequence[str]]) -> bytes:
         Refused: as `serialize` does.
     """
     names, fields, *own, infos = columns
+    together = "".join(names)
     text = "".join([f"{name}:{field}:{info}\n" for name, field, info in zip(names, fields, infos, strict=True)])
     if (
         [*map(set, own)] == [{"config"}, {"0"}, {""}]
         and text.count("\n") == len(names)
         and (holds_only(text, PLAIN) or text.replace("\n", "").isprintable())
-        and not any(odd in "".join(names) for odd in ":#")
+        and ":" not in together
+        and "#" not in together
         and ":" not in "".join(fields)
         and all(names)
     ):

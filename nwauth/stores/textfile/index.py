@@ -187,7 +187,6 @@ class Gathered:
 
         A line that is nobody's may be taken in with them: who looks it up reads it, and sees.
         """
-        from array import array
         from itertools import accumulate, count
         from operator import add
 
@@ -205,7 +204,7 @@ class Gathered:
             self._check_order(keys)
         entries = [(code & HASH_MASK) << 32 | at for code, at in zip(map(crc32, keys), places, strict=False)]
         entries.sort()
-        self._entries.extend(array("Q", entries))
+        self._entries.fromlist(entries)
         self._bounds.append(len(self._entries))
 
     def _check_order(self, keys: list[bytes]) -> None:
