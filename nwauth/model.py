@@ -176,7 +176,7 @@ class Info:
             else:
                 kept, at = _closed_up(kept, text, at)
         new = Info(kept + text[at:])
-        added = " ".join(f'{field}="{value}"' for field, value in wanted.values() if value)
+        added = info_text({field: value for field, value in wanted.values() if value})
         if not added:
             return new
         place = len(new.text)
@@ -217,6 +217,11 @@ def _joined(left: str, right: str) -> str:
     if not left or not right or _is_blank(left[-1]) or _is_blank(right[0]):
         return left + right
     return f"{left} {right}"
+
+
+def info_text(fields: Mapping[str, str]) -> str:
+    """The text of info fields, as this program writes it."""
+    return " ".join([f'{field}="{value}"' for field, value in fields.items()])
 
 
 # What a server is told of a user whose drop path or uid is no word of a reply, or must not be said.

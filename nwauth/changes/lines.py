@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from nwauth.errors import Unavailable
-from nwauth.model import SECRET_FIELDS, Info
+from nwauth.model import SECRET_FIELDS, Info, info_text
 from nwauth.names import fold
 from nwauth.policy.apps import told_fields
 from nwauth.provisioning.words import SECRET_STEMS
@@ -156,7 +156,7 @@ def rest_of(head: Values, step: Writing, *, told: int) -> list[Values]:
 
 def _is_only(fields: dict[str, str], text: str) -> bool:
     """Whether there is no more than fields in an info text; nearly all are as this program writes them."""
-    if "" not in fields.values() and text == " ".join(f'{field}="{value}"' for field, value in fields.items()):
+    if "" not in fields.values() and text == info_text(fields):
         return True
     return text.split() == Info().updated(fields).text.split()
 

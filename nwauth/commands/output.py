@@ -14,7 +14,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from nwauth.commands.table import layout, visible
-from nwauth.model import Info
+from nwauth.model import Info, info_text
 from nwauth.names import ENCODING, ERRORS
 
 if TYPE_CHECKING:
@@ -235,8 +235,7 @@ def _info_lines(info: Info) -> list[str]:
     """Each info field; where there is more in the text than fields, the text as it stands too."""
     fields = info.fields()
     lines = [f"{field}={value}" for field, value in fields.items()]
-    plain = " ".join(f'{field}="{value}"' for field, value in fields.items())
-    return lines if info.text.split() == plain.split() else [*lines, f"(stored: {info.text})"]
+    return lines if info.text.split() == info_text(fields).split() else [*lines, f"(stored: {info.text})"]
 
 
 def forget_stdout() -> None:

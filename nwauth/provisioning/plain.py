@@ -10,7 +10,7 @@ from itertools import repeat
 from typing import TYPE_CHECKING
 
 from nwauth.errors import Refused
-from nwauth.model import PLAIN, SECRET_FIELDS
+from nwauth.model import PLAIN, SECRET_FIELDS, info_text
 from nwauth.names import PRINTABLE, holds_only
 from nwauth.policy import account
 from nwauth.policy.states import FIELD as STATE_FIELD
@@ -51,7 +51,7 @@ class Shape:
     def infos(self, columns: Mapping[str, Sequence[str]], defaults: Mapping[str, str]) -> list[str]:
         """The info texts of new users."""
         named = {field.lower() for field in self.fields}
-        more = " ".join(f'{field}="{value}"' for field, value in defaults.items() if field.lower() not in named)
+        more = info_text({field: value for field, value in defaults.items() if field.lower() not in named})
         if not self.fields:
             return [more] * len(columns[NAME])
         if any("" in columns[field] for field in self.fields):
@@ -67,7 +67,7 @@ class Shape:
         said = {field: value for field, value in zip(self.fields, values, strict=True) if value}
         named = {field.lower() for field in said}
         said |= {field: value for field, value in defaults.items() if field.lower() not in named}
-        return " ".join(f'{field}="{value}"' for field, value in said.items())
+        return info_text(said)
 
 
 class Plain:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nwauth.copying import Fitting
 from nwauth.errors import Refused
-from nwauth.model import Info, User
+from nwauth.model import Info, User, info_text
 from nwauth.passwords.digests import decode
 from nwauth.passwords.table import BY_NAME, CLEAR, NO_LOGIN, UNKNOWN, split
 from nwauth.passwords.values import NoLogin
@@ -113,7 +113,7 @@ class Giving:
         """The info fields that go along."""
         info = self._given(user)
         fields = info.fields()
-        if info.text != _written(fields) and info.odd_text().strip():
+        if info.text != info_text(fields) and info.odd_text().strip():
             self.lost.part("info text that is no field", user.name)
         for name, value in fields.items():
             if not value or (name.lower() in COME_AND_GO and not self._with_all):
@@ -232,11 +232,6 @@ def _behind_lock(field: str) -> bool:
 
 def _is_of_plan(field: str) -> bool:
     return ":" not in field and (field.isprintable() or not any(c < " " or c == "\x7f" for c in field))
-
-
-def _written(fields: dict[str, str]) -> str:
-    """The text of fields as we write it: in nearly all of a user base there is nothing else."""
-    return " ".join([f'{name}="{value}"' for name, value in fields.items()])
 
 
 def _shown(scheme: Scheme) -> str:
