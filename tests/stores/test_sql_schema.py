@@ -20,6 +20,7 @@ from nwauth.model import Info, User
 from nwauth.stores.sql import Limits, SqlStore, own, schema
 from nwauth.stores.sql.columns import Columns
 from nwauth.stores.sql.drivers import open_driver
+from nwauth.stores.sql.drivers.base import DOWN, Trouble
 from nwauth.stores.sql.foreign import ForeignTable
 from tests.commands.common import COMMAND, environment, run
 from tests.databases import shared_mariadb, shared_postgres, unique
@@ -556,3 +557,7 @@ def test_the_statements_of_a_foreign_table_are_those_that_sqlalchemy_compiles(ki
     assert table.counting == compiled(select(func.count()).select_from(alias), kind).replace(" AS count_1", "").replace(
         " AS a", ""
     )
+
+
+def test_what_a_database_says_in_several_lines_is_told_in_one_without_the_empty_ones() -> None:
+    assert Trouble(DOWN, "no room\n\n  DETAIL:  the disk\tis full\n \n").text == "no room; DETAIL: the disk is full"

@@ -47,7 +47,7 @@ class Trouble(Record):
 
     def __init__(self, kind: str, text: str, *, broken: bool = False) -> None:
         self.kind: Final = kind
-        self.text: Final = "; ".join(" ".join(line.split()) for line in text.splitlines() if not line.isspace())
+        self.text: Final = "; ".join(" ".join(line.split()) for line in text.splitlines() if line.strip())
         self.broken: Final = broken or kind == LOST
 
 
