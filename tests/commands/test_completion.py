@@ -55,7 +55,7 @@ def test_no_more_names_are_offered_than_can_be_looked_at(folder: str) -> None:
 
 @pytest.mark.parametrize("is_merged", [True, False])
 def test_names_are_found_wherever_they_stand_in_a_long_file(folder: str, *, is_merged: bool) -> None:
-    names = [f"{'USER' if number % 3 else 'user'}{number * 7919 % 20000:05d}@test.com" for number in range(20000)]
+    names = [f"{'USER' if number % 3 else 'user'}{number * 7919 % 6000:05d}@test.com" for number in range(6000)]
     lines = [f"{name}:*{'x' * (number % 9)}:\n".encode() for number, name in enumerate(names)]
     base(folder, users=b"".join(lines))
     os.utime(os.path.join(folder, "nwauth.txt"), (1, 1))
@@ -65,7 +65,7 @@ def test_names_are_found_wherever_they_stand_in_a_long_file(folder: str, *, is_m
     assert run(folder, "user", "add", "user19999x", "--generate", "--quiet").status == 0
     assert run(folder, "user", "del", "user00001@test.com", "--yes", "--quiet").status == 0
     everyone = sorted({*map(str.lower, names), "user19999x"} - {"user00001@test.com"})
-    for typed in ("user0", "uSer1234", "user19999", "user00001", "", "t", "zz", "user07500@test.com"):
+    for typed in ("user00", "uSer0123", "user05999", "user00001", "", "t", "zz", "user04500@test.com"):
         found = [line.partition("\t")[2].lower() for line in answers(folder, f"nwauth user show {typed}")]
         assert found == [name for name in everyone if name.startswith(typed.lower())][:100], typed
 
