@@ -59,6 +59,10 @@ class NoBase(Unavailable):
     """There is nothing to look users up in, and never was."""
 
 
+class Emptied(Unavailable):
+    """Another program has left nothing of what there was to look users up in: it was most likely lost."""
+
+
 class ConfigError(NwauthError):
     """The configuration cannot be used; the text says file, key, found, wanted.
 

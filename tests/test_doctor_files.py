@@ -233,6 +233,7 @@ def test_a_user_file_that_another_program_has_emptied_is_told(site: Site) -> Non
     assert run(str(site.folder), "merge").status == 0
     assert site.look() == []
     site.txt.write_bytes(b"")
+    site.add.write_text(f"eve:{SECRET}:\n")
     one = site.found("emptied")
     site.type(one.mend.partition("if nobody is to be in it: ")[2])
     assert site.look() == [], "nobody is to be in it"

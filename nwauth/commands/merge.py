@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import click
+
 from nwauth.commands.command import command, dry_run_option
 from nwauth.commands.session import as_text
 from nwauth.commands.table import visible
@@ -17,8 +19,9 @@ if TYPE_CHECKING:
 
 
 @command("merge", examples=("nwauth merge", "nwauth --path /var/lib/nwauth merge --dry-run"))
+@click.option("--emptied", is_flag=True, help="nwauth.txt was emptied by another program, and that was meant.")
 @dry_run_option
-def merge(session: Session, *, dry_run: bool) -> int:
+def merge(session: Session, *, emptied: bool, dry_run: bool) -> int:
     """Fold the journal nwauth.add into nwauth.txt, sorted by name.
 
     Serving children go on meanwhile, and need not be told; they merge by themselves when the journal has grown:
@@ -36,7 +39,7 @@ def merge(session: Session, *, dry_run: bool) -> int:
         session.results.record(record, f"would fold {size:,} bytes of nwauth.add into nwauth.txt")
         return 0
     with session.logged("merge") as facts, session.progress("merging"):
-        done = store.merge()
+        done = store.merge(emptied=emptied)
         facts |= {"users": done.users, "rejected": done.rejected}
     rejected = as_text(store.folder.rejected)
     record = {"dry_run": False, "users": done.users, "rejected": done.rejected, "rejected_file": rejected}

@@ -24,7 +24,7 @@ KINDS = {
     # the settings of nwauth
     "settings": (ERROR, "Until it is mended every request is answered -DEAD: no logins, and mail waits."),
     "no-users": (ERROR, "Every request is answered -DEAD: no logins, and mail waits."),
-    "emptied": (ERROR, "Whoever was in it does not exist to the servers: mail to them bounces, nobody logs in."),
+    "emptied": (ERROR, "For all who are not found the servers are answered -DEAD: no logins, and mail waits."),
     "default-domain": (WARNING, "A name without a domain becomes another than the servers ask for."),
     "address-auto": (WARNING, "Where the server sends no address, someone may type one behind the password."),
     "nobody-takes-new-users": (WARNING, "nwauth user add, and a web form that adds users, are refused."),

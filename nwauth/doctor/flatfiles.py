@@ -61,22 +61,19 @@ def odd_lines(place: Place) -> Iterator[Finding]:
 
 
 def emptied(place: Place, one: FlatfileConfig) -> Iterator[Finding]:
-    """A user file that held users has not been cut to nothing by another program."""
+    """A user file that was not empty has not been cut to nothing by another program."""
     folder = Folder(one.path)
     txt = files.identify(folder.txt)
     notes = LockFile(folder.lock, model=folder.txt).read()
-    if txt is None or txt.size or not notes.served or notes.is_ours(txt) or _has_users(folder.add):
+    if txt is None or txt.size or not notes.held or notes.is_ours(txt):
         return
+    is_meant = place.nwauth("--store", one.name, "merge", "--emptied")
     yield finding(
         "emptied",
         f"{folder.txt} is empty, and another program has made it so",
-        mend=f"put it back from a backup; or, if nobody is to be in it: {place.nwauth('--store', one.name, 'merge')}",
+        mend=f"put it back from a backup; or, if nobody is to be in it: {is_meant}",
         file=folder.txt,
     )
-
-
-def _has_users(path: str) -> bool:
-    return any(row and lines.fits(row) for chunk in chunks(path) for row in chunk.split(b"\n"))
 
 
 def _marked(path: str, marked: _Seen) -> Finding:

@@ -10,7 +10,7 @@ from nwauth.doctor.finding import counted, finding
 from nwauth.doctor.listed import Listed
 from nwauth.doctor.mends import own_name, place_of_mail
 from nwauth.doctor.people import People
-from nwauth.errors import NoBase, Passing
+from nwauth.errors import Emptied, NoBase, Passing
 from nwauth.names import fold
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def users(place: Place) -> Iterator[Finding]:
 
 
 def _down(place: Place, one: Listed) -> Iterator[Finding]:
-    if one.error is None or (one.users == 0 and _has_no_base(one)):
+    if one.error is None or (one.users == 0 and _is_told(one)):
         return
     where = one.store.place()
     reason = str(one.error)
@@ -145,9 +145,9 @@ def _down(place: Place, one: Listed) -> Iterator[Finding]:
     )
 
 
-def _has_no_base(one: Listed) -> bool:
+def _is_told(one: Listed) -> bool:
     """Whether another finding says that there is nothing to list."""
-    return one.one.kind == "flatfile" and isinstance(one.error, NoBase)
+    return one.one.kind == "flatfile" and isinstance(one.error, NoBase | Emptied)
 
 
 def _unsayable(place: Place, one: Listed) -> Iterator[Finding]:

@@ -112,6 +112,20 @@ def test_a_merge_says_what_it_took_in_and_where_the_rest_is(folder: str) -> None
     assert again == {"dry_run": False, "users": 1, "rejected": 0, "rejected_file": f"{folder}/nwauth.rejected"}
 
 
+def test_a_file_that_was_emptied_is_refused_until_a_merge_is_told_that_it_was_meant(folder: str) -> None:
+    base(folder, users=BOB)
+    assert run(folder, "user", "set", "bob@test.com", "quota=6").status == 0
+    assert run(folder, "merge").status == 0
+    base(folder, users=b"")
+    text = "nwauth.txt is empty and was not: put it back from a backup (or, if it is meant: nwauth merge --emptied)"
+    for words in (["user", "show", "bob@test.com"], ["merge"], ["user", "add", "eve@test.com", "--generate"]):
+        done = run(folder, *words)
+        assert done.status == 75
+        assert text in done.err
+    assert run(folder, "merge", "--emptied", "--format", "table") == (0, "0 users in nwauth.txt\n", "")
+    assert run(folder, "user", "show", "bob@test.com").status == 1
+
+
 def test_a_folder_that_takes_no_changes_is_not_merged(folder: str) -> None:
     base(folder, settings=SETTINGS.replace("shared = false", "shared = false\nread_only = true"))
     text = f"nwauth: store flatfile of {folder} takes no changes (read_only = true in nwauth.toml)\n"

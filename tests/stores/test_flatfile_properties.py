@@ -131,10 +131,13 @@ class Model:
         ask(store, "nobody")  # the next look
 
     def rewrite(self, _store: FlatfileStore, seed: int) -> None:
-        """A foreign program folds the journal into nwauth.txt in its own way, in place, and empties the journal."""
+        """A foreign program folds the journal into nwauth.txt in its own way, in place, and empties the journal.
+
+        A comment stays on top: a file cut to nothing is taken for one that was lost.
+        """
         rows = [raw(*user) for user in self.users.values()]
         random.Random(seed).shuffle(rows)
-        (self.folder / "nwauth.txt").write_bytes(b"".join(rows))
+        (self.folder / "nwauth.txt").write_bytes(b"".join([b"# head\n", *rows]))
         ages_ago(self.folder / "nwauth.txt", seed % 100_000)
         if (self.folder / "nwauth.add").exists():
             (self.folder / "nwauth.add").write_bytes(b"")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from nwauth.errors import Unavailable
+from nwauth.errors import Emptied, Unavailable
 from nwauth.stores.flatfile.journal import Journal
 from nwauth.stores.textfile import files
 from nwauth.stores.textfile.userfile import UserFile
@@ -29,8 +30,7 @@ from tests.stores.folders import (
 from tests.stores.test_flatfile_merge import old_journals, shift_notes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
     from nwauth.stores.flatfile import FlatfileStore
     from nwauth.stores.textfile.files import Identity
@@ -459,3 +459,79 @@ def test_a_child_that_was_idle_for_longer_than_old_journals_are_kept_takes_no_me
     assert ask(idle, "eve") is not None
     for one in (store, idle):
         one.close()
+
+
+# --- a file that was cut to nothing -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["seen by this process", "seen by one before", "by a child that may not write"])
+def emptied(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[FlatfileStore]:
+    """A store whose nwauth.txt had bob in it, and was cut to nothing an hour ago; eve is in the journal."""
+    folder = base(tmp_path / "users", line("bob"), line("eve"))
+    read_only = request.param == "by a child that may not write"
+    store = opened(folder, read_only=read_only)
+    assert ask(store, "bob") is not None
+    store.tend()
+    if request.param == "seen by one before":
+        store.close()
+        store = opened(folder)
+    (folder / "nwauth.txt").write_bytes(b"")
+    ages_ago(folder / "nwauth.txt", 3600)
+    yield store
+    store.close()
+
+
+def test_of_a_file_that_another_program_has_emptied_nobody_is_absent(emptied: FlatfileStore) -> None:
+    assert password_of(emptied, "eve") == ssha("secret")
+    for name in ("bob", "nobody"):
+        with pytest.raises(Emptied, match=r"is empty and was not.*nwauth merge --emptied"):
+            ask(emptied, name)
+    with pytest.raises(Emptied):
+        list(emptied.search())
+    base(Path(emptied.folder.path), line("bob", "back"))
+    assert password_of(emptied, "bob") == ssha("back")
+    assert ask(emptied, "nobody") is None
+
+
+def test_what_was_emptied_is_neither_added_to_nor_merged_until_that_was_meant(tmp_path: Path) -> None:
+    folder = base(tmp_path / "users", line("bob"), line("eve"))
+    serving, store = opened(folder), opened(folder)
+    assert ask(serving, "bob") is not None
+    assert store.put(user("ada"))
+    (folder / "nwauth.txt").write_bytes(b"")
+    ages_ago(folder / "nwauth.txt", 3600)
+    for question in REFUSALS.values():
+        with pytest.raises(Unavailable, match="is empty and was not"):
+            question(store)
+    with pytest.raises(Unavailable, match="is empty and was not"):
+        store.change_all([])
+    store.merge(emptied=True)
+    assert names(store) == names(serving) == ["ada", "eve"]
+    assert ask(serving, "bob") is None
+    for store_ in (store, serving):
+        store_.close()
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_file_that_we_have_emptied_ourselves_is_empty(tmp_path: Path, *, shared: bool) -> None:
+    folder = base(tmp_path / "users", line("bob"))
+    serving, store = opened(folder, shared=shared), opened(folder, shared=shared)
+    assert ask(serving, "bob") is not None
+    assert store.delete("bob")
+    store.merge()
+    assert (folder / "nwauth.txt").read_bytes() == b""
+    assert ask(serving, "bob") is None
+    os.utime(folder / "nwauth.txt", (1, 1))  # another program's backup
+    assert ask(opened(folder, shared=shared), "bob") is None
+    for store_ in (store, serving):
+        store_.close()
+
+
+def test_a_file_that_never_held_anything_is_empty(tmp_path: Path) -> None:
+    folder = base(tmp_path / "users", b"", line("eve"))
+    store = opened(folder)
+    assert ask(store, "bob") is None
+    store.tend()
+    os.utime(folder / "nwauth.txt", (1, 1))
+    assert ask(store, "bob") is None
+    store.close()

@@ -99,7 +99,7 @@ class Chores:
         remove_deleted(self._folder, self._fresh_lock(), self._settling)
 
     def _tend_files(self, notes: Notes) -> None:
-        if not notes.served and self._view.file is not None:
+        if notes.note_served(self._view.file):
             self._note_served()
         if notes.deletions:
             self._helpers.start(self.remove_deleted)
@@ -124,8 +124,8 @@ class Chores:
         except Unavailable:
             return
         try:
-            notes.served = True
-            self._lock.save(notes)
+            if notes.note_served(self._view.file):
+                self._lock.save(notes)
         except Unavailable:
             return
         finally:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Final
 
     from nwauth.stores.textfile.files import Identity, Mark
+    from nwauth.stores.textfile.userfile import UserFile
 
 
 class OldJournal(Record):
@@ -42,7 +43,8 @@ class Notes:
     """The record.  Rows that another version has written are kept as they are."""
 
     def __init__(self) -> None:
-        self.served = False  # nwauth.txt was served here before
+        self.served = False  # nwauth.txt was served here before ...
+        self.held = False  # ... and was not empty
         self.ours: Mark | None = None  # the nwauth.txt that we published last ...
         self.prior: Mark | None = None  # ... and the one that was in its place
         self.journal: tuple[int, int] | None = None  # inode of the journal, and where our last line in it ends
@@ -80,11 +82,18 @@ class Notes:
         """Whether we have published this state of nwauth.txt, or had it before us when we published the next."""
         return mark_of(identity) in (self.ours, self.prior)
 
+    def note_served(self, file: UserFile | None) -> bool:
+        """A user file is served here; whether that was to be noted."""
+        if file is None or (self.served and (self.held or not file.identity.size)):
+            return False
+        self.served, self.held = True, self.held or file.identity.size > 0
+        return True
+
     def _take(self, row: str) -> None:
         name, *words = row.split(" ")
         match name, words:
-            case "served", []:
-                self.served = True
+            case (("served" | "held"), []):
+                setattr(self, name, True)
             case "ours", [inode, size, mtime]:
                 self.ours = (int(inode), int(size), int(mtime))
             case "prior", [inode, size, mtime]:
@@ -105,7 +114,7 @@ class Notes:
                 self._others.append(row)
 
     def _rows(self) -> list[str]:
-        rows = ["served"] if self.served else []
+        rows = [name for name, is_so in (("served", self.served), ("held", self.held)) if is_so]
         for name, numbers in (("ours", self.ours), ("prior", self.prior), ("journal", self.journal)):
             if numbers is not None:
                 rows.append(" ".join([name, *map(str, numbers)]))

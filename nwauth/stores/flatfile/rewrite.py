@@ -71,7 +71,8 @@ class NewFile:
 
     def publish(self, lock: LockFile, notes: Notes, old: Identity | None) -> None:
         """Put file and index in their places; the lock is held.  That the file is ours is noted first."""
-        notes.ours = mark_of(files.identity_of(os.fstat(self._fd)))
+        new = files.identity_of(os.fstat(self._fd))
+        notes.ours, notes.held = mark_of(new), new.size > 0
         if old is not None:
             notes.prior = mark_of(old)
         lock.save(notes)

@@ -228,12 +228,14 @@ class FlatfileStore(Store):
             self._lock.release()
         return True
 
-    def merge(self) -> Merged:
-        """Fold the journal into the user file now, in this process.
+    def merge(self, *, emptied: bool = False) -> Merged:
+        """Fold the journal into the user file now, in this process; `emptied`: it is empty, and meant to be.
 
         Raises:
             Unavailable: it cannot be done now; nothing is lost.
         """
+        if emptied:
+            self._settling.emptying_is_meant()
         self._take_lock()  # what a crash has left half done is mended first
         self._lock.release()
         return self._merge()
@@ -294,8 +296,7 @@ class FlatfileStore(Store):
                 raise files.trouble("mend", self.folder.add, error) from error
 
     def _note_served(self, notes: Notes) -> None:
-        if not notes.served and self._view.file is not None:
-            notes.served = True
+        if notes.note_served(self._view.file):
             self._lock.save(notes)
 
     def _in_journal(self) -> set[bytes]:

@@ -130,9 +130,7 @@ class View:
 
     def must_be_settled(self) -> None:
         """Raises Unavailable while what is not found may yet be there."""
-        doubt = self._settling.doubt(self.file)
-        if doubt is not None:
-            raise Passing(doubt)
+        self._settling.must_be_settled(self.file)
 
     def follow(self) -> None:
         """Watch the files that are in place now."""
@@ -191,6 +189,7 @@ class View:
         self.file = file
         if file is not None:
             self._served = True
+            self._settling.saw(file.identity)
             file.adopt(self._folder.index)
 
     def _load_journal(self, add: Identity | None) -> None:
