@@ -152,8 +152,10 @@ def _tell(session: Session, writing: Writing, lost: Lost, out: Output | None, *,
     if done and session.store_config.kind in ("passwd", "system"):
         session.note(NOT_GIVEN_OUT)
     if not done:
+        left_out = len(lost.faults)
         complain(
-            f"{len(lost.faults):,} users have no place there: nothing is written; --keep-going leaves them out",
+            f"{left_out:,} user{'s have' if left_out != 1 else ' has'} no place there: nothing is written;"
+            f" --keep-going leaves {'them' if left_out != 1 else 'this one'} out",
             color=session.choices.color,
         )
         return 1

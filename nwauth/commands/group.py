@@ -220,8 +220,11 @@ def _misused(error: click.ClickException, choices: Choices) -> int:
 
 
 def _as_in(error: click.ClickException, command: click.Command) -> str:
-    """Where something lacks, how the command is typed: its first example."""
-    if not isinstance(error, click.MissingParameter) or not isinstance(command, WithExamples) or not command.examples:
+    """Where something lacks, or is too much, how the command is typed: its first example."""
+    if isinstance(command, click.Group) or not isinstance(command, WithExamples) or not command.examples:
+        return ""
+    takes_words = any(isinstance(parameter, click.Argument) for parameter in command.params)
+    if not isinstance(error, click.MissingParameter) and (takes_words or type(error) is not click.UsageError):
         return ""
     return f", as in: {command.examples[0]}"
 

@@ -292,7 +292,7 @@ def _unknown(field: str) -> str:
     tag = known_tag(field)
     if tag:
         return f"{tag}, which nothing here verifies (nwauth hash list names what is known)"
-    return "no known form (nwauth hash list names them); clear text is for password, or begins with {PLAIN}"
+    return "no known form (nwauth hash list names them); if it is clear text, write {PLAIN} before it"
 
 
 def _faults_of_own(raw: Raw, values: dict[str, str]) -> Iterator[Fault]:

@@ -267,6 +267,10 @@ LOOKUP = (
             ("user", "show"),
             "missing argument 'NAME', as in: nwauth user show bob@test.com (nwauth user show --help tells more)",
         ),
+        (
+            ("export", "u"),
+            "got unexpected extra argument (u), as in: nwauth export > users.ndjson (nwauth export --help tells more)",
+        ),
         (("user", "show", "a", "b"), "got unexpected extra argument (b) (nwauth user show --help tells more)"),
         (("user", "list", "--frob"), "no such option '--frob' (nwauth user list --help tells more)"),
         (("--store", "sql", "user", "list"), WRONG_STORE),
