@@ -7,6 +7,7 @@ from nwauth.model import Record
 from nwauth.names import holds_only
 from nwauth.passwords.checking import Passwords
 from nwauth.passwords.costs import afford
+from nwauth.passwords.digests import decode
 from nwauth.passwords.families import NO_LOGIN_REASONS
 from nwauth.passwords.table import BY_PREFIX, CRYPT64, DES, ENCODINGS, UNKNOWN, WRAPPERS, split
 from nwauth.passwords.values import NoLogin
@@ -44,6 +45,20 @@ class Standing(Record):
         self.no_login: Final = no_login
         self.uncheckable: Final = uncheckable
         self.reason: Final = reason
+
+
+def is_same_hash(one: str, other: str, *, star_is_clear: bool) -> bool:
+    """Whether two fields are one hash, or one clear text, in two ways of writing: a tag before it, base64 or hex."""
+    scheme, text = split(one, star_is_clear)
+    another, others = split(other, star_is_clear)
+    if scheme is not another or scheme.family == "none":
+        return False
+    if scheme.family != "digest":
+        return text == others
+    try:
+        return decode(scheme, one) == decode(scheme, other)
+    except NoLogin:
+        return False
 
 
 def all_known(fields: Sequence[str], *, star_is_clear: bool) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from nwauth.errors import Refused
 from nwauth.model import PLAIN, Info, User
 from nwauth.names import ENCODING, ERRORS
+from nwauth.passwords.inspecting import is_same_hash
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,6 +106,8 @@ class Keeping:
     def _ready(self, field: str, old: User | None) -> str:
         if old is None or field == old.stored_password:
             return field
+        if is_same_hash(field, old.stored_password, star_is_clear=self._rules.star_is_clear):
+            return old.stored_password
         fitted = self._fitting.fitted(old.changed(stored_password=field)).stored_password
         return old.stored_password if fitted == old.stored_password else field
 

@@ -58,6 +58,17 @@ def test_a_plan_of_what_is_there_finds_nothing_to_do(folder: str, kind: str) -> 
     assert contents(folder) == before
 
 
+@pytest.mark.parametrize("kind", LINES)
+def test_a_file_for_another_program_brings_nothing_new_to_the_users_it_was_made_of(folder: str, kind: str) -> None:
+    """Though the passwords are written as that program has them: with another tag, or with one where none was."""
+    base(folder, users=USERS.replace("last_login", "quota2").replace("odd text", "").encode())
+    assert run(folder, "export", "--to", kind, "--keep-going", "-o", f"{folder}-users").status in (0, 1)
+    before = contents(folder)
+    again = run(folder, "import", f"{folder}-users", "--from", kind)
+    assert (again.status, json.loads(again.out)["unchanged"]) == (0, 1 if kind == "htpasswd" else 4), again.err
+    assert contents(folder) == before
+
+
 @pytest.mark.parametrize("kind", [*PLANS, *LINES])
 def test_what_was_written_makes_the_same_users_elsewhere(folder: str, tmp_path: Path, kind: str) -> None:
     (tmp_path / "other").mkdir()
