@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 FIELD, OTHER = ssha("secret"), ssha("other")
 ODD = 'quota="5" free text, QUOTA="7"  two  blanks '
 USERS = f'bob@test.com:{FIELD}:{ODD}\nEve@test.com:*geheim:\ncarl:{FIELD}:fwd="a@b"\n'.encode()
+PASSWD = '[[stores]]\nkind = "passwd"\npath = "users"\nwritable = true\nsettle_seconds = 0\n'
 DATABASES: dict[str, Callable[[str], str]] = {
     "sqlite": lambda folder: f"sqlite:///{folder}/users.db",
     "postgresql": lambda _: shared_postgres().url(),
@@ -342,6 +343,36 @@ def test_a_line_of_seven_fields_has_seven_again(tmp_path: Path) -> None:
     for _ in range(4):
         done(folder, "undo")
     assert users.read_bytes() == before
+
+
+@pytest.mark.parametrize("settings", ["", "unix_case = true\n"])
+def test_two_users_who_differ_in_case_alone_both_come_back(tmp_path: Path, settings: str) -> None:
+    folder, users = passwd(tmp_path, "Bob", "BOB", "carl", settings=settings)
+    before = users.read_bytes()
+    done(folder, "user", "del", "--yes", "Bob", "BOB")
+    found = done(folder, "undo")
+    assert "2 added again" in found.err
+    assert sorted(users.read_bytes().splitlines()) == sorted(before.splitlines())
+    done(folder, "undo", "2")
+    assert [line[:5] for line in users.read_bytes().splitlines()] == [b"carl:"]
+
+
+def test_where_case_counts_another_spelling_of_a_name_is_taken_back(tmp_path: Path) -> None:
+    folder, users = passwd(tmp_path, "bob", settings="unix_case = true\n")
+    before = users.read_bytes()
+    done(folder, "user", "rename", "bob", "Bob")
+    done(folder, "undo")
+    assert users.read_bytes() == before
+    done(folder, "undo", "2")
+    assert users.read_bytes() == before.replace(b"bob", b"Bob")
+
+
+def passwd(path: Path, *names: str, settings: str = "") -> tuple[str, Path]:
+    """A folder whose users are in a passwd file, and that file."""
+    folder = base(str(path), settings=PASSWD + settings, users=b"")
+    users = path / "users"
+    users.write_text("".join(f"{name}:{FIELD}:{at}::::\n" for at, name in enumerate(names, 1001)))
+    return folder, users
 
 
 def test_an_undo_that_was_stopped_half_way_goes_on_from_there(folder: str) -> None:

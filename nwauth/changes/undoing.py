@@ -15,7 +15,7 @@ from nwauth.provisioning.standing import Standing
 from nwauth.stores.changes import BLOCK_CHANGES, Changes, Counted, users_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Final
 
     from nwauth.changes.step import Reading
@@ -187,28 +187,32 @@ class _Part:
         self._flush()
         standing = Standing(self.store.held()) if self._made.count > FEW_USERS else None
         for key, before, after in self._net():
-            user = before or after
-            assert user is not None  # noqa: S101
+            names = dict.fromkeys(user[0] for user in (after, before) if user is not None)
             there = None
             if standing is not None:
                 for _ in standing.before(key):
                     pass
                 there = standing.at(key)
-            if standing is None or (there is None and (standing.odd or not key.isascii())):
-                there = self._known(user[0])
-            yield before, after, there
+            if there is None:
+                is_sure = standing is not None and not standing.odd and key.isascii()
+            else:
+                is_sure = there[0] in names
+            yield before, after, there if is_sure else self._known(names)
 
     def _net(self) -> Iterator[tuple[str, Held | None, Held | None]]:
         for key, rows in groupby(self._made, lambda row: row[: row.index(PART)]):
-            changes = [json.loads(row.rpartition(PART)[2]) for row in rows]
-            before, after = changes[0][0], changes[-1][1]
-            if before != after:
-                yield key, before and tuple(before), after and tuple(after)
+            for before, after in _users_changed(json.loads(row.rpartition(PART)[2]) for row in rows):
+                if before != after:
+                    yield key, before and tuple(before), after and tuple(after)
 
-    def _known(self, name: str) -> Held | None:
-        found = self.store.lookup(name)
-        found = None if found is None else self.store.confirm(found)
-        return None if found is None else found.held()
+    def _known(self, names: Iterable[str]) -> Held | None:
+        """Who has the first of these names that anybody has; where case counts, a user may have had another."""
+        for name in names:
+            found = self.store.lookup(name)
+            found = None if found is None else self.store.confirm(found)
+            if found is not None:
+                return found.held()
+        return None
 
     def are_alike(self, one: Held | None, other: Held | None) -> bool:
         """Whether these are the same user, as far as the store tells."""
@@ -280,6 +284,22 @@ class _Back(Changes):
         for rows in self._rows.blocks():
             said = [json.loads(row.rpartition(PART)[2]) for row in rows]
             yield [(now and tuple(now), then and tuple(then)) for now, then in said]
+
+
+def _users_changed(changes: Iterable[HeldChange]) -> list[HeldChange]:
+    """Of the changes of one folded name in their order: each user before the first and after the last.
+
+    Where a store goes by case, `Bob` and `BOB` are two users: a change goes on with whom one before it has left so.
+    """
+    found: list[HeldChange] = []
+    for old, new in changes:
+        left = (at for at, (_, after) in enumerate(found) if (after and after[0]) == (old and old[0]))
+        at = next(left, None)
+        if at is None:
+            found.append((old, new))
+        else:
+            found[at] = found[at][0], new
+    return found
 
 
 def _is_password_lost(old: Held | None, new: Held | None) -> bool:

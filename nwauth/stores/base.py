@@ -130,7 +130,8 @@ class Store(ABC):
         """Make all of many changes, durably, or none, whenever a crash comes.
 
         `changes` may be gone through more than once.  They are ordered by the bytes of the folded name, of which none
-        comes twice; memory does not grow with their number.  `stores.changes.Changes` go through in less time.
+        comes twice, but of users whom the store tells apart by case; memory does not grow with their number.
+        `stores.changes.Changes` go through in less time.
 
         Raises:
             NotSupported: the store cannot make several changes as one.
