@@ -98,6 +98,6 @@ def test_a_step_gets_its_name_when_all_of_it_is_durable(tmp_path: Path, monkeypa
     step.add([(None, ANNA)])
     step.ready()
     step.made(but=[])
-    steps.finish(step)
+    steps.finish(step, keep=True)
     step.close()
     assert [one.name for one in steps.summaries()] == ["00000001"]

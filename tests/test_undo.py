@@ -198,6 +198,35 @@ def test_a_password_that_was_changed_by_its_user_is_not_taken_back(folder: str) 
     assert stored(folder) == now
 
 
+def test_a_step_whose_users_are_as_before_already_does_not_stand_in_the_way(folder: str) -> None:
+    """A server's child has deleted who was added: the next undo takes back the step before."""
+    before = stored(folder)
+    done(folder, "user", "set", "carl", "quota=6")
+    done(folder, "user", "add", "zoe", "--hash", FIELD)
+    child = subprocess.run(
+        [*COMMAND, "-path", folder], input=b"del zoe\n", capture_output=True, env=environment(), check=True
+    )
+    assert child.stdout.startswith(b"+OK")
+    assert "1 as before already" in done(folder, "undo", "--dry-run").err
+    assert undo_list(folder)[0] == (2, "user add", "done")
+    assert "1 as before already" in done(folder, "undo").err
+    assert undo_list(folder)[:2] == [(3, "undo", "done"), (2, "user add", "undone")]
+    done(folder, "undo")
+    assert stored(folder) == before
+
+
+def test_steps_whose_users_have_all_been_changed_since_are_passed_over_where_that_is_wanted(folder: str) -> None:
+    done(folder, "user", "set", "carl", "quota=6")
+    done(folder, "user", "set", "bob@test.com", "quota=6")
+    child = subprocess.run(
+        [*COMMAND, "-path", folder], input=b"set bob@test.com new\n", capture_output=True, env=environment(), check=True
+    )
+    assert child.stdout.startswith(b"+OK")
+    assert "1 changed since, and left" in done(folder, "undo", "--last", "2", "--skip-changed").err
+    assert [state for _, _, state in undo_list(folder)] == ["done", "done", "undone", "undone"]
+    assert "quota" not in done(folder, "user", "show", "carl").out
+
+
 def test_where_there_is_nothing_to_take_back_it_is_said(folder: str) -> None:
     found = run(folder, "undo")
     assert (found.status, found.err) == (

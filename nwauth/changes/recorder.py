@@ -57,6 +57,7 @@ class Recorder:
         self._step: Writing | None = None
         self._is_open = False  # a group is, of ...
         self._store = ""
+        self._is_kept = False  # whatever it changes
         self._patience: Final = Patience()
         self._told = 0
         self._last: list[HeldChange] = []  # of the group in hand, those who get a line
@@ -174,10 +175,16 @@ class Recorder:
         with self._patience.at_work():  # all is changed: there is nothing left to interrupt
             try:
                 self._journal.write(rest_of(self._head, step, told=self._told))
-                self._steps.finish(step)
+                self._steps.finish(step, keep=self._is_kept or step.numbers.all > 0)
             except Unavailable as error:
                 self._note(f"note: {error}: the next command that changes users mends it")
             self._leave()
+
+    def record_empty(self) -> None:
+        """Write down a step that changes nobody: its head has something to say.  Raises Unavailable."""
+        self._begin_step()
+        self._is_kept = True
+        self.close()
 
     # --- the step ---------------------------------------------------------------------------------------------------
 
@@ -239,7 +246,7 @@ class Recorder:
         if self._step is not None:
             step = self._step
             try:
-                self._steps.finish(step)
+                self._steps.finish(step, keep=False)
             except Unavailable:
                 pass
             self._leave()
@@ -248,7 +255,7 @@ class Recorder:
         """Whatever is left open is finished by the next command; another change of this one begins a new step."""
         if self._step is not None:
             self._step.close()
-            self._step, self._is_open = None, False
+            self._step, self._is_open, self._is_kept = None, False, False
 
 
 def place_of(store: Store) -> str:

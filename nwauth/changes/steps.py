@@ -83,12 +83,12 @@ class Steps:
             raise self._trouble("write", error) from error
         return Writing(fd, os.path.join(self.path, name), number)
 
-    def finish(self, step: Writing) -> None:
-        """The step is whole: it gets its name; one that has changed nothing goes.  Raises Unavailable."""
+    def finish(self, step: Writing, *, keep: bool) -> None:
+        """The step is whole: it gets its name, or goes, as one that has changed nothing.  Raises Unavailable."""
         try:
             at = self.open()
             try:
-                self.close(step, at, keep=step.numbers.all > 0)
+                self.close(step, at, keep=keep)
             finally:
                 os.close(at)
         except OSError as error:

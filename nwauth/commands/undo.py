@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nwauth.changes.history import UNFINISHED, History, undoes_of
+from nwauth.changes.history import DONE, UNFINISHED, History, undoes_of
 from nwauth.changes.recorder import place_of
 from nwauth.changes.steps import Steps
 from nwauth.changes.undoing import Undoing
@@ -141,6 +141,8 @@ def _undo(
             _confirm(session, undoing, step)
             with interrupted(f"nwauth undo --list shows what was taken back; nwauth undo {step.number} goes on"):
                 _apply(session, undoing, step)
+        elif not dry_run and history.state(step) == DONE:
+            _record_as_undone(session, step)
         with interrupted(f"step {step.number} is taken back" if is_changed else "nothing is changed"):
             _tell(session, undoing, step, summary=summary, dry_run=dry_run)
     finally:
@@ -167,6 +169,13 @@ def _apply(session: Session, undoing: Undoing, step: Summary) -> None:
     ):
         undoing.apply()
     session.recorder.close()
+
+
+def _record_as_undone(session: Session, step: Summary) -> None:
+    """All of it are as before already, or left: it counts as taken back, and the next undo goes on behind it."""
+    session.recorder.close()
+    session.recorder.facts.update(undoes=step.number, wanted=0)
+    session.recorder.record_empty()
 
 
 def _compare(session: Session, undoing: Undoing, step: Summary) -> None:
