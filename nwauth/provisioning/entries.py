@@ -335,7 +335,7 @@ def _faults_of_fields(raw: Raw, values: dict[str, str], *, suspended: bool) -> I
 def _why_not(key: str, error: BadRequest | Refused) -> str:
     """Why no field can be made of it, without a value that may be a password."""
     if isinstance(error, account.BadDate):
-        found = shown(error.value) if DATE_LIKE.fullmatch(error.value) else "what is none"
+        found = shown(error.value) if DATE_LIKE.fullmatch(error.value) else "something else"
         return f"{named(key)}: found {found}, wanted {account.WANTED}"
     return f"{shown(key)}: {str(error).removeprefix('malformed info: ')}"
 

@@ -27,7 +27,7 @@ from nwauth.provisioning.parts import (
     nearest,
 )
 from nwauth.provisioning.whole import read_whole, without_mark
-from nwauth.provisioning.words import HEAD_KEYS, NO_INFO
+from nwauth.provisioning.words import HEAD_KEYS, NO_INFO, json_fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -150,7 +150,7 @@ def _object(row: str, number: int, *, is_first: bool) -> Iterator[Raw | Fault]:
     try:
         values = json.loads(text, object_pairs_hook=once_each)
     except json.JSONDecodeError as error:
-        why = f"found no JSON ({error.msg}), wanted one object a line"
+        why = f"{json_fault(error.msg)} (one object a line)"
         yield Fault(Place(number, error.colno), why, is_of_all=of_all)
         return
     except Twice as error:

@@ -13,7 +13,7 @@ from nwauth.options import toml_fault
 from nwauth.provisioning.alike import Twice, once_each
 from nwauth.provisioning.heads import unknown
 from nwauth.provisioning.parts import LONG_NUMBER, NOWHERE, BadPlan, Fault, Place, Raw, kind_of, named
-from nwauth.provisioning.words import HEAD_KEYS
+from nwauth.provisioning.words import HEAD_KEYS, json_fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -73,7 +73,7 @@ def _json(text: str) -> Iterator[Raw | Fault]:
     try:
         plan = json.loads(text, object_pairs_hook=once_each)
     except json.JSONDecodeError as error:
-        raise BadPlan(f"found no JSON: {error.msg}", Place(error.lineno, error.colno)) from None
+        raise BadPlan(json_fault(error.msg), Place(error.lineno, error.colno)) from None
     except Twice as error:
         raise BadPlan(f"found {named(str(error))} twice, wanted it once", _where_twice(text, str(error))) from None
     except RecursionError:
