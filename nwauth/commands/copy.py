@@ -51,8 +51,8 @@ AGAIN = "the same command, run again, goes on there"
 def copy(session: Session, *, source: str, target: str, pattern: str, replace: bool, make: bool, dry_run: bool) -> int:
     """Copy users from one store to another; then compare what stands there with what was copied.
 
-    A STORE is one of nwauth.toml, by its name; a folder of flat files; or the URL of a database, as "nwauth init" takes
-    it: sqlite:///FILE (from the folder of --path), postgresql://..., mysql://...
+    A STORE is one of nwauth.toml, by its name; a folder of flat files, or one that "nwauth init --store URL" has made;
+    or the URL of a database, as that takes it: sqlite:///FILE (from the folder of --path), postgresql://..., mysql://...
 
     Who is there already, and the same, is passed over: so a copy that was broken off, however that came, goes on when
     the command is run again. Who is there and differs stays so, unless --replace is given. Nobody is deleted.

@@ -224,7 +224,8 @@ def _as_in(error: click.ClickException, command: click.Command) -> str:
     if isinstance(command, click.Group) or not isinstance(command, WithExamples) or not command.examples:
         return ""
     takes_words = any(isinstance(parameter, click.Argument) for parameter in command.params)
-    if not isinstance(error, click.MissingParameter) and (takes_words or type(error) is not click.UsageError):
+    is_too_much = not takes_words and error.message.startswith("Got unexpected extra argument")
+    if not isinstance(error, click.MissingParameter) and not is_too_much:
         return ""
     return f", as in: {command.examples[0]}"
 

@@ -271,7 +271,7 @@ def _make_tables_first(folder: str, url: str) -> dict[str, object] | None:
         base = store(config, config.stores[0].patient(PATIENT_SECONDS))
     except ConfigError as error:
         raise click.UsageError(f"--store: {str(error).rpartition('url: ')[2]}") from None
-    if os.geteuid() == 0 and _owner(config.stores[0].path) != _owner(folder):
+    if os.geteuid() == 0 and _owner(config.stores[0].path) not in (None, _owner(folder)):
         return None  # root writes the settings as it is, and then takes the ids of the database file's owner
     try:
         return _made(base.place(), "the user base", there=not base.make())

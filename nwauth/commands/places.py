@@ -1,4 +1,4 @@
-"""Stores that a command line names: one of nwauth.toml, a folder of flat files, or a database's URL."""
+"""Stores that a command line names: one of nwauth.toml, a folder with a user base, or a database's URL."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nwauth.commands.init_shared import holds_base
 from nwauth.commands.session import PATIENT_SECONDS, changes_folder, shown_path, take_ids, takes_no_changes
 from nwauth.commands.table import visible
 from nwauth.config import FlatfileConfig, read
@@ -100,33 +101,34 @@ def two_places(session: Session, source: str, target: str) -> tuple[Place, Place
     take_ids(session.folder)
     config = read(session.folder)
     found = [_settings(config, word, option) for word, option in ((source, "--from"), (target, "--to"))]
-    for settings, _ in found:
+    (source_config, first), (target_config, second) = found
+    for _, settings in found:
         take_ids(settings.path)
-    if _are_same(found[0][0], found[1][0]):
+    if _are_same(first, second):
         raise click.UsageError(f"--from {visible(source)} and --to {visible(target)} are the same store")
-    if found[1][0].read_only:
-        raise takes_no_changes(f"store {found[1][0].name}", found[1][0])
-    (first, named), (second, is_named) = found
+    if second.read_only:
+        raise takes_no_changes(f"store {second.name}", second)
     if isinstance(second, SqlConfig):
         second = second.changed(read_url=None)  # a replica may be behind
-    session.changes_folder = changes_folder(config) if is_named else second.path
-    there = Place(config, second, named=is_named, wrap=session.recorder.around)
-    return Place(config, first, named=named), there
+    session.changes_folder = second.path if target_config is None else changes_folder(target_config)
+    here = Place(source_config or config, first, named=source_config is config)
+    wrap = session.recorder.around
+    return here, Place(target_config or config, second, named=target_config is config, wrap=wrap)
 
 
-def _settings(config: Config, word: str, option: str) -> tuple[StoreConfig, bool]:
-    """The settings of a store, and whether it is named in the configuration."""
+def _settings(config: Config, word: str, option: str) -> tuple[Config | None, StoreConfig]:
+    """The settings of a store, and the configuration that has them: this one, that of a folder, or none."""
     for settings in config.stores:
         if settings.name == word:
-            return settings, True
+            return config, settings
     if "://" in word:
-        return _of_url(config, word, option), False
+        return None, _of_url(config, word, option)
     path = os.path.abspath(os.fsdecode(word.encode(ENCODING, ERRORS)))
     if os.path.isdir(path) or os.sep in word:
-        return _of_folder(path), False
+        return _of_folder(path, option)
     names = ", ".join(visible(settings.name) for settings in config.stores)
     raise click.UsageError(
-        f"{option}: found {visible(word)!r}, wanted a store of nwauth.toml ({names}), a folder of flat files, or a"
+        f"{option}: found {visible(word)!r}, wanted a store of nwauth.toml ({names}), a folder with a user base, or a"
         " database's URL"
     )
 
@@ -140,12 +142,24 @@ def _of_url(config: Config, word: str, option: str) -> SqlConfig:
     return SqlConfig(path=folder_of(url, config.folder), url=url)
 
 
-def _of_folder(path: str) -> FlatfileConfig:
-    """The flat files of a folder, with the settings of a nwauth.toml there that speaks of them."""
-    for settings in read(path).stores:
+def _of_folder(path: str, option: str) -> tuple[Config | None, StoreConfig]:
+    """The flat files of a folder, or, where there are none, the one store that its nwauth.toml names.
+
+    Flat files that this does not name are those of a base from before.
+    """
+    config = read(path)
+    for settings in config.stores:
         if isinstance(settings, FlatfileConfig) and os.path.realpath(settings.path) == os.path.realpath(path):
-            return settings
-    return FlatfileConfig(path=path)
+            return config, settings
+    if holds_base(path):
+        return None, FlatfileConfig(path=path)
+    if len(config.stores) > 1:
+        names = ", ".join(visible(settings.name) for settings in config.stores)
+        raise click.UsageError(
+            f"{option}: found {shown_path(path)}, which has several stores ({names}): name one, with --path"
+            f" {shown_path(path)}"
+        )
+    return config, config.stores[0]
 
 
 def _are_same(one: StoreConfig, other: StoreConfig) -> bool:

@@ -31,7 +31,7 @@ J\xfcrgen@test.com:!:odd \xe9 text
 """
 SQL = "sqlite:///users.db"
 MADE = ("copy", "--from", "flatfile", "--to", SQL, "--make")
-WANTED = "wanted a store of nwauth.toml (flatfile), a folder of flat files, or a database's URL"
+WANTED = "wanted a store of nwauth.toml (flatfile), a folder with a user base, or a database's URL"
 HELP = "(nwauth copy --help tells more)"
 
 
@@ -324,6 +324,52 @@ def test_a_base_that_is_not_there_is_not_made_in_silence(folder: str) -> None:
     assert contents(folder) == before
     done = run(folder, "copy", "--from", SQL, "--to", "flatfile")
     assert (done.status, done.out, done.err.count("\n")) == (75, "", 1)
+
+
+def test_the_folder_that_init_has_made_of_a_database_is_a_place_to_copy_to_and_from(folder: str) -> None:
+    new = f"{folder}-new"
+    assert run(new, "init", "--store", SQL).status == 0
+    done = run(folder, "copy", "--from", folder, "--to", new)
+    assert (done.status, record(done)["copied"]) == (0, 4)
+    assert record(done)["to"] == f"{new}/users.db, table accounts"
+    assert listed(new) == listed(new, "--path", new)
+    assert len(listed(new)) == 4
+    assert run(new, "undo", "--yes", "--summary").status == 0
+    assert listed(new) == []
+    assert run(new, "user", "add", "zoe@test.com", "--generate", "--quiet").status == 0
+    done = run(folder, "copy", "--from", new, "--to", "flatfile")
+    assert (done.status, record(done)["copied"]) == (0, 1)
+
+
+def test_flat_files_beside_settings_that_speak_of_another_store_are_those_of_the_folder(folder: str) -> None:
+    """So a base from before is copied into the database of the same folder."""
+    with open(os.path.join(folder, "nwauth.toml"), "w", encoding="utf-8") as file:
+        file.write('[[stores]]\nname = "new"\nkind = "sql"\nurl = "sqlite:///users.db"\n')
+    os.utime(os.path.join(folder, "nwauth.txt"), (1, 1))
+    done = run(folder, "copy", "--from", folder, "--to", "new", "--make")
+    assert (done.status, record(done)["copied"]) == (0, 4)
+
+
+def test_of_a_folder_with_several_stores_one_is_to_be_named(folder: str) -> None:
+    new = f"{folder}-new"
+    os.mkdir(new)
+    stores = [f'[[stores]]\nname = "{name}"\nkind = "sql"\nurl = "sqlite:///{name}.db"\n' for name in ("one", "two")]
+    with open(os.path.join(new, "nwauth.toml"), "w", encoding="utf-8") as file:
+        file.writelines(stores)
+    done = run(folder, "copy", "--from", "flatfile", "--to", new)
+    text = f"--to: found {new}, which has several stores (one, two): name one, with --path {new}"
+    assert done == (2, "", f"nwauth: {text} {HELP}\n")
+    done = run(new, "copy", "--from", folder, "--to", "two", "--make")
+    assert (done.status, record(done)["copied"]) == (0, 4)
+
+
+def test_a_database_in_a_folder_that_is_not_there_is_told_as_that(folder: str) -> None:
+    done = run(folder, "copy", "--from", "flatfile", "--to", "sqlite:///gone/users.db", "--make")
+    text = f"{folder}/gone/users.db: there is no such folder: moved, unmounted, or never made (mkdir)"
+    assert done == (75, "", f"nwauth: {text}\n")
+    done = run(f"{folder}-new", "init", "--store", f"sqlite:///{folder}/gone/users.db")
+    assert done == (75, "", f"nwauth: {folder}-new: {text}\n")
+    assert not os.path.exists(f"{folder}-new")
 
 
 def test_a_bad_url_is_told_without_the_password(folder: str) -> None:

@@ -169,9 +169,7 @@ class SqliteDriver(Driver):
 
     def trouble(self, error: Exception, connection: Any | None) -> Trouble | None:
         if isinstance(error, OSError):
-            gone = isinstance(error, FileNotFoundError)
-            text = "it is not there: moved, unmounted, or never made (nwauth init)" if gone else f"{error.strerror}"
-            return Trouble(DOWN, f"{self._path}: {text}", broken=True)
+            return Trouble(DOWN, f"{self._path}: {self._told(error)}", broken=True)
         if isinstance(error, Overlaid):
             return Trouble(
                 DOWN,
@@ -182,6 +180,13 @@ class SqliteDriver(Driver):
             return None
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
         return self._trouble(code, error)
+
+    def _told(self, error: OSError) -> str:
+        if not isinstance(error, FileNotFoundError):
+            return f"{error.strerror}"
+        if not os.path.isdir(os.path.dirname(self._path)):
+            return "there is no such folder: moved, unmounted, or never made (mkdir)"
+        return "it is not there: moved, unmounted, or never made (nwauth init)"
 
     def _trouble(self, code: int, error: sqlite3.Error) -> Trouble:
         text = f"{self._path}: {error}"
