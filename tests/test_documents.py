@@ -84,5 +84,11 @@ def test_the_answers_in_the_operations_page_are_the_ones_given(sample: Path, tmp
     (sample / "away").rename(sample / "nwauth.txt")
     os.utime(sample / "nwauth.txt")
     seen.add(talk(sample, "lookup bob\n").rstrip())
-    assert len(seen) == 5
+    (sample / "nwauth.txt").write_bytes(b"")
+    os.utime(sample / "nwauth.txt", (1, 1))
+    seen.add(talk(sample, "lookup bob\n").rstrip())
+    (sample / "nwauth.add").unlink(missing_ok=True)
+    (sample / "nwauth.add").symlink_to("nowhere")
+    seen.add(talk(sample, "lookup bob\n").rstrip())
+    assert len(seen) == 7
     assert seen <= shown

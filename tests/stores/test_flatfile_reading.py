@@ -9,10 +9,13 @@ import pytest
 
 from nwauth.errors import Unavailable
 from nwauth.passwords import complete
-from tests.stores.folders import ages_ago, ask, base, foreign_view, line, many, names, opened, password_of, ssha
+from tests.stores.folders import ages_ago, ask, base, foreign_view, line, many, names, opened, password_of, ssha, user
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from nwauth.stores.flatfile import FlatfileStore
 
 SAMPLE = (
     b'marijn@mydomain.com:{ssha}tVANQo...:created="1060034937" mailaccess="free_user"\n'
@@ -288,6 +291,42 @@ def test_a_link_to_a_user_file_that_is_not_mounted_is_no_proof_of_absence(tmp_pa
     with pytest.raises(Unavailable):
         store.lookup("bob")
     store.close()
+
+
+QUESTIONS: tuple[Callable[[FlatfileStore], object], ...] = (
+    lambda store: store.lookup("eve"),
+    lambda store: store.lookup("bob"),  # the journal may have deleted him
+    lambda store: list(store.search()),
+    lambda store: store.put(user("zoe")),
+    lambda store: store.merge(),
+)
+
+
+def test_a_journal_that_is_a_link_to_nowhere_may_have_anybody_in_it(tmp_path: Path) -> None:
+    folder, disk = base(tmp_path / "users", line("bob")), tmp_path / "disk"
+    disk.mkdir()
+    (disk / "nwauth.add").write_bytes(line("eve"))
+    (folder / "nwauth.add").symlink_to(disk / "nwauth.add")
+    serving, store = opened(folder), opened(folder)
+    assert ask(serving, "eve") is not None
+    serving.tend()
+    disk.rename(tmp_path / "unmounted")
+    disk.mkdir()  # the mount point
+    before = (folder / "nwauth.txt").read_bytes()
+    for one in (serving, store):
+        for question in QUESTIONS:
+            one.tend()
+            with pytest.raises(Unavailable, match=r"nwauth\.add is a link to a file that is not there"):
+                question(one)
+    assert (folder / "nwauth.txt").read_bytes() == before
+    assert list(disk.iterdir()) == []
+    disk.rmdir()
+    (tmp_path / "unmounted").rename(disk)
+    assert ask(serving, "eve") is not None
+    assert store.put(user("zoe"))
+    assert ask(serving, "zoe") is not None
+    for one in (serving, store):
+        one.close()
 
 
 def test_a_user_file_that_is_a_folder_or_not_in_a_folder_is_unavailable(tmp_path: Path) -> None:

@@ -72,6 +72,6 @@ class Folder(Record):
             os.path.dirname(os.path.realpath(self.txt)),
             os.path.dirname(os.path.realpath(self.add)),
         }:
-            for name in os.listdir(folder):
+            for name in os.listdir(folder) if os.path.isdir(folder) else ():  # a link may lead nowhere
                 if name.startswith(TEMPORARY):
                     yield f"{folder}/{name}"

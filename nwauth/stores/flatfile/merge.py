@@ -13,7 +13,7 @@ from nwauth.stores.flatfile.journal import Journal
 from nwauth.stores.flatfile.leavings import Leavings
 from nwauth.stores.flatfile.ordered import current_lines, scratch
 from nwauth.stores.flatfile.rewrite import NewFile, Overtaken, must_be_settled, must_stand, rewriting, rewriting_if_due
-from nwauth.stores.flatfile.settling import GONE, is_gone
+from nwauth.stores.flatfile.settling import GONE, identify_journal, is_gone
 from nwauth.stores.flatfile.swap import gained_lines, must_be_free, swap_journal
 from nwauth.stores.textfile import files
 from nwauth.stores.textfile.lines import key_of
@@ -88,7 +88,7 @@ def merge_once(
     try:
         if source is not None:
             source.adopt(folder.index)  # it tells whether the file is in order: then nothing need be sorted
-        journal.load(folder.add, files.identify(folder.add))
+        journal.load(folder.add, identify_journal(folder))
         must_be_settled(source, settling)
         if together is not None:
             together.must_not_touch(journal.lines)

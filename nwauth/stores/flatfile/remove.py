@@ -6,6 +6,7 @@ from nwauth.stores.flatfile import lines
 from nwauth.stores.flatfile.append import mark_deleted
 from nwauth.stores.flatfile.journal import Journal
 from nwauth.stores.flatfile.rewrite import NewFile, must_be_settled, must_stand, rewriting
+from nwauth.stores.flatfile.settling import identify_journal
 from nwauth.stores.textfile import files
 from nwauth.stores.textfile.lines import key_of
 from nwauth.stores.textfile.userfile import UserFile
@@ -40,7 +41,7 @@ def _remove_once(folder: Folder, lock: LockFile, settling: Settling) -> None:
         new.fill(_blocks_without(source, keys))
         notes = lock.take()
         try:
-            must_stand(folder, source, files.identify(folder.add))
+            must_stand(folder, source, identify_journal(folder))
             must_be_settled(source, settling)
             new.publish(lock, notes, source.identity)
             notes.deletions = [key for key in notes.deletions if key not in keys]
@@ -64,7 +65,7 @@ def _names_to_remove(folder: Folder, lock: LockFile) -> set[bytes]:
         if not noted:
             return set()
         journal = Journal(lambda _field: False)
-        journal.load(folder.add, files.identify(folder.add))
+        journal.load(folder.add, identify_journal(folder))
         journal.close()
         deleted = {key for key in noted if journal.lines.get(key, b"") is None}
         for key in deleted:

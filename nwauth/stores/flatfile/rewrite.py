@@ -11,6 +11,7 @@ import time
 
 from nwauth.errors import Unavailable
 from nwauth.stores.flatfile.lines import fits
+from nwauth.stores.flatfile.settling import identify_journal
 from nwauth.stores.textfile import files, making
 from nwauth.stores.textfile.files import mark_of
 from nwauth.stores.textfile.growing import Growing
@@ -187,7 +188,7 @@ def _remove_dead(path: str) -> bool:
 
 def must_stand(folder: Folder, source: UserFile | None, journal: Identity | None) -> None:
     """Raise Overtaken if the files are no longer those that were read."""
-    txt, add = files.identify(folder.txt), files.identify(folder.add)
+    txt, add = files.identify(folder.txt), identify_journal(folder)
     if txt != (source.identity if source else None) or (add and add.inode) != (journal and journal.inode):
         raise Overtaken
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import time
 
-from nwauth.errors import Emptied, Passing
-from nwauth.stores.textfile import settling
+from nwauth.errors import Emptied, Passing, Unavailable
+from nwauth.stores.textfile import files, settling
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 CUT = "nwauth.add was cut by another program, try again in a moment"
 GONE = "nwauth.txt is gone from the folder, was it moved or unmounted?"
+NOWHERE = "nwauth.add is a link to a file that is not there, is its disk mounted? (if it is new, make an empty one)"
 IS_EMPTY = "nwauth.txt is empty and was not"
 EMPTIED = f"{IS_EMPTY}: put it back from a backup (or, if it is meant: nwauth merge --emptied)"
 
@@ -26,6 +27,18 @@ EMPTIED = f"{IS_EMPTY}: put it back from a backup (or, if it is meant: nwauth me
 def is_gone(folder: Folder, lock: LockFile) -> bool:
     """Whether a user file that is not there should be: it was served here before, or it is a link to nowhere."""
     return os.path.islink(folder.txt) or lock.read().served
+
+
+def identify_journal(folder: Folder) -> Identity | None:
+    """The state of the journal; None: there is none.
+
+    Raises:
+        Unavailable: it cannot be asked for, or it is a link to nowhere: who may be in it cannot be told.
+    """
+    found = files.identify(folder.add)
+    if found is None and os.path.islink(folder.add):
+        raise Unavailable(NOWHERE, public=NOWHERE.partition(" (")[0])
+    return found
 
 
 class Settling:

@@ -12,7 +12,7 @@ from nwauth.stores.flatfile import lines
 from nwauth.stores.flatfile.chores import Chores
 from nwauth.stores.flatfile.folder import Folder
 from nwauth.stores.flatfile.notes import LockFile, Notes
-from nwauth.stores.flatfile.settling import GONE, Settling, is_gone
+from nwauth.stores.flatfile.settling import GONE, Settling, identify_journal, is_gone
 from nwauth.stores.flatfile.view import View
 from nwauth.stores.textfile import files
 from nwauth.stores.textfile.files import mark_of
@@ -213,7 +213,7 @@ class FlatfileStore(Store):
     def make(self) -> bool:
         if self._read_only:
             raise NotSupported
-        if files.identify(self.folder.txt) is not None or files.identify(self.folder.add) is not None:
+        if files.identify(self.folder.txt) is not None or identify_journal(self.folder) is not None:
             return False
         if is_gone(self.folder, self._lock):
             raise Unavailable(GONE)

@@ -8,7 +8,7 @@ from time import monotonic
 from nwauth.errors import NoBase, Passing, Unavailable
 from nwauth.stores.flatfile import lines
 from nwauth.stores.flatfile.journal import Journal
-from nwauth.stores.flatfile.settling import GONE, is_gone
+from nwauth.stores.flatfile.settling import GONE, identify_journal, is_gone
 from nwauth.stores.textfile import files
 from nwauth.stores.textfile.userfile import Changed, UserFile
 from nwauth.stores.textfile.watch import Watch
@@ -69,7 +69,7 @@ class View:
                 return
             self._in_force = False  # until the look has told: it may fail, and what stirred is told once only
         for _ in range(MAX_LOOKS):
-            seen = files.identify(self._folder.txt), files.identify(self._folder.add)
+            seen = files.identify(self._folder.txt), identify_journal(self._folder)
             if seen == self.loaded and seen != NOTHING and not self._has_settled():
                 break
             self.load(*seen)
