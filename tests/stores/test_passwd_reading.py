@@ -315,6 +315,26 @@ def test_a_store_of_some_domains_holds_no_other(tmp_path: Path) -> None:
     assert names(store) == ["ann@dom1"]
 
 
+@pytest.mark.parametrize("path", ["{domain}.passwd", "{domain}/passwd"])
+def test_a_domain_behind_a_link_to_nowhere_cannot_tell(tmp_path: Path, path: str) -> None:
+    """Though it was never served here: a disk that was not mounted yet must not bounce mail."""
+    mail = tmp_path / "mail"
+    settled(mail / path.format(domain="dom1"), b"ann:!:1::::\n")
+    (mail / "notes").symlink_to(settled(tmp_path / "notes.txt", b"no domain"))
+    away = path.format(domain="dom2").partition("/")[0]
+    (mail / away).symlink_to(tmp_path / "disk" / away)
+    store = opened(mail / path, state=tmp_path)
+    assert store.lookup("ann@dom1") is not None
+    assert store.lookup("ann@dom9") is None
+    with pytest.raises(Unavailable, match="is behind a link to nowhere"):
+        store.lookup("bob@dom2")
+    with pytest.raises(Unavailable, match="moved or unmounted"):
+        names(store)
+    settled(tmp_path / "disk" / path.format(domain="dom2"), b"bob:!:1::::\n")
+    assert store.lookup("bob@dom2") is not None
+    assert names(store) == ["ann@dom1", "bob@dom2"]
+
+
 @pytest.mark.parametrize("restarted", [False, True])
 def test_a_domain_that_was_served_and_has_lost_its_file_cannot_tell(tmp_path: Path, *, restarted: bool) -> None:
     store = per_domain(tmp_path)

@@ -109,6 +109,11 @@ class Places:
                 " served files (nwauth.passwd.*.served) if the domain is no more",
                 public="a passwd file is not there",
             )
+        if _leads_nowhere(path):
+            raise Unavailable(
+                f"the passwd file {path} is behind a link to nowhere, is its disk mounted?",
+                public="a passwd file is not there",
+            )
         self.must_have_one()
 
     def must_have_one(self) -> None:
@@ -129,13 +134,14 @@ class Places:
             return False
         if self._standing is not None and self._standing[0] == folder and files.identify(self._standing[1]) is not None:
             return True
-        for domain in self._there():
-            self._standing = folder, self.path_of(domain)
-            return True
+        for path in map(self.path_of, self._there()):
+            if files.identify(path) is not None:
+                self._standing = folder, path
+                return True
         return False
 
     def _there(self) -> Iterator[str]:
-        """The domains whose file is there.  Raises Unavailable."""
+        """The domains whose file is there, or behind a link to nowhere.  Raises Unavailable."""
         try:
             with os.scandir(self.folder or "/") as entries:
                 for entry in entries:
@@ -143,9 +149,19 @@ class Places:
                     if not (name.startswith(self._before) and name.endswith(self._after)):
                         continue
                     domain = name[len(self._before) : len(name) - len(self._after)]
-                    if self._rest and not entry.is_dir():  # a file beside the folders of domains is none
+                    if self._rest and not entry.is_dir() and not _leads_nowhere(entry.path):
+                        continue  # a file beside the folders of domains is none
+                    if not self.is_safe(domain):
                         continue
-                    if self.is_safe(domain) and files.identify(self.path_of(domain)) is not None:
+                    path = self.path_of(domain)
+                    if files.identify(path) is not None or _leads_nowhere(path):
                         yield domain
         except OSError as error:
             raise files.trouble("list", self.folder or "/", error) from error
+
+
+def _leads_nowhere(path: str) -> bool:
+    """Whether what is to be at `path` lacks because a link on the way there, or there, leads nowhere."""
+    while not os.path.lexists(path):
+        path = os.path.dirname(path)
+    return not os.path.exists(path)
