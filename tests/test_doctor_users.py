@@ -109,7 +109,7 @@ def test_fields_that_are_nearly_called_as_one_that_decides_are_told(site: Site) 
         "3 users have a field that is nearly called as one that decides about logins:"
         " 'mailstaus' (mailstatus?) of ada, bob; 'mail_access' (mailaccess?) of eve"
     )
-    assert one.mend.endswith(" user set ada mailstatus=VALUE mailstaus=")
+    assert one.mend.endswith(" user set ada mailstatus=closed mailstaus=")
     assert one.users == ("ada", "bob", "eve")
 
 

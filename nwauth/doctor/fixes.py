@@ -164,9 +164,9 @@ def _merge(place: Place, one: Finding, found: Sequence[Finding]) -> Work:
     if any(other.id == "case-twins" and other.file == folder.txt for other in found):
         raise Unsafe("nwauth.txt has two spellings of one name, of which a merge would take one out: mend that first")
     odd = one.id == "odd-lines"
-    would = f"fold {folder.add} into {folder.txt}" + (
-        f"; lines that are nobody's go to {folder.rejected}" if odd else ""
-    )
+    would = f"fold {folder.add} into {folder.txt}" if os.path.exists(folder.add) else f"write {folder.txt} in order"
+    if odd:
+        would += f"; lines that are nobody's go to {folder.rejected}"
     return Work(key=("merge", folder.path), would=would, do=lambda: _merged(place, settings), is_large=True)
 
 
@@ -182,12 +182,14 @@ def _merged(place: Place, settings: FlatfileConfig) -> str:
     assert place.config is not None  # noqa: S101
     store = build_store(place.config, settings)
     assert isinstance(store, FlatfileStore)  # noqa: S101
+    txt, add = store.folder.txt, store.folder.add
+    done_to = f"{add} was folded into {txt}" if os.path.exists(add) else f"{txt} was written in order"
     try:
         done = store.merge()
     finally:
         store.close()
     aside = f"; {counted(done.rejected, 'line')} put aside in {store.folder.rejected}" if done.rejected else ""
-    return f"{store.folder.add} was folded into {store.folder.txt}, which has {counted(done.users, 'user')}{aside}"
+    return f"{done_to}, which has {counted(done.users, 'user')}{aside}"
 
 
 def _index(place: Place, one: Finding, found: Sequence[Finding]) -> Work:

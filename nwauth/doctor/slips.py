@@ -66,6 +66,7 @@ class Slips:
         self._meant: Final[dict[str, str]] = {}  # the names of fields seen so far; "": nothing is nearly called so
         self._names: Final = _Words()
         self._states: Final = _Words()
+        self._first_value = ""  # of the first misspelt field
 
     def take(self, user: User) -> None:
         """Look at the fields of a user."""
@@ -76,6 +77,7 @@ class Slips:
                 if len(self._meant) < MOST_WORDS:
                     self._meant[name] = field
             if field:
+                self._first_value = self._first_value or value
                 self._names.add(name, user.name)
             elif name.lower() == FIELD and not is_known(value):
                 self._states.add(value, user.name)
@@ -89,7 +91,7 @@ class Slips:
                 "field-misspelt",
                 f"{counted(names.number, 'user')} {_have(names.number)} a field that is nearly called as one that"
                 f" decides about logins: {names.told(self._near)}",
-                mend=_set(place, names.users[0], f"{field}=VALUE", f"{names.first}="),
+                mend=_set(place, names.users[0], f"{field}={self._first_value}", f"{names.first}="),
                 users=names.users,
             )
         if states.number:

@@ -111,6 +111,16 @@ def test_a_dry_run_shows_what_it_would_do_and_does_nothing(open_site: Site) -> N
     assert done.err.endswith("6 findings would be mended\n")
 
 
+def test_where_there_is_no_journal_none_is_said_to_be_folded(site: Site) -> None:
+    site.users("bob")
+    with site.txt.open("a") as file:
+        file.write("no line of anybody's\n")
+    os.utime(site.txt, (1, 1))
+    done = run(str(site.folder), "doctor", "--fix", "--yes", "--format", "json")
+    (row,) = [row for row in json.loads(done.out) if row["id"] == "odd-lines"]
+    assert row["told"].startswith(f"{site.txt} was written in order, which has 1 user; 1 line put aside in ")
+
+
 def test_all_that_can_be_mended_is_and_what_needs_a_person_comes_to_light(open_site: Site) -> None:
     break_all(open_site)
     done = run(str(open_site.folder), "doctor", "--fix", "--yes")
