@@ -251,7 +251,6 @@ def test_where_a_change_cannot_be_written_down_it_is_not_made(folder: str, name:
     before = content(folder, "nwauth.txt")
     done = run(folder, "user", "set", "bob@test.com", "quota=6")
     assert (done.status, done.out) == (75, "")
-    assert f"cannot write {folder}/{name}: " in done.err
-    assert done.err.endswith(": nothing is changed unless it is written down first\n")
+    assert f"nothing is changed unless it is written down first: cannot write {folder}/{name}: " in done.err
     assert content(folder, "nwauth.txt") == before
     assert not os.path.exists(f"{folder}/nwauth.add")

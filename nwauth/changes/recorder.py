@@ -266,4 +266,4 @@ def place_of(store: Store) -> str:
 
 def nothing_changed(error: Unavailable) -> Unchanged:
     """What to raise where a change cannot be written down."""
-    return Unchanged(f"{error}: nothing is changed unless it is written down first")
+    return Unchanged(f"nothing is changed unless it is written down first: {error}")

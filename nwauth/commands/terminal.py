@@ -12,6 +12,12 @@ from nwauth.commands.table import visible
 from nwauth.owner import was_root
 
 RED = "31"
+REMEDIES = {  # of an error that ends in the system's words
+    errno.EACCES: "type it as root, or as whom that belongs to",
+    errno.ENOSPC: "make room there",
+    errno.EDQUOT: "make room there, or raise the quota",
+    errno.EROFS: "mount it anew, for writing",
+}
 
 
 def say(text: str) -> None:
@@ -25,8 +31,9 @@ def say(text: str) -> None:
 def complain(text: str, *, color: str) -> None:
     """An error, in one line."""
     line = visible(" ".join(text.split()))
-    if line.endswith(os.strerror(errno.EACCES)) and os.geteuid() != 0 and not was_root():
-        line += " (type it as root, or as whom that belongs to)"
+    reason = next((number for number in REMEDIES if line.endswith(os.strerror(number))), None)
+    if reason is not None and (reason != errno.EACCES or (os.geteuid() != 0 and not was_root())):
+        line += f" ({REMEDIES[reason]})"
     say(f"{colored('nwauth:', RED, on=wants_color(color, 2))} {line}")
 
 

@@ -197,7 +197,7 @@ def test_broken_off_the_old_file_stands_and_nothing_is_left_over(
         path.write_text("what was there\n")
     done = broken_off(folder, str(path), fault)
     if fault == "error=ENOSPC":
-        status, said = 75, f"{path}: cannot be written, and is as it was: No space left on device\n"
+        status, said = 75, f"{path}: cannot be written, and is as it was: No space left on device (make room there)\n"
     else:
         status, said = 130, "nothing is written\nnwauth: interrupted\n"
     assert (done.returncode, done.stderr.endswith(said)) == (status, True), done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import os
@@ -227,7 +228,8 @@ def test_results_that_cannot_be_written_are_told(folder: str) -> None:
             env=environment(NWAUTH_PATH=folder),
             check=False,
         )
-    assert (done.returncode, done.stderr) == (75, b"nwauth: cannot read or write: [Errno 28] No space left on device\n")
+    told = b"nwauth: cannot read or write: [Errno 28] No space left on device (make room there)\n"
+    assert (done.returncode, done.stderr) == (75, told)
 
 
 def test_closed_standard_files_never_lead_into_a_user_file(folder: str) -> None:
@@ -312,6 +314,14 @@ def test_who_has_no_right_is_told_who_has(monkeypatch: pytest.MonkeyPatch, capfd
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     assert group._failed(lacking, Choices()) == 1
     assert capfd.readouterr().err == f"nwauth: {lacking}\n"
+
+
+def test_where_the_disk_is_in_the_way_it_is_said_what_to_do(capfd: pytest.CaptureFixture[str]) -> None:
+    from nwauth.commands.terminal import complain
+
+    for number, remedy in ((errno.ENOSPC, "make room there"), (errno.EROFS, "mount it anew, for writing")):
+        complain(f"cannot write it: {os.strerror(number)}", color="never")
+        assert capfd.readouterr().err.endswith(f" ({remedy})\n")
 
 
 def test_a_store_that_is_down_is_told_apart_from_a_missing_user(folder: str) -> None:

@@ -170,8 +170,8 @@ def test_on_a_full_disk_nothing_is_changed_in_a_database_elsewhere_either(tmp_pa
             write_on(fill, 512)
         done = run(folder, "user", "set", "carl", "quota=7")
         assert (done.status, done.out) == (75, "")
-        assert done.err.endswith(": nothing is changed unless it is written down first\n")
-        assert "No space left on device" in done.err
+        assert done.err.startswith("nwauth: nothing is changed unless it is written down first: cannot write ")
+        assert done.err.endswith(": No space left on device (make room there)\n")
         assert stored(folder) == before
         (disk / "fill").unlink()
         assert run(folder, "user", "set", "carl", "quota=7").status == 0
