@@ -107,6 +107,11 @@ class Undoing:
         """How many of those that take it back the stores have been given so far."""
         return sum(part.counted.given for part in self._parts)
 
+    @property
+    def done(self) -> int:
+        """How many of them the stores have made, as far as is known."""
+        return sum(part.done for part in self._parts)
+
     def _is_renaming(self) -> bool:
         return self._renaming is not None and self.numbers.all == 2
 
@@ -126,7 +131,7 @@ class Undoing:
                 return
             if done is False:
                 raise overtaken(old.name)
-        for part in self._parts:
+        for part in sorted(self._parts, key=lambda part: not part.adds):  # who is moved is in two rather than in none
             part.apply()
 
 
@@ -138,7 +143,7 @@ class _Part:
         self._name: Final = name
         self._made: Final = Spool()
         self._waiting: list[str] = []
-        self.count = 0
+        self.count = self.adds = self.done = 0
         self._renamed: HeldChange | None = None
         self.back: Final = _Back(name)
         self.counted: Final = Counted(self.back)
@@ -223,19 +228,27 @@ class _Part:
     def put_aside(self, now: Held | None, then: Held | None) -> None:
         """A change that is to be made."""
         self.back.add(now, then)
+        self.adds += now is None
 
     def apply(self) -> None:
         """Make the changes.  Raises as `Undoing.apply`."""
         self.back.flush()
         if self.back.count < 2:
-            for change in self.back:
-                self._change_one(*change)
+            self._change_each()
             return
         try:
             self.store.change_all(self.counted)
+            self.done = self.back.count
         except NotSupported:
-            for change in self.back:
-                self._change_one(*change)
+            self._change_each()
+
+    def _change_each(self) -> None:
+        """One after the other: who goes last, so that nobody who was given another name is gone in between."""
+        for is_removal in (False, True):
+            for now, then in self.back:
+                if (then is None) is is_removal:
+                    self._change_one(now, then)
+                    self.done += 1
 
     def _change_one(self, now: User | None, then: User | None) -> None:
         if now is None:
@@ -316,4 +329,4 @@ def _told(user: Held) -> tuple[object, ...]:
 
 def overtaken(name: str) -> Unavailable:
     """What to raise where somebody else has changed a user this instant."""
-    return Unavailable(f"{name!a} has been changed by others this instant: run it again")
+    return Unavailable(f"{name!a} has been changed by others this instant")

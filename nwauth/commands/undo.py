@@ -17,7 +17,7 @@ from nwauth.commands.printing import print_many
 from nwauth.commands.session import changes_folder
 from nwauth.commands.table import visible
 from nwauth.commands.terminal import ask_yes, is_interactive
-from nwauth.errors import Refused
+from nwauth.errors import Refused, Unavailable, Unchanged
 from nwauth.signals import ending_interrupts
 
 if TYPE_CHECKING:
@@ -163,12 +163,30 @@ def _confirm(session: Session, undoing: Undoing, step: Summary) -> None:
 def _apply(session: Session, undoing: Undoing, step: Summary) -> None:
     session.recorder.close()
     session.recorder.facts.update(undoes=step.number, wanted=undoing.wanted)
-    with (
-        session.logged("undo", step=step.number, **undoing.numbers.record()),
-        session.progress("changing", lambda: undoing.given, lambda: undoing.numbers.all),
-    ):
-        undoing.apply()
+    try:
+        with (
+            session.logged("undo", step=step.number, **undoing.numbers.record()),
+            session.progress("changing", lambda: undoing.given, lambda: undoing.numbers.all),
+        ):
+            undoing.apply()
+    except (Refused, Unavailable) as error:
+        raise _stopped(error, undoing, step) from error
     session.recorder.close()
+
+
+def _stopped(error: Refused | Unavailable, undoing: Undoing, step: Summary) -> Refused | Unavailable:
+    """The same error, with what stands now; and the number, as `undo` without one may mean another step by then."""
+    reason: object = error
+    again = f"nwauth undo {step.number}"
+    if undoing.done:  # and an error that says that nothing is changed speaks of one of many
+        reason = (isinstance(error, Unchanged) and error.__cause__) or error
+        stands = f"{undoing.done:,} of {undoing.wanted:,} changes are made, and {again} goes on"
+    elif isinstance(error, (Refused, Unchanged)):
+        stands = f"step {step.number} stands as it did, and {again} tries it again"
+    else:
+        stands = f"nwauth undo --list shows whether step {step.number} is taken back, and {again} goes on"
+    kind = Refused if isinstance(error, Refused) else Unavailable
+    return kind(f"{stands}: {reason}")
 
 
 def _record_as_undone(session: Session, step: Summary) -> None:
