@@ -50,18 +50,18 @@ def _percent(_context: click.Context, _parameter: click.Parameter, word: str | N
 )
 @click.argument("plan", callback=_plan, shell_complete=FILES)
 @click.option("--input", "wanted", type=click.Choice(FORMATS), help="Form of PLAN. Default: what its name ends with.")
-@click.option("--match", "scope", metavar="PATTERN", callback=pattern, help="Touch only users that it fits.")
-@click.option("--prune", is_flag=True, help="Remove users in the scope whom the plan lacks.")
+@click.option("--match", "scope", metavar="PATTERN", callback=pattern, help="Touch only users whose names match.")
+@click.option("--prune", is_flag=True, help="Remove users in the scope who are not in the plan.")
 @click.option(
     "--allow-prune",
     "percent",
     metavar="PERCENT",
     callback=_percent,
-    help="Let --prune remove so much of the scope. Default: 10.",
+    help="The most of the scope that --prune may remove. Default: 10.",
 )
-@click.option("--keep-going", is_flag=True, help="Apply what is right of a plan with errors; exit status 1.")
-@click.option("--summary", is_flag=True, help="Print one record of numbers, and none of users.")
-@click.option("--all", "tells_all", is_flag=True, help="Print users who are as the plan says, too.")
+@click.option("--keep-going", is_flag=True, help="Apply the rest of a plan that has errors; exit status 1.")
+@click.option("--summary", is_flag=True, help="Print one record of totals, and none for each user.")
+@click.option("--all", "tells_all", is_flag=True, help="Print users who match already, too.")
 @dry_run_option
 def apply(
     session: Session,
@@ -76,13 +76,13 @@ def apply(
     tells_all: bool,
     dry_run: bool,
 ) -> int:
-    """Make the users as a PLAN says: add, change and remove them, all or nothing.
+    """Make the users match a PLAN: add, change and remove them, all or nothing.
 
-    A PLAN is NDJSON, CSV or TSV, of any size, or JSON or TOML; - is stdin. Who is as the plan says is not touched, so
-    that a plan can be applied again and again. Fields that it does not name stay, and passwords of users who are
-    there.
+    A PLAN is NDJSON, CSV or TSV, of any size, or JSON or TOML; - is stdin. Users who match
+    already are left alone, so a plan can be applied again and again. Fields that it does not name are kept, and so are
+    the passwords of users who exist.
 
-    An error in the plan stops everything before the first change; every one is told, with its line. Exit status 0:
+    An error in the plan stops everything before the first change; all errors are told, with their lines. Exit status 0:
     done, or nothing to do; 1: errors in the plan; 3: with --dry-run, there are changes.
     """
     order = Order("apply", "plan", plan.name, dry_run=dry_run, keep_going=keep_going, prune=prune, percent=percent)

@@ -43,7 +43,7 @@ AGAIN = "the same command, run again, goes on there"
     ),
 )
 @click.option("--from", "source", metavar="STORE", required=True, shell_complete=STORES, help="Where the users are.")
-@click.option("--to", "target", metavar="STORE", required=True, shell_complete=STORES, help="Where they are to be too.")
+@click.option("--to", "target", metavar="STORE", required=True, shell_complete=STORES, help="Where they are to go.")
 @click.option("--match", "pattern", metavar="PATTERN", default="", help='Only those whom "user list PATTERN" lists.')
 @click.option("--replace", is_flag=True, help="Change those who are there and differ: the source is right.")
 @click.option("--make", is_flag=True, help="Make the user base to copy to, where there is none.")
@@ -54,8 +54,8 @@ def copy(session: Session, *, source: str, target: str, pattern: str, replace: b
     A STORE is one of nwauth.toml, by its name; a folder of flat files, or one that "nwauth init --store URL" has made;
     or the URL of a database, as that takes it: sqlite:///FILE (from the folder of --path), postgresql://..., mysql://...
 
-    Who is there already, and the same, is passed over: so a copy that was broken off, however that came, goes on when
-    the command is run again. Who is there and differs stays so, unless --replace is given. Nobody is deleted.
+    Users who are there already, and the same, are passed over: so a copy that was broken off goes on when the command
+    is run again. Users who are there and differ are left so, unless --replace is given. Nobody is deleted.
 
     Passwords go over as they are stored. Clear text behind a star, which flat files alone know, is {CLEAR} elsewhere.
     Exit status 1: some differ from those there, or have no place there; they are named. 75: it could not be done, or

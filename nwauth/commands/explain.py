@@ -41,7 +41,7 @@ MOST_SHOWN = 3  # entries of a condition, for a person
 def explain(
     session: Session, *, user: str, app: str | None, address: str | None, used: str | None, moment: str | None
 ) -> int:
-    """Show every step of the decision about a login: may this user come in, from there, at that time?
+    """Show every step of the decision about a login: would this user be let in, from there, at that time?
 
     The password is taken as right and not asked for. The rules are those that a server's child has in force now; the
     throttle is not asked (nwauth throttle show tells). Exit status 0 allowed, 1 denied or no such user, 75 cannot tell.

@@ -53,7 +53,7 @@ NOT_GIVEN_OUT = (
     default="-",
     help="Write it there, for its owner alone. Default: stdout.",
 )
-@click.option("--match", metavar="PATTERN", callback=pattern, help="Only users that it fits.")
+@click.option("--match", metavar="PATTERN", callback=pattern, help="Only users whose names match.")
 @click.option("--all", "with_all", is_flag=True, help="With last_login and created.")
 @click.option("--without-passwords", is_flag=True, help="Without password hashes.")
 @click.option("--keep-going", is_flag=True, help="Leave out users whom the form cannot hold; exit status 1.")
@@ -69,11 +69,11 @@ def export(
 ) -> int:
     """Write the users of the store in a form that apply, import or another program reads.
 
-    NDJSON, CSV, TSV, JSON and TOML are plans: applied to the same store, there is nothing to do. What a form cannot
+    NDJSON, CSV, TSV, JSON and TOML are plans: applied to the same store, they change nothing. What a form cannot
     hold is said on stderr: parts of users are noted; a user who has no place at all is an error, and nothing is
     written.
 
-    It has the hashes of passwords, by which these can be tried out: keep it where nobody reads it.
+    It holds the password hashes, by which passwords can be guessed: keep it where nobody else reads it.
     """
     wish = Wish(kind, match, with_all=with_all, secret=not without_passwords)
     with ending_interrupts():

@@ -89,8 +89,8 @@ class LazyGroup(CommonOptions, click.Group):
 
 HELP = """Users of mail servers: their names, passwords and info fields, in nwauth.txt or elsewhere.
 
-Without a command, or with the options of NetWin's NWAuth alone, the program serves the protocol on stdin and stdout:
-so a mail server starts it. Every command has its own --help, with examples."""
+Started without a command, or with the options of NetWin's NWAuth alone, it serves the protocol on stdin and stdout:
+this is how a mail server starts it. Every command has its own --help, with examples."""
 
 # What a newcomer needs comes first.  The words stand here, so that this help imports no command.
 SECTIONS = {
@@ -108,7 +108,7 @@ SECTIONS = {
         "hash": "Make and test password hashes; report on those of all users.",
     },
     "Many users": {
-        "apply": "Make the users as a plan in a file says.",
+        "apply": "Make the users match a plan in a file.",
         "import": "Take in users, or settings, from files of other programs.",
         "export": "Write users to a file, in a form that you choose.",
         "copy": "Copy users from one store to another, and compare them.",

@@ -74,9 +74,9 @@ def calibrate(
 ) -> int:
     """Measure what new passwords may cost here, and print the setting for [passwords] of nwauth.toml.
 
-    Each cost is measured five times, as a serving child computes it, and counts with its median; on a busy machine
-    with the processor's time.  A dearer setting slows thieves and logins alike: a child does one login at a time, and
-    what several do at once is measured.  Nothing is changed.
+    Each cost is measured five times, as a serving child computes it, and the median counts; on a busy machine it is
+    processor time.  A higher cost slows thieves and logins alike: a child does one login at a time, and what several do
+    at once is measured.  Nothing is changed.
     """
     settings = session.config.passwords
     wanted = scheme or (settings.scheme if settings.scheme in SCHEMES else "argon2id")

@@ -58,7 +58,7 @@ def _day(_context: click.Context, _parameter: click.Parameter, text: str | None)
 def report(session: Session, *, named: bool, limit: int | None, weak_after: date | None) -> int:
     """Count the users by scheme: what is weak, what this machine cannot check, what lets nobody in.
 
-    Hit are those whom weak_after will refuse, were it in force today, and on its date, if they do not log in before.
+    Those whom weak_after hits are counted too: if it were in force today, and on its date unless they log in before.
     A password may be as old as its account (the info field "created"), never older.
 
     Exit status 75: a store could not be listed.

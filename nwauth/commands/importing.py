@@ -108,21 +108,23 @@ def _domain(_context: click.Context, _parameter: click.Parameter, word: str) -> 
 )  # fmt: skip
 @click.option(
     "--encoding", metavar="NAME", callback=_encoding,
-    help="Its characters: utf-8, latin-1, utf-16 ... Default: utf-8.",
+    help="Its character encoding: utf-8, latin-1, utf-16 ... Default: utf-8.",
 )  # fmt: skip
 @click.option(
     "--map", "mapping", metavar="COLUMN=FIELD", multiple=True, callback=_map,
     help="Take a column as a field; COLUMN= leaves it out. May be given again.",
 )  # fmt: skip
-@click.option("--passwords", type=click.Choice(("clear", "hashed")), help="What its passwords are.")
+@click.option(
+    "--passwords", type=click.Choice(("clear", "hashed")), help="Whether its passwords are clear text or hashes."
+)
 @click.option(
     "--shadow", callback=_shadow, shell_complete=FILES, metavar="FILE", help="The shadow file of a passwd file."
 )
-@click.option("--domain", metavar="DOMAIN", default="", callback=_domain, help="Of names without one.")
-@click.option("--match", metavar="PATTERN", callback=pattern, help="Take only users that it fits.")
-@click.option("--update", is_flag=True, help="Change users who are there to what FILE says, passwords too.")
-@click.option("--skip-existing", is_flag=True, help="Leave users who are there as they are.")
-@click.option("--keep-going", is_flag=True, help="Take what is right of a file with errors; exit status 1.")
+@click.option("--domain", metavar="DOMAIN", default="", callback=_domain, help="The domain of names without one.")
+@click.option("--match", metavar="PATTERN", callback=pattern, help="Take only users whose names match.")
+@click.option("--update", is_flag=True, help="Change users who exist to what FILE says, passwords too.")
+@click.option("--skip-existing", is_flag=True, help="Leave users who exist as they are.")
+@click.option("--keep-going", is_flag=True, help="Take the rest of a file that has errors; exit status 1.")
 @dry_run_option
 def import_(
     session: Session,
@@ -146,11 +148,11 @@ def import_(
     nwauth.txt. What it was taken for, and what each column becomes, is said on stderr. Passwords in clear text are
     hashed; hashes are taken as they are.
 
-    An error in FILE stops everything before the first change; every one is told, with its line. A user who is there
-    already, and differs, is such an error, but with --update or --skip-existing. With --dry-run the first ten users
-    are shown as they would be stored; exit status 3: there are changes.
+    An error in FILE stops everything before the first change; all errors are told, with their lines. A user who exists
+    already and differs is such an error, unless --update or --skip-existing is given. With --dry-run the first ten
+    users are shown as they would be stored; exit status 3: there are changes.
 
-    Of a multiauth.ini it makes nwauth.toml: the same modules, for the same names.
+    From a multiauth.ini it makes an nwauth.toml: the same modules, for the same names.
     """
     clear = None if passwords is None else passwords == "clear"
     with file.file, without_collector(), interruptible():

@@ -46,18 +46,18 @@ COLUMNS = ("path", "what", "change", "dry_run")
 @dmail_conf_option(looked_for=False, text=init_dmail.HELP)
 @dry_run_option
 def init(session: Session, *, shared: bool, dmail: DmailConf | None, dry_run: bool) -> int:
-    """Make the folder, an empty user base, and nwauth.toml in the folder, which explains every setting.
+    """Make the folder, an empty user base, and an nwauth.toml that explains every setting.
 
-    The base is flat files in the folder; with --store URL it is a database, in which its tables are made, or brought to
-    the form that this version wants: sqlite:///FILE (from the folder), postgresql://USER:PASSWORD@HOST/DATABASE,
-    mysql://USER:PASSWORD@HOST/DATABASE. The database of a server must be there.
+    The user base is flat files in the folder. With --store URL it is a database, whose tables are made, or brought up
+    to what this version needs: sqlite:///FILE (from the folder), postgresql://USER:PASSWORD@HOST/DATABASE,
+    mysql://USER:PASSWORD@HOST/DATABASE. On a server, the database itself must exist already.
 
     With --dmail-conf the settings match those of DMail: a store for each password file of a domain, the system's users
     where the servers use them, the folder or the module that they start.
 
-    What is there already is kept; so the command can be run again at any time. A base that NWAuth has left is served as
-    it is; that others can no longer read what is then written is said, and asked about. Ends with the lines that the
-    mail server needs.
+    What exists already is kept, so the command can be run again at any time. Files that NWAuth has left are served as
+    they are; before anything is written that NWAuth cannot read, it asks. At the end it prints the lines that the mail
+    server needs.
     """
     url = _url(session, shared=shared)
     if url is not None and dmail is not None:

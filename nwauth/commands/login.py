@@ -27,13 +27,13 @@ COLORS = {"yes": "32", "no": "31", "cannot tell": "33"}
 )
 @user_name("user")
 @click.option("--password-stdin", "from_stdin", is_flag=True, help="Read the password from stdin (one line).")
-@login_options("As if it were that time: decides on the account's dates and the rules' hours.")
+@login_options("As if it were that time, for the account's dates and the hours of rules.")
 def test(
     session: Session, *, user: str, from_stdin: bool, address: str | None, used: str | None, moment: str | None
 ) -> int:
-    """Try a login: may the user come in with this password?  Prints the verdict, and what it rests on.
+    """Try a login: would the user be let in with this password?  Prints the verdict and its reasons.
 
-    Nothing is changed by it: an old password is not stored in a better form, and the log gets no line.  Exit status 0
+    Nothing is changed: an old password is not stored in a better form, and nothing is logged.  Exit status 0
     yes, 1 no, 75 cannot tell now.
     """
     service = session.service

@@ -128,9 +128,15 @@ def _options(function: Callable[..., int]) -> Callable[..., int]:
             shell_complete=FILES,
             help="Read FILE (- is stdin).",
         ),
-        click.option("--since", metavar="TIME", callback=_since, help="From then on: 2027-01-31, or 7d, 12h, 30m ago."),
         click.option(
-            "--from", "addresses", metavar="IP", callback=_addresses, help="Only from there: 10.1.2.3, 10.0.0.0/8."
+            "--since", metavar="TIME", callback=_since, help="Only since then: 2027-01-31, or 7d, 12h, 30m ago."
+        ),
+        click.option(
+            "--from",
+            "addresses",
+            metavar="IP",
+            callback=_addresses,
+            help="Only from this address or network: 10.1.2.3, 10.0.0.0/8.",
         ),
     ):
         run = option(run)
@@ -139,7 +145,7 @@ def _options(function: Callable[..., int]) -> Callable[..., int]:
 
 @command("why", examples=("nwauth log why bob@test.com", "nwauth log why bob@test.com --since 7d --from 10.0.0.0/8"))
 @user_name("user")
-@click.option("--limit", type=click.IntRange(min=1), default=LIMIT, help=f"So many, the last. Default: {LIMIT}.")
+@click.option("--limit", type=click.IntRange(min=1), default=LIMIT, help=f"The last N. Default: {LIMIT}.")
 @_options
 def why(session: Session, *, user: str, limit: int, options: Options) -> int:
     """Why was USER refused?  The last refusals in words, the newest last.
@@ -199,7 +205,7 @@ def _sum_up(session: Session, refusals: Refusals) -> None:
 
 @command("last", examples=("nwauth log last bob@test.com", "nwauth log last --since 30d"))
 @click.argument("user", metavar="[USER]", required=False, shell_complete=completed_by("users"))
-@click.option("--limit", type=click.IntRange(min=1), help=f"So many, the last. Default: {LIMIT} of USER, else all.")
+@click.option("--limit", type=click.IntRange(min=1), help=f"The last N. Default: {LIMIT} of USER, else all.")
 @_options
 def last(session: Session, *, user: str | None, limit: int | None, options: Options) -> int:
     """The last logins of USER; without USER the last login of each.  The newest is last.

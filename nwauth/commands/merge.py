@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 def merge(session: Session, *, emptied: bool, dry_run: bool) -> int:
     """Fold the journal nwauth.add into nwauth.txt, sorted by name.
 
-    Serving children go on meanwhile, and need not be told; they merge by themselves when the journal has grown:
-    there is no need to do it on a schedule.  Lines that are nobody's, and the older of two spellings of one name, go to
-    nwauth.rejected.
+    Serving children go on meanwhile and need not be told.  They merge by themselves when the journal has grown, so
+    there is no need to do it on a schedule.  Lines that are no user's, and the older of two spellings of one name, go
+    to nwauth.rejected.
     """
     store = innermost(session.store)
     if not isinstance(store, FlatfileStore):

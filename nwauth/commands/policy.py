@@ -8,7 +8,7 @@ policy = LazyGroup(
     "policy",
     help="""The access rules of policy.toml: who may log in, when, from where.
 
-They bind logins alone: mail is delivered whatever they say.""",
+They decide about logins only: mail is delivered whatever they say.""",
     examples=(
         "nwauth policy show student --week",
         "nwauth policy check",

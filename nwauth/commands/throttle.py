@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 throttle = LazyGroup(
     "throttle",
-    help="Who has had too many wrong passwords; and letting somebody in before the time ([throttle] of policy.toml).",
+    help="Show who has had too many wrong passwords, and let somebody in again ([throttle] of policy.toml).",
     examples=("nwauth throttle show", "nwauth throttle clear bob@test.com"),
     commands={"show": "throttle:show", "clear": "throttle:clear"},
 )
@@ -43,8 +43,8 @@ TRUSTED = "trusted address"
 def show(session: Session, *, who: tuple[str, ...]) -> int:
     """Show who is counted now: addresses and users with their wrong passwords, and until when each is blocked.
 
-    What is not blocked stays counted until the time shown. Of a USER the addresses are shown too that the limit of the
-    user does not concern, because the user has logged in from there. Exit status 1: one of those named is not counted.
+    What is not blocked stays counted until the time shown. Of a USER, addresses are shown too to which the limit of the
+    user does not apply, because the user has logged in from there. Exit status 1: one of those named is not counted.
     """
     ledger = _ledger(session)
     counts = ledger.counts()
@@ -75,7 +75,7 @@ def show(session: Session, *, who: tuple[str, ...]) -> int:
 def clear(session: Session, *, who: tuple[str, ...], everybody: bool, dry_run: bool) -> int:
     """Forget wrong passwords: of users, of addresses, or all; whoever was blocked by them is let in at once.
 
-    Of a user, those are forgotten too that addresses are charged with. From where users have logged in stays known.
+    Of a user, those charged to addresses are forgotten too. It stays known from where users have logged in.
     Exit status 1: nothing was counted of one of those named, or of anybody.
     """
     if bool(who) == everybody:

@@ -65,7 +65,7 @@ class _Number(click.IntRange):
     "--last", metavar="N", type=_Number("how many steps, 1 or more"), help="Take back the last N steps, one by one."
 )
 @click.option("--skip-changed", is_flag=True, help="Leave those who have been changed since; take back the others.")
-@click.option("--summary", is_flag=True, help="Print one record of numbers, and none of users.")
+@click.option("--summary", is_flag=True, help="Print one record of totals, and none for each user.")
 @dry_run_option
 def undo(
     session: Session,

@@ -75,7 +75,7 @@ def _number_of_apps(session: Session, user: User) -> Row:
 @click.argument("pattern", metavar="[PATTERN]", default="", shell_complete=completed_by("users"))
 @click.option("--show-hash", is_flag=True, help="Show the stored passwords too.")
 def listing(session: Session, *, pattern: str, show_hash: bool) -> int:
-    """List users, by name: all, those with PATTERN in their name, or, where it holds * or ?, those it fits."""
+    """List users by name: all, those with PATTERN in their name, or, if it holds * or ?, those whom it matches."""
     return _print_users(session, session.service.search(pattern), show_hash=show_hash)
 
 
@@ -87,7 +87,7 @@ def listing(session: Session, *, pattern: str, show_hash: bool) -> int:
 def search(session: Session, *, pattern: str, skip: int, limit: int | None, show_hash: bool) -> int:
     """Search users as mail servers do: PATTERN is a part of the name, or with * or ? the whole name.
 
-    All hits are counted, also those that are not shown.  Exit status 1: there are no hits.
+    All hits are counted, even those that are not shown.  Exit status 1: there are no hits.
     """
     found = session.service.search(pattern, skip=skip, limit=limit)
     _print_users(session, found, show_hash=show_hash)

@@ -74,23 +74,25 @@ def _hosts(_context: click.Context, _parameter: click.Parameter, text: str) -> s
     default="",
     callback=_classes,
     shell_complete=completed_by("classes"),
-    help="What rules take for the class. Default: the user's.",
+    help="The class that access rules see. Default: the user's.",
 )
 @click.option(
     "--hosts",
     metavar="LIST",
     default="",
     callback=_hosts,
-    help="From where alone: addresses and networks, commas between.",
+    help="Only from these addresses and networks, separated by commas.",
 )
-@click.option("--until", metavar="DATE", help="The last day, or the end: 2027-01-31, '2027-01-31 18:00'.")
+@click.option(
+    "--until", metavar="DATE", help="The last day it works, or the time it ends: 2027-01-31, '2027-01-31 18:00'."
+)
 @click.option("--generate", is_flag=True, hidden=True, expose_value=False)  # as of user add; it is done in any case
 @dry_run_option
 def add(session: Session, *, name: str, label: str, classes: str, hosts: str, until: str | None, dry_run: bool) -> int:
     """Give a user an app password called APP.  It is made up, and printed once: nobody can read it back.
 
-    Whatever keeps the user out keeps it out too: suspension, dates, rules.  Exit status 1: there is no such user, or an
-    app password APP already.
+    Whatever keeps the user out (suspension, dates, rules) keeps it out too.  Exit status 1: there is no such user, or
+    APP exists already.
     """
     password = made_up()
     now = datetime.now(UTC).astimezone(session.service.gate.zone())
@@ -126,7 +128,7 @@ def add(session: Session, *, name: str, label: str, classes: str, hosts: str, un
 @command("list", examples=("nwauth user app list bob@test.com", "nwauth user app list '*' --format csv"))
 @user_name()
 def listing(session: Session, *, name: str) -> int:
-    """List the app passwords of a user, or, where NAME holds * or ?, of all users it fits.  None can be read back.
+    """List the app passwords of a user, or of all users whom NAME matches, if it holds * or ?.  None can be read back.
 
     A state is "ok", "over" past its end, or "unreadable", which lets nobody in.  Exit status 1: there is no such user.
     """
@@ -152,9 +154,9 @@ def listing(session: Session, *, name: str) -> int:
 @click.option("--all", "every", is_flag=True, help="Take them all away; asks first, unless --yes is given.")
 @dry_run_option
 def delete(session: Session, *, name: str, labels: tuple[str, ...], every: bool, dry_run: bool) -> int:
-    """Take app passwords of a user away: nobody logs in by them from now on.  The others stay, so does the password.
+    """Take app passwords of a user away: from now on nobody can log in with them.  The others and the password stay.
 
-    Exit status 1: there is no such user, or no app password of one of these names; then all stay.
+    Exit status 1: there is no such user, or one of these app passwords does not exist; then all of them stay.
     """
     if every == bool(labels):
         raise click.UsageError("wanted the names of app passwords, or --all")

@@ -52,7 +52,7 @@ def add(session: Session, *, name: str, fields: tuple[str, ...], source: Source,
     """Add a user, with info fields.
 
     The password is asked for twice, or comes from where the options say; it is never an argument, which others on the
-    machine could read.  Exit status 1: the user exists already, or may not be called so.
+    machine could read.  Exit status 1: the user exists already, or the name is not allowed.
     """
     given = parse_fields(fields)
     info = Info().updated(given)

@@ -46,11 +46,12 @@ NEVER = "never"
 def suspend(
     session: Session, *, names: tuple[str, ...], start: str | None, end: str | None, reason: str, dry_run: bool
 ) -> int:
-    """Let users in no more, at once or from a date on; mail is still taken in.
+    """Refuse logins of users, at once or from a date on; their mail is still accepted.
 
-    At once, the field mailstatus becomes "suspended", until "nwauth user resume". With --until, logins begin again by
-    themselves then: it is the field valid_from. With --from, they end then: it is valid_until. A DATE is a day, from
-    its first minute, or a time, in the zone of the policy. A mailstatus that refuses already, as "closed", stays.
+    Without a date, the field mailstatus becomes "suspended", until "nwauth user resume". With --until, users can log in
+    again from that date on (the field valid_from). With --from, they can until that date (valid_until). A DATE is a
+    day, from its first minute, or a time, in the zone of the policy. A mailstatus that refuses already, such as
+    "closed", stays.
 
     Exit status 1: one of the users does not exist, or has a date of its own there; the others are suspended.
     """
@@ -92,10 +93,10 @@ def suspend(
 @user_name("names", many=True)
 @dry_run_option
 def resume(session: Session, *, names: tuple[str, ...], dry_run: bool) -> int:
-    """Let suspended users in again: what "suspend" has set is taken away, and mailstatus says what it said before.
+    """Let suspended users log in again: what "suspend" has set is removed, and mailstatus is what it was before.
 
-    A mailstatus other than "suspended", and other dates, stay as they are; if they refuse logins, it is said. Exit
-    status 0 also if there was nothing to resume.
+    A mailstatus other than "suspended", and other dates, stay as they are; if they refuse logins, this is said. Exit
+    status 0 even if there was nothing to resume.
     """
 
     def note(user: User, changes: dict[str, str]) -> str:
@@ -121,9 +122,9 @@ def resume(session: Session, *, names: tuple[str, ...], dry_run: bool) -> int:
 @click.argument("date", metavar="DATE|never")
 @dry_run_option
 def expire(session: Session, *, names: tuple[str, ...], date: str, dry_run: bool) -> int:
-    """End the logins of users at a date, or take that end away; mail is still taken in.
+    """Set the date after which users can no longer log in, or remove it; their mail is still accepted.
 
-    It is the field valid_until. A day is the last one of logins; a time is their end, in the zone of the policy.
+    This is the field valid_until: a day is the last day of logins, a time is their end, in the zone of the policy.
 
     Exit status 1: one of the users does not exist; the others are changed all the same.
     """

@@ -26,7 +26,7 @@ def rename(session: Session, *, old: str, new: str, dry_run: bool) -> int:
     """Give a user another name; password and info fields stay.
 
     The drop file is not touched: the mail server looks for one of the new name.  Exit status 1: there is no user OLD,
-    NEW is taken, or nobody may be called so.
+    or NEW is taken or not allowed.
     """
     with session.changing("user-rename", old, dry_run=dry_run) as work:
         work.facts["new_name"] = new
