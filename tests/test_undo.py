@@ -287,7 +287,17 @@ def test_steps_are_listed_for_programs_and_for_people(folder: str) -> None:
     ]
     assert (step["step"], step["state"], step["undoes"], step["changed"]) == (1, "done", None, 1)
     table = done(folder, "undo", "--list", "--format", "table").out.splitlines()
-    assert table[0].split() == ["STEP", "TIME", "COMMAND", "ACCOUNT", "CREATED", "CHANGED", "REMOVED", "STATE"]
+    assert table[0].split() == ["STEP", "TIME", "COMMAND", "WHO", "CREATED", "CHANGED", "REMOVED", "STATE"]
+
+
+def test_the_table_of_steps_names_the_person_and_marks_whom_sudo_alone_has_named(folder: str) -> None:
+    done(folder, "user", "set", "carl", "quota=6")
+    assert run(folder, "user", "set", "carl", "quota=7", SUDO_USER="alice").status == 0
+    rows = records(done(folder, "undo", "--list"))
+    _, *lines = done(folder, "undo", "--list", "--format", "table").out.splitlines()
+    assert [row["sudo_user"] for row in rows] == ["alice", None]
+    people = [rows[0]["login"] or "alice?", rows[1]["login"] or rows[1]["account"]]
+    assert [line.split()[5] for line in lines] == people
 
 
 def test_with_several_stores_each_change_goes_back_to_its_own(tmp_path: Path) -> None:

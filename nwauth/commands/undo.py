@@ -34,7 +34,7 @@ COLUMNS = ("step", "user", "change", "dry_run", "store", "scheme", "fields")
 LIST_COLUMNS = (
     *("step", "time", "command", "state", "undoes", "created", "changed", "removed", "account", "login", "sudo_user"),
 )
-LIST_SHOWN = ("step", "time", "command", "account", "created", "changed", "removed", "state")
+LIST_SHOWN = ("step", "time", "command", "who", "created", "changed", "removed", "state")
 WORDS = {"created": "added again", "changed": "changed back", "removed": "removed"}
 
 
@@ -105,7 +105,7 @@ def _list(session: Session, steps: Steps) -> int:
     history = History(steps.summaries())
     rows = [_listed(history, step) for step in reversed(history.steps.values())]
     if session.results.form == "table":  # a line each on a usual screen
-        rows = [{**row, "time": str(row["time"])[:16].replace("T", " ")} for row in rows]
+        rows = [{**row, "time": str(row["time"])[:16].replace("T", " "), "who": _who(row)} for row in rows]
     session.results.rows(LIST_COLUMNS, rows, shown=LIST_SHOWN)
     return 0
 
@@ -115,6 +115,12 @@ def _listed(history: History, step: Summary) -> Row:
     numbers = step.end or dict.fromkeys(("created", "changed", "removed"))
     known = {**step.head, **numbers, "step": step.number, "state": history.state(step), "undoes": undoes_of(step)}
     return {key: known.get(key) for key in LIST_COLUMNS}
+
+
+def _who(row: Row) -> object:
+    """The person: who had logged in, as the system knows it; else whom sudo names, which anybody can claim to be."""
+    claimed = row["sudo_user"]
+    return row["login"] or (f"{claimed}?" if claimed else row["account"])
 
 
 # --- taking back -----------------------------------------------------------------------------------------------------
