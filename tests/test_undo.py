@@ -278,6 +278,20 @@ def test_a_damaged_step_is_unavailable_and_nothing_is_changed(folder: str) -> No
     assert stored(folder) == now
 
 
+def test_a_step_of_a_later_version_is_left_to_that_one(folder: str) -> None:
+    done(folder, "user", "set", "bob@test.com", "quota=6")
+    step = Path(folder, "nwauth.undo", "00000001")
+    step.write_text(step.read_text().replace('"nwauth_undo":1', '"nwauth_undo":2'))
+    now = stored(folder)
+    found = run(folder, "undo")
+    told = f"nwauth: {step}: is of another version of nwauth, and that one can take it back\n"
+    assert (found.status, found.err) == (75, told)
+    assert stored(folder) == now
+    done(folder, "user", "set", "carl", "quota=6")
+    done(folder, "undo")
+    assert stored(folder) == now
+
+
 def test_steps_are_listed_for_programs_and_for_people(folder: str) -> None:
     done(folder, "user", "set", "bob@test.com", "quota=6", "--quiet")
     (step,) = records(done(folder, "undo", "--list"))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from nwauth.changes.lines import MAX_TOLD, Journal, rest_of
 from nwauth.changes.mending import Doubt, become_of, mend
 from nwauth.changes.recording import Recording
-from nwauth.changes.step import Reading
+from nwauth.changes.step import FORM, Reading
 from nwauth.changes.steps import Steps
 from nwauth.changes.who import who
 from nwauth.errors import NwauthError, Unavailable, Unchanged
@@ -196,7 +196,7 @@ class Recorder:
             self._journal.must_be_writable()
             step = self._steps.begin(self._mend)
             self._head = {
-                "nwauth_undo": 1,
+                "nwauth_undo": FORM,
                 "step": step.number,
                 "time": self._now().isoformat(timespec="seconds"),
                 "command": self._command,

@@ -30,6 +30,7 @@ WRITE_BYTES = 1 << 20
 TAIL_BYTES = 4096  # the last line is shorter
 COMPACT = json.JSONEncoder(separators=(",", ":"))
 KINDS = ("created", "changed", "removed")
+FORM = 1  # what `nwauth_undo` says in the head; a step of another form is another program's to read
 HELD = 6  # so many parts has what a store holds of a user
 
 
@@ -233,6 +234,8 @@ class Reading:
             case {"end": dict(end)} if is_end(end):
                 self.end = end
             case _ if not at and is_head(record):
+                if record.get("nwauth_undo") != FORM:
+                    raise Unavailable(f"{self.path}: is of another version of nwauth, and that one can take it back")
                 self.head = record
             case _:
                 raise damaged(self.path, f"found {', '.join(map(ascii, record)) or 'nothing'} at byte {at + 1}")

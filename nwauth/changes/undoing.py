@@ -61,7 +61,10 @@ class Undoing:
             if where not in parts:
                 store = self._store_of(*where)
                 if store is None:
-                    raise Refused(f"it was made in {group.place}, which is no store of nwauth.toml")
+                    raise Refused(
+                        f"it was made in {group.place}, which is no store of nwauth.toml: name it there, or give the"
+                        f" number of another step"
+                    )
                 parts[where] = _Part(store, store.name)  # what it is called now: users are compared with theirs
                 self._parts.append(parts[where])
             for old, new in self._reading.held(group):
