@@ -68,9 +68,9 @@ def compat(
 ) -> int:
     """Play the conformance transcripts against a module: which replies differ, and what is wrong with them.
 
-    The module is started anew for each, with a folder of its own in place of {folder}; in it are the users of the
-    transcript, in nwauth.txt. Every byte counts; with --profile netwin an answer may differ as NetWin's own modules
-    do, and is told as "dialect", with the reason.
+    The module is started anew for each one, with a folder of its own in place of {folder}; its nwauth.txt holds the
+    transcript's users. Every byte counts. With --profile netwin an answer may differ as those of NetWin's own modules
+    do; it is then marked "dialect", with the reason.
 
     Exit status: 0 no reply differs, 1 some do, 75 the module cannot be started.
     """

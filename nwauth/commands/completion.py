@@ -81,7 +81,7 @@ SCRIPTS = {"bash": BASH, "zsh": ZSH, "fish": FISH}
 @click.option("--answer", "line", hidden=True)
 @click.option("--breaks", default="", hidden=True)
 def completion(session: Session, *, shell: str, line: str | None, breaks: str) -> int:
-    """Print what makes a shell complete commands, options and the names of users."""
+    """Print a script by which a shell completes commands, options and the names of users."""
     if line is None:
         session.results.text(SCRIPTS[shell].rstrip("\n"))
         return 0

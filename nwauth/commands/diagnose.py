@@ -38,10 +38,10 @@ if TYPE_CHECKING:
 @click.option("--fix", is_flag=True, help="Mend what is safe to mend, after asking, and look again.")
 @dry_run_option
 def doctor(session: Session, *, dmail: DmailConf | None, fix: bool, dry_run: bool) -> int:
-    """Check the installation; each finding says what is wrong, why it matters and how it is mended.
+    """Check the installation; each finding says what is wrong, why it matters and how to mend it.
 
-    The folder and its files, the settings, all users, and, with the mail server's settings, what the servers ask for,
-    the program that they start, the drop files, and what runs. Nothing is changed without --fix.
+    It looks at the folder and its files, the settings and all users; with the mail server's settings also at what the
+    servers ask for, the program they start, the drop files, and what is running. Nothing is changed without --fix.
 
     Exit status: 0 nothing is wrong, or all of it was mended; 1 there are findings; 75 something could not be examined,
     or not be mended just now.

@@ -43,8 +43,9 @@ def explain(
 ) -> int:
     """Show every step of the decision about a login: would this user be let in, from there, at that time?
 
-    The password is taken as right and not asked for. The rules are those that a server's child has in force now; the
-    throttle is not asked (nwauth throttle show tells). Exit status 0 allowed, 1 denied or no such user, 75 cannot tell.
+    The password is taken as right and not asked for. The rules are those that the server's children have in force now;
+    the throttle is left out (see nwauth throttle show). Exit status 0 allowed, 1 denied or no such user, 75 cannot
+    tell.
     """
     gate = session.service.gate
     rules = gate.in_force()

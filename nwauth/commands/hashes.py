@@ -40,7 +40,7 @@ COLUMNS = ("scheme", "weak", "verified_by", "new_ones", "begins_with")
 )
 @password_options(ready=False)
 def make(session: Session, *, scheme: str | None, source: Source) -> int:
-    """Hash a password, and print the field for a user file: alone, whatever stdout is, unless --format is given."""
+    """Hash a password, and print the field for a user file, and nothing else unless --format is given."""
     config = session.config
     wanted = scheme or (session.store_config.new_scheme if config.file else config.passwords.scheme)
     secret = get_secret(session, source, scheme=wanted)

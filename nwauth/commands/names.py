@@ -46,11 +46,11 @@ def names(session: Session, *, login: str | None, dmail: DmailConf) -> int:
     """Show what the servers DSMTP and DPOP ask for, as their dmail.conf has it.
 
     For each domain: the name that DSMTP looks up when mail comes in, the name that DPOP checks when somebody logs in,
-    the stored user that it meets, and the drop file that follows.
+    the stored user it finds, and the drop file.
 
-    LOGIN is a bare name, tried in every domain, an address, or a login with the suffix of its domain. Without it the
-    name bob stands for anybody, and no store is asked. Exit status 1: no stored user is met, or the domain is none of
-    dmail.conf's; 75: a store cannot tell now.
+    LOGIN is a bare name, tried in every domain; an address; or a login with the suffix of its domain. Without it, bob
+    stands for anybody, and no store is asked. Exit status 1: no stored user is found, or dmail.conf does not have the
+    domain; 75: a store cannot tell now.
     """
     for problem in dmail.problems:
         session.note(f"note: {visible(str(problem))}")

@@ -32,13 +32,13 @@ def note_next_steps(session: Session, folder: str, *, matched: bool = False) -> 
     session.note(
         f"\n{first}"
         f"    {_typed(session, 'test NAME@DOMAIN')}\n"
-        "Then tell the mail server, and start it anew. In dmail.conf:\n"
+        "Then tell the mail server, and restart it. In dmail.conf:\n"
         "    authent_method external\n"
         f"    authent_process {visible(line)}\n"
         f"{names}"
         "In surgemail.ini:\n"
         f'    g_authent_process "{visible(line)}"\n'
-        "At the end let the whole be looked at:\n"
+        "At the end, check all of it:\n"
         f"    {_typed(session, 'doctor')}"
     )
     if os.stat(folder).st_uid == 0:
@@ -56,8 +56,8 @@ def note_first_login(session: Session) -> None:
     """Behind the first login that was tried well: how the mail server gets to know of it."""
     if _is_only_user(session):
         session.note(
-            f"The lines for the mail server's settings:\n    {_typed(session, 'init')}\n"
-            f"More users, and whether all is well:\n    {_typed(session, 'user add --help')}\n"
+            f"To see the lines for the mail server's settings again:\n    {_typed(session, 'init')}\n"
+            f"To add more users, and to check everything:\n    {_typed(session, 'user add --help')}\n"
             f"    {_typed(session, 'doctor')}"
         )
 

@@ -43,11 +43,11 @@ def _given(_context: click.Context, _parameter: click.Parameter, word: str | Non
 @command("check", examples=("nwauth policy check", "nwauth policy check new.toml && mv new.toml policy.toml"))
 @click.argument("file", required=False, callback=_given, shell_complete=FILES)
 def check(session: Session, *, file: Reading | None) -> int:
-    """Check the access rules, or those of a FILE (- for stdin); each finding says how it is mended.
+    """Check the access rules, or those of a FILE (- for stdin); each finding says how to mend it.
 
-    Every error in the file; rules and a default that can never be reached; classes, users and stores that nobody has;
-    what the rules depend on elsewhere; and the tests of the file, [[test]], each made as a login is decided. Nothing is
-    changed.
+    It finds every error in the file; rules and a default that can never be reached; classes, users and stores that do
+    not exist; what the rules depend on elsewhere; and it runs the file's own tests, [[test]], each decided as a login
+    is. Nothing is changed.
 
     Exit status: 0 nothing is wrong, 1 there are findings, 75 something could not be examined.
     """

@@ -50,8 +50,8 @@ def import_(
 ) -> int:
     """Print the policy.toml that does what another program's access rules did; nothing is changed.
 
-    A remark stands beside each rule whose old meaning was another than it seems. What cannot be said stands there as a
-    comment, and on stderr: then the exit status is 1.
+    A remark beside a rule says where its old meaning was not what it seems. What has no counterpart becomes a comment,
+    and is named on stderr; the exit status is then 1.
     """
     given = [value for value in (pam_time, login_time, allow_nets) if value is not None]
     if len(given) != 1:

@@ -57,9 +57,9 @@ EXIT_WRONG = 1
 def selftest(session: Session, *, faults: bool, user: str | None, dmail: DmailConf | None) -> int:
     """Start the module as a server does, and talk to it; with --faults break its store.
 
-    It is asked for its version, for a user who is there and one who is not, to check a wrong password, and for
-    nonsense. Nothing that is served is changed: what is broken is a copy, with settings that lead nowhere else.
-    Every answer must come within the server's time; what cannot be told must be -DEAD, never -ERR.
+    It is asked for its version, for a user who exists and one who does not, to check a wrong password, and for
+    nonsense. Your users are never changed: what is broken is a copy, with settings that lead nowhere else. Every answer
+    must come within the server's time limit; what cannot be told must be -DEAD, never -ERR.
 
     Exit status: 0 every answer is as it should be, 1 one is not, 75 the module cannot be started.
     """

@@ -77,14 +77,14 @@ def undo(
     summary: bool,
     dry_run: bool,
 ) -> int:
-    """Take back the last change, or the last apply or import as a whole: users are as before, with their passwords.
+    """Take back the last change, or the last apply or import as a whole: users are as they were, with their passwords.
 
-    A step is all that one command has changed. With its number, that one is taken back; so is an undo, which is a step
-    itself. Undo again takes back the step before.
+    A step is all that one command changed. Without a number the last step is taken back, then the one before; with a
+    number, that one. An undo is a step too, so it can be taken back.
 
-    Who has been changed since, by a command, at a login, or by hand, is named, and nothing is done. On a terminal it
-    asks before it deletes users whom the step has added. What merge and doctor --fix do changes no user, and is no
-    step. Exit status 1: somebody has been changed, or there is nothing to take back.
+    If a user has been changed since, by a command, at a login, or by hand, it names the user and does nothing. On a
+    terminal it asks before it deletes users whom the step added. merge and doctor --fix change no user, and are no
+    steps. Exit status 1: somebody has been changed, or there is nothing to take back.
     """
     if lists and (number or last or skip_changed or summary or dry_run):
         raise click.UsageError("--list shows all steps, and goes with no other option of undo")

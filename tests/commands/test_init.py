@@ -42,14 +42,14 @@ def test_a_folder_is_made_with_an_empty_base_and_explained_settings(empty: str) 
         "\nNow add a user, and try a login:\n"
         "    nwauth user add NAME@DOMAIN\n"
         "    nwauth test NAME@DOMAIN\n"
-        "Then tell the mail server, and start it anew. In dmail.conf:\n"
+        "Then tell the mail server, and restart it. In dmail.conf:\n"
         "    authent_method external\n"
         f"    authent_process {COMMAND[0]} -path {empty}\n"
         "    authent_domain true\n"
         "    lowercase_username true\n"
         "In surgemail.ini:\n"
         f'    g_authent_process "{COMMAND[0]} -path {empty}"\n'
-        "At the end let the whole be looked at:\n"
+        "At the end, check all of it:\n"
         "    nwauth doctor\n"
     )
     found = contents(empty)
