@@ -136,7 +136,8 @@ def test_a_disk_that_takes_no_more_is_told_with_the_file_that_is_meant(tmp_path:
     with small_disk(tmp_path, kilobytes=64):
         subprocess.run(["mount", "-o", "remount,ro", tmp_path], check=True)
         done = run(str(tmp_path), "init")
-    assert done == (75, "", f"nwauth: cannot create {tmp_path}/nwauth.toml: Read-only file system\n")
+    remedy = "(mount it anew, for writing)"
+    assert done == (75, "", f"nwauth: cannot create {tmp_path}/nwauth.toml: Read-only file system {remedy}\n")
 
 
 def test_settings_that_cannot_be_read_are_told_and_kept(empty: str) -> None:
