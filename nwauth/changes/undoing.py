@@ -13,6 +13,7 @@ from nwauth.names import fold
 from nwauth.provisioning.spool import PART, Spool, place
 from nwauth.provisioning.standing import Standing
 from nwauth.stores.changes import BLOCK_CHANGES, Changes, Counted, users_of
+from nwauth.stores.parts import by_part, change_together
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -246,10 +247,17 @@ class _Part:
             self._change_each()
 
     def _change_each(self) -> None:
-        """One after the other: who goes last, so that nobody who was given another name is gone in between."""
+        """Part by part of the store, or one after the other.
+
+        Who goes last, so that nobody who was given another name is gone in between.
+        """
         for is_removal in (False, True):
-            for now, then in self.back:
-                if (then is None) is is_removal:
+            wanted = (change for change in self.back if (change[1] is None) is is_removal)
+            for some in by_part(self.store, wanted, _name):
+                if change_together(self.store, some):
+                    self.done += len(some)
+                    continue
+                for now, then in some:
                     self._change_one(now, then)
                     self.done += 1
 
@@ -262,9 +270,15 @@ class _Part:
         else:
             done = self.store.replace(now, then)
         if not done:
-            user = then if now is None else now
-            assert user is not None  # noqa: S101
-            raise overtaken(user.name)
+            raise overtaken(_name((now, then)))
+
+
+def _name(change: Change) -> str:
+    """The name of the user whom a change is of."""
+    now, then = change
+    user = then if now is None else now
+    assert user is not None  # noqa: S101
+    return user.name
 
 
 class _Back(Changes):

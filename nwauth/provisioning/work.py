@@ -16,6 +16,7 @@ from nwauth.provisioning.plain import line_of
 from nwauth.provisioning.spool import PART, Spool
 from nwauth.provisioning.standing import Standing, in_order
 from nwauth.stores.changes import Counted
+from nwauth.stores.parts import by_part, change_together
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -301,11 +302,19 @@ class Applying:
         except NotSupported:
             if not one_by_one:
                 raise Refused(
-                    f"store {self._store.name} cannot change several users as one: --keep-going changes them one after"
-                    " the other"
+                    f"store {self._store.name} cannot change several users as one: --keep-going changes them file by"
+                    " file, or one after the other"
                 ) from None
-            self.made_by_itself = 0
-            for outcome in self.changes.outcomes():
+            self._change_by_parts()
+
+    def _change_by_parts(self) -> None:
+        """What the store cannot make as one: part by part of it, or each by itself."""
+        self.made_by_itself = 0
+        for some in by_part(self._store, self.changes.outcomes(), lambda outcome: outcome.user.name):
+            if change_together(self._store, [(outcome.old, outcome.new) for outcome in some]):
+                self.made_by_itself += len(some)
+                continue
+            for outcome in some:
                 self._try_one(outcome)
                 self.made_by_itself += 1
 

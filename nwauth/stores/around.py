@@ -67,6 +67,9 @@ class Around(Store):
     def must_hold(self, new: User, old: User | None) -> None:
         self.inner.must_hold(new, old)
 
+    def part(self, name: str) -> str:
+        return self.inner.part(name)
+
     def change_all(self, changes: Iterable[Change]) -> None:
         self.inner.change_all(changes)
 

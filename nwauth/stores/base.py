@@ -126,6 +126,13 @@ class Store(ABC):
             Unavailable: it cannot tell now.
         """
 
+    def part(self, name: str) -> str:
+        """The part of the store that a user of this name is in, or goes to.
+
+        A store that is in several parts, as files, cannot make changes of several of them as one; of one it mostly can.
+        """
+        return ""
+
     def change_all(self, changes: Iterable[Change]) -> None:
         """Make all of many changes, durably, or none, whenever a crash comes.
 

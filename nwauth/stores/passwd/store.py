@@ -153,6 +153,10 @@ class PasswdStore(Store):
             raise self._no_file(domain)
         self._changing(pair).must_hold(bare, new, None if old is None else held)
 
+    def part(self, name: str) -> str:
+        located = self._places.locate(name)
+        return "" if located is None else located[1]
+
     def change_all(self, changes: Iterable[Change]) -> None:
         from nwauth.stores.passwd.together import Together
 
