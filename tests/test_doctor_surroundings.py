@@ -360,6 +360,7 @@ def test_a_scheme_for_a_folder_that_is_shared_has_no_effect(site: Site, setting:
     site.toml.write_text(
         f'[[stores]]\nkind = "flatfile"\npath = "."\nshared = true\nsettle_seconds = 0\n[passwords]\n{setting}\n'
     )
+    site.users("bob", field="{ssha}EAzXAXBVz5BjxQcv2+AC12kT02SICcXf")
     one = site.found("idle-setting")
     assert f"passwords.{setting.partition(' ')[0]} has no effect" in one.what
 

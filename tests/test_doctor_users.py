@@ -100,6 +100,18 @@ def test_fields_that_let_nobody_in_or_everybody_are_counted_by_scheme(
     assert site.is_gone(kind)
 
 
+def test_what_nwauth_does_not_read_is_told_of_a_folder_that_it_shares(site: Site) -> None:
+    site.users("bob", "eve")
+    assert site.look() == [], "the folder is nwauth's own"
+    site.toml.write_text(SETTINGS.replace("shared = false", "shared = true"))
+    one = site.found("unread-by-nwauth")
+    assert one.what == "2 users of a shared folder have a password field that NWAuth does not read, argon2id: bob, eve"
+    assert one.mend.endswith(f"; or, where no other program reads {site.folder}, shared = false in {site.toml}")
+    for name in ("bob", "eve"):
+        site.type(one.mend.replace("passwd bob", f"passwd {name}"))
+    assert site.is_gone("unread-by-nwauth")
+
+
 def test_fields_that_are_nearly_called_as_one_that_decides_are_told(site: Site) -> None:
     site.users("ada", "bob", info='mailstaus="closed" valid_form=""')
     with site.txt.open("a") as file:

@@ -71,6 +71,7 @@ KINDS = {
         WARNING,
         "Whoever sees the file, or a backup of it, has them: they may be in use elsewhere.",
     ),
+    "unread-by-nwauth": (WARNING, "Where NWAuth or another program reads the same files, these users cannot log in."),
     "weak-passwords": (WARNING, "Whoever gets a copy finds most of these passwords within hours."),
     "bad-date": (ERROR, "A date that cannot be read keeps its user out."),
     "unreadable-app-passwords": (ERROR, "It lets nobody in: the device or program that it is for is kept out."),

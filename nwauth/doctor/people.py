@@ -167,6 +167,8 @@ def passwords(place: Place) -> Iterator[Finding]:
                 yield from _clear(place, one, number, names)
             elif identity.weak and scheme != one.new_scheme:
                 yield _weak(place, one, scheme, number, names)
+            elif identity.login and not identity.weak and getattr(one, "shared", False):
+                yield _unread(place, one, scheme, number, names)
         for told, kept in ((_damaged, people.damaged), (_uncheckable, people.uncheckable)):
             for scheme, number, names in kept.of(one.name):
                 yield told(place, one, scheme, number, names)
@@ -223,6 +225,18 @@ def _weak(place: Place, one: StoreConfig, scheme: str, number: int, names: list[
         "weak-passwords",
         f"{counted(number, 'user')} {_have(number)} a weak password field, {scheme}: {examples(names, number)}",
         mend=first + new_password(place, one, names, number),
+        users=names,
+    )
+
+
+def _unread(place: Place, one: StoreConfig, scheme: str, number: int, names: list[str]) -> Finding:
+    """Of what is not weak NWAuth is known to read nothing (reference/netwin.md section 4.4)."""
+    return finding(
+        "unread-by-nwauth",
+        f"{counted(number, 'user')} of a shared folder {_have(number)} a password field that NWAuth does not read,"
+        f" {scheme}: {examples(names, number)}",
+        mend=f"{new_password(place, one, names, number)}; or, where no other program reads {one.path}, shared = false"
+        f" in {place.settings}",
         users=names,
     )
 
