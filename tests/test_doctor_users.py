@@ -112,6 +112,14 @@ def test_what_nwauth_does_not_read_is_told_of_a_folder_that_it_shares(site: Site
     assert site.is_gone("unread-by-nwauth")
 
 
+def test_without_settings_the_folder_is_made_nwauths_own_by_init(site: Site) -> None:
+    site.toml.unlink()
+    os.utime(site.txt, (LONG_AGO, LONG_AGO))
+    one = site.found("unread-by-nwauth")
+    site.type(one.mend.rpartition(", ")[2])
+    assert site.is_gone("unread-by-nwauth")
+
+
 def test_fields_that_are_nearly_called_as_one_that_decides_are_told(site: Site) -> None:
     site.users("ada", "bob", info='mailstaus="closed" valid_form=""')
     with site.txt.open("a") as file:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -231,12 +232,12 @@ def _weak(place: Place, one: StoreConfig, scheme: str, number: int, names: list[
 
 def _unread(place: Place, one: StoreConfig, scheme: str, number: int, names: list[str]) -> Finding:
     """Of what is not weak NWAuth is known to read nothing (reference/netwin.md section 4.4)."""
+    own = f"shared = false in {place.settings}" if os.path.lexists(place.settings) else place.nwauth("init", "--yes")
     return finding(
         "unread-by-nwauth",
         f"{counted(number, 'user')} of a shared folder {_have(number)} a password field that NWAuth does not read,"
         f" {scheme}: {examples(names, number)}",
-        mend=f"{new_password(place, one, names, number)}; or, where no other program reads {one.path}, shared = false"
-        f" in {place.settings}",
+        mend=f"{new_password(place, one, names, number)}; or, where no other program reads {one.path}, {own}",
         users=names,
     )
 
