@@ -73,7 +73,7 @@ class Applying:
         self._tells_unchanged: Final = tells_unchanged
         self._mixed = False  # whether rows are there that the reader's `plain` has not made
         self._last_key, self._last_row = "", ""
-        self.made_by_itself: int | None = None  # how many changes were made, where each is made by itself
+        self.made_by_itself: int | None = None  # how many changes were made, where the store cannot make all as one
         self.has_generated = False  # whether a password was made up that nobody knows yet
         self.is_refused = False  # whether something is wrong with the whole of it: no user of it may be changed
 
