@@ -254,7 +254,7 @@ def _broken_off(
     """The same error, with what stands in the store now."""
     stands = NOT_TOLD if made is None else NOTHING
     if made_by_itself:
-        stands = f"{made_by_itself:,} users are changed, if not one more: run it again for the others"
+        stands = f"{made_by_itself:,} users are changed, if not some more: run it again for the others"
     elif isinstance(error, Unchanged):  # it says so
         return error
     if isinstance(error, KeyboardInterrupt):

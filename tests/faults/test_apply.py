@@ -139,5 +139,5 @@ def test_where_each_is_changed_by_itself_a_full_disk_says_how_many_were(tmp_path
         there = sum(len(found.read_bytes().splitlines()) for found in tmp_path.glob("*.com/passwd"))
     assert 0 < there < len(names)
     assert done.status == 75
-    assert f"{there} users are changed, if not one more: run it again for the others" in done.err, (there, done)
+    assert f"{there} users are changed, if not some more: run it again for the others" in done.err, (there, done)
     assert "nothing is changed" not in done.err
