@@ -561,6 +561,57 @@ def test_a_name_that_no_step_has_is_passed_over(tmp_path: Path, name: str) -> No
     assert [step for step, _, _ in undo_list(folder)] == [2, 1]
 
 
+# --- commands that were killed --------------------------------------------------------------------------------------
+
+
+def killed_at_once(folder: str, step: int) -> None:
+    """A step after the first, whose command was killed before it asked the store for anything."""
+    head = json.loads(content(folder, "nwauth.undo/00000001").partition("\n")[0])
+    Path(folder, "nwauth.undo", f"{step:08}.open").write_text(json.dumps({**head, "step": step}) + "\n")
+
+
+def test_undo_after_a_kill_that_changed_nothing_says_so_and_leaves_the_step_before(folder: str) -> None:
+    before = stored(folder)
+    done(folder, "user", "set", "bob@test.com", "quota=6")
+    after = stored(folder)
+    killed_at_once(folder, 2)
+    found = done(folder, "undo")
+    assert "note: step 2 (user set, " in found.err, found
+    assert ") was broken off: nothing of it is changed\n" in found.err, found
+    assert "nothing is taken back; nwauth undo 1 takes back step 1 (user set, " in found.err, found
+    assert (found.out, stored(folder)) == ("", after)
+    done(folder, "undo")
+    assert stored(folder) == before
+
+
+def test_a_killed_step_that_changed_nothing_is_one_of_the_last_two(folder: str) -> None:
+    before = stored(folder)
+    done(folder, "user", "set", "bob@test.com", "quota=6")
+    after = stored(folder)
+    done(folder, "user", "set", "carl", "quota=7")
+    killed_at_once(folder, 3)
+    done(folder, "undo", "--last", "2")
+    assert stored(folder) == after
+    done(folder, "undo")
+    assert stored(folder) == before
+
+
+@pytest.mark.parametrize(
+    ("wanted", "says"),
+    [(2, "when all was changed already: nwauth undo 1 takes it back"),
+     (4, "when 2 of 4 changes were made: run it again, or nwauth undo 1 takes it back")],
+)  # fmt: skip
+def test_the_command_after_a_kill_says_what_stands(folder: str, wanted: int, says: str) -> None:
+    plan = "".join(f'{{"name": "{name}", "password_hash": "{FIELD}"}}\n' for name in ("ann", "zoe"))
+    done(folder, "apply", "--input", "ndjson", "-", stdin=plan.encode())
+    text = content(folder, "nwauth.undo/00000001").replace('"wanted":2', f'"wanted":{wanted}')
+    Path(folder, "nwauth.undo", "00000001").unlink()
+    Path(folder, "nwauth.undo", "00000001.open").write_text(text.partition('{"made"')[0])
+    err = done(folder, "user", "set", "carl", "quota=7").err
+    assert "note: step 1 (apply, " in err, err
+    assert f") was broken off {says}\n" in err, err
+
+
 # --- another module behind this one ----------------------------------------------------------------------------------
 
 

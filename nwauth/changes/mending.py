@@ -12,6 +12,7 @@ from nwauth.stores.changes import BLOCK_CHANGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from typing import Any
 
     from nwauth.changes.lines import Journal
     from nwauth.changes.step import Group, Reading, Writing
@@ -105,6 +106,19 @@ def mend(steps: Steps, step: Writing, reading: Reading, *, at: int, store_of: Fi
     except (Doubt, NwauthError) as error:
         return str(error)
     return ""
+
+
+def what_stands(step: Writing, head: dict[str, Any]) -> str:
+    """What became of a step that was broken off and is finished now, for whoever types the next command."""
+    called = f"step {step.number} ({head['command']}, {head['time']}) was broken off"
+    done, wanted, undoes = step.numbers.all, head.get("wanted"), head.get("undoes")
+    if not done:
+        return f"{called}: nothing of it is changed"
+    if done == wanted:
+        return f"{called} when all was changed already: nwauth undo {step.number} takes it back"
+    of_all = f"{done:,} of {wanted:,}" if isinstance(wanted, int) else f"{done:,}"
+    further = f"nwauth undo {undoes} goes on" if undoes else f"run it again, or nwauth undo {step.number} takes it back"
+    return f"{called} when {of_all} changes were made: {further}"
 
 
 def _tell(step: Writing, reading: Reading, group: Group, journal: Journal, *, told: int) -> int:

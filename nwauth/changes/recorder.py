@@ -11,7 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from nwauth.changes.lines import MAX_TOLD, Journal, rest_of
-from nwauth.changes.mending import Doubt, become_of, mend
+from nwauth.changes.mending import Doubt, become_of, mend, what_stands
 from nwauth.changes.recording import Recording
 from nwauth.changes.step import FORM, Reading
 from nwauth.changes.steps import Steps
@@ -48,6 +48,7 @@ class Recorder:
         note: Callable[[str], None],
     ) -> None:
         self.facts: Final[dict[str, object]] = {}  # what the head says besides: "undoes", "file"
+        self.without_effect = 0  # the newest step of a killed command that turned out to have changed nobody
         self._stores: Final[dict[str, Store]] = {}
         self._folder: Final = folder
         self._command: Final = command
@@ -235,6 +236,9 @@ class Recorder:
             trouble = mend(steps, step, reading, at=at, store_of=self._store_of, journal=self._journal)
             if trouble:
                 why[step.number] = trouble
+            elif reading.head:  # else it was killed before it could say what it is, and changed nothing
+                self._note(f"note: {what_stands(step, reading.head)}")
+                self.without_effect = self.without_effect if step.numbers.all else step.number
         return why
 
     def _store_of(self, name: str, place: str) -> Store | None:

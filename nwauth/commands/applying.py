@@ -200,6 +200,7 @@ def _change(session: Session, applying: Applying, order: Order, unheeded: Unheed
     tally = applying.tally
     facts: dict[str, object] = {order.what: order.file, "changed": tally.changed, "removed": tally.removed}
     facts["store"] = session.store_config.name
+    session.recorder.facts["wanted"] = tally.changed + tally.removed
     level, reason, result = ERROR, {"reason": "interrupted, or an internal fault"}, "dead"
     try:
         with session.progress("changing", lambda: applying.given, lambda: tally.changed + tally.removed):

@@ -135,6 +135,10 @@ def _undo(
     step = history.last() if number is None else history.step(number)
     if history.state(step) == UNFINISHED:
         raise history.unfinished(step)
+    if number is None and session.recorder.without_effect > step.number:  # who types undo after a kill means that one
+        session.recorder.without_effect = 0
+        session.note(f"nothing is taken back; nwauth undo {step.number} takes back {_called(step)}")
+        return
     reading = steps.read(step.name)  # a damaged one is told here
     undoing = Undoing(reading, lambda name, place: _store_of(stores, name, place))
     try:

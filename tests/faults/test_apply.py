@@ -72,7 +72,7 @@ def traced(folder: str, *options: str) -> tuple[str, subprocess.CompletedProcess
 
 @needs_strace
 @pytest.mark.parametrize("kind", ["ours", "shared", "sqlite"])
-def test_a_kill_at_any_write_leaves_all_of_the_plan_or_nothing(tmp_path: Path, kind: str) -> None:
+def test_a_kill_at_any_write_leaves_all_of_the_plan_or_nothing_and_undo_says_which(tmp_path: Path, kind: str) -> None:
     whole = fresh(tmp_path / "whole", kind)
     before = listed(whole)
     calls = Counter(re.findall(r"^\d+ +(\w+)\(", applied(whole), re.MULTILINE))
@@ -87,6 +87,11 @@ def test_a_kill_at_any_write_leaves_all_of_the_plan_or_nothing(tmp_path: Path, k
         assert found in (before, after), (call, nth)
         seen["killed" * ("killed by SIGKILL" in trace) or "lived"] += 1
         seen["before" if found == before else "after"] += 1
+        told = run(folder, "undo", "--dry-run").err
+        if "step 1 (apply, " in told and ") was broken off" in told:
+            says = "before" if "was broken off: nothing of it is changed" in told else "after"
+            assert says == "before" or "was broken off when all was changed already: nwauth undo 1" in told, told
+            assert found == (before if says == "before" else after), (call, nth, told)
         assert run(folder, "apply", f"{folder}/plan.ndjson").status == 0
         assert listed(folder) == after, (call, nth)
         shutil.rmtree(folder)
