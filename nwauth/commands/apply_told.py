@@ -24,7 +24,7 @@ def tell(session: Session, order: Order, applying: Applying, reader: Reader, *, 
     """All that there is to say when it is done, or not done because of errors."""
     if reader.clear_text and done:
         session.note(f"note: passwords in clear text in the plan: {reader.clear_text:,}; keep it where nobody reads it")
-    for doubt in reader.doubts.told():
+    for doubt in (*reader.doubts.told(), *reader.damaged.told()):
         session.note(f"note: {doubt}")
     tell_faults(session, order.file, applying.faults())
     counts = _counts(applying, dry_run=order.dry_run, done=done)

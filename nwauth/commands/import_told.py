@@ -88,7 +88,7 @@ def _tell_users(session: Session, name: str, work: Work, *, dry_run: bool) -> No
         session.note(
             f"note: passwords in clear text: {reader.clear_text:,}; {scheme}. Keep {name} where nobody reads it"
         )
-    for doubt in reader.doubts.told():
+    for doubt in (*reader.doubts.told(), *reader.damaged.told()):
         session.note(f"note: {doubt}")
     if taking.locked:
         session.note(

@@ -9,6 +9,7 @@ The rooms, in the order that a plan passes them:
 - `words`: the keys of plans, and what people call a password
 - `values`, `heads`: what stands there as text, and what is said of all users in front of them
 - `entries`: what one of them says, checked; whatever is wrong is told with its place
+- `damaged`: hashes that are not whole, of which is told
 - `plain`: the same for many at a time, where nothing is out of the ordinary: it makes a million a matter of seconds
 - `spool`: entries and changes by folded name, in a file without a name: memory does not grow with their number
 - `standing`: the users who stand in the store, in the same order

@@ -14,6 +14,7 @@ from nwauth.passwords.inspecting import all_known, known_tag
 from nwauth.policy import account, apps
 from nwauth.policy.hosts import WANTED, BadHost, read_mask
 from nwauth.protocol import BadRequest, check_field
+from nwauth.provisioning.damaged import DamagedHashes
 from nwauth.provisioning.heads import UPDATES, BadHead, head_of
 from nwauth.provisioning.parts import Fault, Place, Raw, Rows, named, shown
 from nwauth.provisioning.plain import FIRST_LINE, Plain, line_of
@@ -115,7 +116,9 @@ class Reader:
         self.scope = scope
         self.defaults: dict[str, str] = {}
         self.always = False
-        self.plain: Final = Plain(names=names, whole=whole, all_known=partial(all_known, star_is_clear=star_is_clear))
+        self.damaged: Final = DamagedHashes(star_is_clear=star_is_clear)
+        known = partial(all_known, star_is_clear=star_is_clear)
+        self.plain: Final = Plain(names=names, whole=whole, all_known=known, damaged=self.damaged)
         self.matches: Callable[[str], bool] | None = covering(scope) if scope else None
         self._is_asked: Final = is_asked
         self.clear_text = 0
@@ -218,9 +221,7 @@ class Reader:
         fields = {key: value for key, value in values.items() if key not in NO_INFO}
         if state == "suspended":
             fields["mailstatus"] = "suspended"
-        self.clear_text += bool(values.get("password"))
-        self.doubts.look_at_fields(fields)
-        yield Entry(
+        entry = Entry(
             name=self._whole(values["name"]),
             line=raw.line,
             state=state,
@@ -230,6 +231,17 @@ class Reader:
             fields=fields,
             own={key: values[key] for key in OWN_KEYS if key in values},
         )
+        self._look_at(entry)
+        yield entry
+
+    def _look_at(self, entry: Entry) -> None:
+        """Keep what is worth telling of a user who is taken."""
+        self.doubts.look_at_fields(entry.fields)
+        match entry.secret_kind:
+            case "password":
+                self.clear_text += 1
+            case "password_hash":
+                self.damaged.look_at([entry.name], [entry.secret], [entry.line])
 
     def _faults(self, raw: Raw, values: dict[str, str], *, generate: bool) -> Iterator[Fault]:
         def fault(key: str, text: str) -> Fault:

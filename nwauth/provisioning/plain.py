@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Final
 
     from nwauth.names import NameRules
+    from nwauth.provisioning.damaged import DamagedHashes
     from nwauth.provisioning.parts import Rows
     from nwauth.stores.base import Held
 
@@ -77,11 +78,17 @@ class Plain:
     """
 
     def __init__(
-        self, *, names: NameRules, whole: Callable[[str], str], all_known: Callable[[Sequence[str]], bool]
+        self,
+        *,
+        names: NameRules,
+        whole: Callable[[str], str],
+        all_known: Callable[[Sequence[str]], bool],
+        damaged: DamagedHashes,
     ) -> None:
         self._names: Final = names
         self._whole: Final = whole
         self._all_known: Final = all_known
+        self._damaged: Final = damaged
         self._by_keys: Final[dict[tuple[str, ...], Shape | None]] = {}
         self._shapes: Final[dict[str, Shape]] = {}
         self.doubts: Final = Doubts()
@@ -106,6 +113,8 @@ class Plain:
         for field in shape.fields:
             if field.lower() == STATE_FIELD:
                 self.doubts.look_at(set(columns[field]))
+        if HASH in columns:
+            self._damaged.look_at(names, columns[HASH], found.lines)
         columns[NAME] = names
         lines = map(str, map(FIRST_LINE.__add__, found.lines))
         return list(map(PART.join, zip(keys, lines, repeat(shape.number), *columns.values())))

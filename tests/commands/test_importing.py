@@ -317,6 +317,25 @@ def test_a_mark_of_locking_behind_plain_of_dovecot_locks(folder: str) -> None:
     assert shown(folder, "eve@test.com")["stored_password"] == "!"
 
 
+def test_users_whose_hashes_were_cut_off_are_named_and_taken(folder: str) -> None:
+    bcrypt = "$2b$12$" + 53 * "a"
+    hashes = {"ada": bcrypt, "cut": bcrypt[:50], "eve": SSHA, "spoilt": SSHA[:-3], "locked": "!", "zoe": bcrypt}
+    done = imported(folder, "name,password_hash\n" + "".join(f"{name},{field}\n" for name, field in hashes.items()))
+    assert (done.status, json.loads(done.out)["created"]) == (0, len(hashes))
+    assert "note: damaged hashes, cut off or so, which let nobody in: cut (line 3), spoilt (line 5)\n" in done.err
+    assert "damaged" not in imported(folder, f"name,password_hash\nann,{bcrypt}\n").err
+
+
+@pytest.mark.parametrize("extra", ["", ',"mailstatus":"ok"', ',"update_password":"always"'])
+def test_of_many_damaged_hashes_the_first_are_named(folder: str, extra: str) -> None:
+    plan = "".join(f'{{"name":"user{at}","password_hash":"$1$ab$cd"{extra}}}\n' for at in range(1, 9))
+    done = run(folder, "apply", "-", "--input", "ndjson", "--dry-run", stdin=plan.encode())
+    assert done.status == 3, done
+    assert "which let nobody in: user1 (line 1), user2 (line 2), " in done.err
+    assert "user5 (line 5) ...\n" in done.err
+    assert "user6" not in done.err
+
+
 @pytest.mark.parametrize("domain", ["@", "a@b", " ", "a b"])
 def test_a_domain_that_is_none_is_told(folder: str, domain: str) -> None:
     done = imported(folder, f"eve:{SSHA}\n", "--from", "htpasswd", "--domain", domain)
