@@ -300,7 +300,7 @@ def test_the_example_shows_every_setting_with_its_default(tmp_path: Path, shared
 def test_the_example_leaves_no_setting_out() -> None:
     shown = tomllib.loads(uncommented(commented_example()))
     (store,) = shown.pop("stores")
-    assert set(store) == {"kind", "scheme", *FlatfileConfig.__slots__} - {"new_scheme"}
+    assert set(store) == {"kind", "scheme", *FlatfileConfig.__slots__} - {"new_scheme", "patience_seconds"}
     argon2id = {f"argon2id_{key}" for key in shown["passwords"].pop("argon2id")}
     assert set(shown["passwords"]) | argon2id == set(Settings.__slots__)
     for table, part in {"server": ServerConfig(), "names": NamesConfig(), "log": LogConfig(file="")}.items():

@@ -123,6 +123,10 @@ def store(config: Config, one: StoreConfig, *, notice: Notice | None = None, wra
         made: Store = __import__(f"{__name__}.{one.kind}", fromlist=["make"]).make(one, notice)
     except ConfigError as error:
         raise ConfigError(f"{config.file}: store {one.name}: {error}") from None
+    if one.patience_seconds:
+        from nwauth.stores.waiting import Waiting
+
+        made = Waiting(made, seconds=one.patience_seconds)
     return made if wrap is None or one.read_only else wrap(made)
 
 

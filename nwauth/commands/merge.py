@@ -32,12 +32,14 @@ def merge(session: Session, *, emptied: bool, dry_run: bool) -> int:
     if not isinstance(store, FlatfileStore):
         raise Refused(f"store {store.name} has no journal to merge (--store NAME names another)")
     if dry_run:
-        store.lookup("")  # says whether there is a base
+        session.store.lookup("")  # says whether there is a base
         journal = files.identify(store.folder.add)
         size = 0 if journal is None else journal.size
         record: dict[str, object] = {"dry_run": True, "journal_bytes": size}
         session.results.record(record, f"would fold {size:,} bytes of nwauth.add into nwauth.txt")
         return 0
+    if not emptied:
+        session.store.lookup("")  # waits until nobody else writes
     with session.logged("merge") as facts, session.progress("merging"):
         done = store.merge(emptied=emptied)
         facts |= {"users": done.users, "rejected": done.rejected}

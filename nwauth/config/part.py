@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 SHARED_SCHEME = "ssha"  # the one that NWAuth and SurgeMail read: spec/stores.md section 1
 BY_THE_STORE = "by the store"  # the scheme of whom a store verifies by itself
 MAX_SECONDS = 86_400
+WRITER_SECONDS = 2.0  # so long a writer may yet be at it
+MAX_PATIENCE_SECONDS = 5.0  # an administrator is told sooner than that, and comes again
 MAX_WAIT_SECONDS = 7.5  # for what a store asks of others; the mail server waits for 10, and there may be a second try
 
 
@@ -25,6 +27,12 @@ class Part(Record):
         """A copy with what is given in place of what is: how options of the command line take precedence."""
         fields: tuple[str, ...] = self.__slots__
         return type(self)(**{field: getattr(self, field) for field in fields} | changes)
+
+
+def settling_patience(seconds: float, settle_seconds: float) -> float:
+    """How long a command that may wait `seconds` waits for files to settle; 0 where that would take too long."""
+    longest = settle_seconds + WRITER_SECONDS
+    return longest if longest <= min(seconds, MAX_PATIENCE_SECONDS) else 0.0
 
 
 def time_outs(table: Options, then: str, *, connect: float, default: float) -> tuple[float, float]:
@@ -98,6 +106,11 @@ class StoreConfig(Part):
         """Whether it verifies passwords by itself: its users come without stored ones."""
         return False
 
+    @property
+    def patience_seconds(self) -> float:
+        """How long it waits while another program writes."""
+        return 0.0
+
     def keeps_from_us(self, stored_password: str) -> bool:
         """Whether a user's password is for the store alone to verify."""
         return self.verifies and (not stored_password or self.new_scheme == "clear")
@@ -107,6 +120,6 @@ class StoreConfig(Part):
         return self if self.read_only else self.changed(read_only=True)
 
     def patient(self, seconds: float) -> Self:
-        """A copy for a command, which nobody waits behind: a statement may take so long."""
+        """A copy for a command, which nobody waits behind: it may wait so long for others, and for a statement."""
         del seconds
         return self

@@ -23,6 +23,7 @@ from nwauth.doctor.finding import counted, examples
 from nwauth.errors import Unavailable
 from nwauth.policy.throttle.files import FolderLock
 from nwauth.service.rulefile import KEPT_SUFFIX
+from nwauth.stores.around import innermost
 from nwauth.stores.flatfile import FlatfileStore, lines
 from nwauth.stores.flatfile.folder import Folder
 from nwauth.stores.flatfile.notes import LockFile
@@ -180,7 +181,7 @@ def _must_be_over(journal: Kept, now: float) -> None:
 
 def _merged(place: Place, settings: FlatfileConfig) -> str:
     assert place.config is not None  # noqa: S101
-    store = build_store(place.config, settings)
+    store = innermost(build_store(place.config, settings))
     assert isinstance(store, FlatfileStore)  # noqa: S101
     txt, add = store.folder.txt, store.folder.add
     done_to = f"{add} was folded into {txt}" if os.path.exists(add) else f"{txt} was written in order"

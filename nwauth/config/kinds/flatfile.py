@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from nwauth.config.part import MAX_SECONDS, SHARED_SCHEME, StoreConfig
+from nwauth.config.part import MAX_SECONDS, SHARED_SCHEME, StoreConfig, settling_patience
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Final
+    from typing import Final, Self
 
     from nwauth.options import Options
     from nwauth.passwords.values import Settings
@@ -22,7 +22,17 @@ class FlatfileConfig(StoreConfig):
     from 1 to 2 MiB.
     """
 
-    __slots__ = ("max_journal_bytes", "name", "new_scheme", "path", "read_only", "settle_seconds", "shared", "upgrade")
+    __slots__ = (
+        "max_journal_bytes",
+        "name",
+        "new_scheme",
+        "path",
+        "patience_seconds",
+        "read_only",
+        "settle_seconds",
+        "shared",
+        "upgrade",
+    )
     kind: Final = "flatfile"
     star_is_clear: Final = True
 
@@ -37,6 +47,7 @@ class FlatfileConfig(StoreConfig):
         new_scheme: str = "argon2id",
         upgrade: bool = True,
         read_only: bool = False,
+        patience_seconds: float = 0.0,
     ) -> None:
         self.path: Final = path
         self.name: Final = name
@@ -46,6 +57,10 @@ class FlatfileConfig(StoreConfig):
         self.new_scheme: Final = SHARED_SCHEME if shared else new_scheme
         self.upgrade: Final = upgrade and not shared and not read_only
         self.read_only: Final = read_only
+        self.patience_seconds: Final = patience_seconds
+
+    def patient(self, seconds: float) -> Self:
+        return self.changed(patience_seconds=settling_patience(seconds, self.settle_seconds))
 
 
 def read(table: Options, passwords: Settings) -> FlatfileConfig:

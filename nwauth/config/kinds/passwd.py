@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 
-from nwauth.config.part import MAX_SECONDS, StoreConfig
+from nwauth.config.part import MAX_SECONDS, StoreConfig, settling_patience
 from nwauth.names import fold
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Final
+    from typing import Final, Self
 
     from nwauth.options import Options
     from nwauth.passwords.values import Settings
@@ -39,6 +39,7 @@ class PasswdConfig(StoreConfig):
         "new_scheme",
         "new_shell",
         "new_uid",
+        "patience_seconds",
         "read_only",
         "settle_seconds",
         "shadow",
@@ -68,6 +69,7 @@ class PasswdConfig(StoreConfig):
         new_gid: str = "",
         new_home: str = "",
         new_shell: str = "",
+        patience_seconds: float = 0.0,
     ) -> None:
         self.files: Final = files
         self.name: Final = name
@@ -86,10 +88,14 @@ class PasswdConfig(StoreConfig):
         self.new_gid: Final = new_gid
         self.new_home: Final = new_home
         self.new_shell: Final = new_shell
+        self.patience_seconds: Final = patience_seconds
 
     @property
     def path(self) -> str:
         return os.path.dirname(self.files.partition(DOMAIN)[0]) or "/"
+
+    def patient(self, seconds: float) -> Self:
+        return self.changed(patience_seconds=settling_patience(seconds, self.settle_seconds))
 
 
 def read(table: Options, _passwords: Settings) -> PasswdConfig:

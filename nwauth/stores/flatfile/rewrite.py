@@ -194,7 +194,8 @@ def must_stand(folder: Folder, source: UserFile | None, journal: Identity | None
 
 
 def must_be_settled(source: UserFile | None, settling: Settling) -> None:
-    """Raise Unavailable while a foreign program may be writing the user file."""
-    doubt = settling.doubt(source)
-    if doubt is not None:
-        raise Unavailable(f"cannot rewrite nwauth.txt now: {doubt}")
+    """Raise Unavailable while a foreign program may be writing the user file, or has emptied it."""
+    try:
+        settling.must_be_settled(source)
+    except Unavailable as error:
+        raise type(error)(f"cannot rewrite nwauth.txt now: {error}", public=error.public) from None
