@@ -292,6 +292,13 @@ def test_a_step_of_a_later_version_is_left_to_that_one(folder: str) -> None:
     assert stored(folder) == now
 
 
+def test_where_no_step_is_the_list_says_so_to_people_and_has_no_row_for_programs(folder: str) -> None:
+    done = run(folder, "undo", "--list", "--format", "table")
+    assert (done.status, done.out) == (0, "")
+    assert done.err == f"nothing to take back: no command has changed a user of {folder} yet\n"
+    assert run(folder, "undo", "--list", "--format", "ndjson") == (0, "", "")
+
+
 def test_steps_are_listed_for_programs_and_for_people(folder: str) -> None:
     done(folder, "user", "set", "bob@test.com", "quota=6", "--quiet")
     (step,) = records(done(folder, "undo", "--list"))

@@ -16,7 +16,7 @@ REMEDIES = {  # of an error that ends in the system's words
     errno.EACCES: "type it as root, or as whom that belongs to",
     errno.ENOSPC: "make room there",
     errno.EDQUOT: "make room there, or raise the quota",
-    errno.EROFS: "mount it anew, for writing",
+    errno.EROFS: "mount -o remount,rw makes it writable",
 }
 
 

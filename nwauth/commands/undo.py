@@ -14,7 +14,7 @@ from nwauth.commands.applying import interrupted, without_collector
 from nwauth.commands.command import command, dry_run_option
 from nwauth.commands.diff import changed_of_user, in_lines, steps
 from nwauth.commands.printing import print_many
-from nwauth.commands.session import changes_folder
+from nwauth.commands.session import changes_folder, shown_path
 from nwauth.commands.table import visible
 from nwauth.commands.terminal import ask_yes, is_interactive
 from nwauth.errors import Refused, Unavailable, Unchanged
@@ -106,7 +106,11 @@ def _list(session: Session, steps: Steps) -> int:
     rows = [_listed(history, step) for step in reversed(history.steps.values())]
     if session.results.form == "table":  # a line each on a usual screen
         rows = [{**row, "time": str(row["time"])[:16].replace("T", " "), "who": _who(row)} for row in rows]
-    session.results.rows(LIST_COLUMNS, rows, shown=LIST_SHOWN)
+    if rows or session.results.form != "table":
+        session.results.rows(LIST_COLUMNS, rows, shown=LIST_SHOWN)
+    else:
+        folder = shown_path(changes_folder(session.config))
+        session.note(f"nothing to take back: no command has changed a user of {folder} yet")
     return 0
 
 

@@ -136,7 +136,7 @@ def test_a_disk_that_takes_no_more_is_told_with_the_file_that_is_meant(tmp_path:
     with small_disk(tmp_path, kilobytes=64):
         subprocess.run(["mount", "-o", "remount,ro", tmp_path], check=True)
         done = run(str(tmp_path), "init")
-    remedy = "(mount it anew, for writing)"
+    remedy = "(mount -o remount,rw makes it writable)"
     assert done == (75, "", f"nwauth: cannot create {tmp_path}/nwauth.toml: Read-only file system {remedy}\n")
 
 

@@ -319,7 +319,7 @@ def test_who_has_no_right_is_told_who_has(monkeypatch: pytest.MonkeyPatch, capfd
 def test_where_the_disk_is_in_the_way_it_is_said_what_to_do(capfd: pytest.CaptureFixture[str]) -> None:
     from nwauth.commands.terminal import complain
 
-    for number, remedy in ((errno.ENOSPC, "make room there"), (errno.EROFS, "mount it anew, for writing")):
+    for number, remedy in ((errno.ENOSPC, "make room there"), (errno.EROFS, "mount -o remount,rw makes it writable")):
         complain(f"cannot write it: {os.strerror(number)}", color="never")
         assert capfd.readouterr().err.endswith(f" ({remedy})\n")
 
