@@ -106,6 +106,17 @@ def test_a_folder_or_file_that_everybody_can_write_is_told(open_site: Site, name
     assert open_site.look() == []
 
 
+def test_settings_that_everybody_can_write_behind_a_link_are_told(open_site: Site) -> None:
+    away = open_site.folder.parent / "settings"
+    open_site.toml.rename(away)
+    open_site.toml.symlink_to(away)
+    away.chmod(0o666)
+    one = open_site.found("open-to-others")
+    assert one.what == f"everybody on this machine can write {open_site.toml}"
+    open_site.mend(one)
+    assert open_site.look() == []
+
+
 def test_what_is_no_file_is_not_told_as_one_that_can_be_read(open_site: Site) -> None:
     open_site.txt.unlink()
     open_site.txt.mkdir(mode=0o755)
@@ -249,6 +260,28 @@ def test_what_lies_in_the_place_of_a_file_is_told_with_how_to_see_it(site: Site)
     assert {one.mend for one in site.look() if one.id == "cannot-look"} == {
         f"see what lies there with ls -ld {site.add}, and put a file in its place"
     }
+
+
+@pytest.mark.parametrize("name", ["nwauth.changes", "nwauth.lock", "nwauth.undo"])
+@pytest.mark.parametrize("kind", ["a link", "something else"])
+def test_what_lies_where_nwauth_writes_its_own_files_is_told_and_commands_say_what_it_is(
+    site: Site, name: str, kind: str
+) -> None:
+    path, elsewhere = site.folder / name, site.path / "elsewhere"
+    elsewhere.mkdir() if name == "nwauth.undo" else elsewhere.touch()
+    if kind == "a link":
+        path.symlink_to(elsewhere)
+    elif name == "nwauth.undo":
+        path.touch()
+    else:
+        path.mkdir()
+    one = site.found("in-the-way", among=True)
+    assert (one.file, kind == "a link") == (str(path), "is a link" in one.what)
+    done = run(str(site.folder), "user", "set", "bob", "quota=1")
+    assert (done.status, str(path) in done.err, "Too many levels" in done.err) == (75, True, False), done
+    site.mend(one)
+    assert run(str(site.folder), "user", "set", "bob", "quota=1").status == 0
+    assert site.look() == []
 
 
 def test_lines_of_passwd_files_that_are_no_users_are_told(site: Site) -> None:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import shlex
+from stat import S_ISDIR, S_ISREG
 from typing import TYPE_CHECKING
 
+from nwauth.changes.lines import FILE as CHANGES
+from nwauth.changes.steps import FOLDER as STEPS
+from nwauth.doctor.files import as_owner
 from nwauth.doctor.finding import counted, examples, finding
 from nwauth.doctor.flatfiles import chunks
 from nwauth.policy.throttle.files import NEW, FolderLock
@@ -48,6 +52,24 @@ def journal(place: Place) -> Iterator[Finding]:
             mend=place.nwauth("merge"),
             file=folder.add,
         )
+
+
+def in_the_way(place: Place) -> Iterator[Finding]:
+    """Where nwauth writes files of its own, and follows no link, nothing else lies."""
+    above = place.changes or place.folder
+    locks = [Folder(one.path).lock for one in place.flat if not one.read_only]
+    for path, wanted in [
+        *((path, S_ISREG) for path in (os.path.join(above, CHANGES), *locks)),
+        (os.path.join(above, STEPS), S_ISDIR),
+    ]:
+        if os.path.lexists(path) and not wanted(os.lstat(path).st_mode):
+            what = "a link" if os.path.islink(path) else f"no {'folder' if wanted is S_ISDIR else 'file'}"
+            yield finding(
+                "in-the-way",
+                f"{path} is {what}: nwauth makes its own there",
+                mend=as_owner(os.stat(os.path.dirname(path)).st_uid, ["mv", path, f"{path}.aside"]),
+                file=path,
+            )
 
 
 def _limit(one: FlatfileConfig, folder: Folder) -> int:

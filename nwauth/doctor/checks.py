@@ -64,6 +64,7 @@ CHECKS: dict[str, Check] = {
     "who can read the files": files.open_to_others,
     "whose the files are": files.owners,
     "the room on the disk": files.room,
+    "what lies in the place of nwauth's own files": beside.in_the_way,
     "the lines of nwauth.txt and nwauth.add": flatfiles.odd_lines,
     "the lines of passwd files": passwdfiles.odd_lines,
     "names that stand more than once": spellings.twins,

@@ -80,13 +80,16 @@ def _not_private(path: str, holds: str, *, line: int = 0) -> Iterator[Finding]:
 
 
 def _changeable(path: str) -> Iterator[Finding]:
-    """One finding where others can write a file that holds no secret; a link is another file's path."""
-    folder, status = os.stat(os.path.dirname(path)), os.lstat(path)
-    if S_ISREG(status.st_mode) and status.st_mode & 0o002 and folder.st_mode & 0o001:
+    """One finding where others can write a file that holds no secret, and reach it."""
+    real = os.path.realpath(path)
+    owner, status, above = os.stat(os.path.dirname(path)).st_uid, os.stat(real), os.stat(os.path.dirname(real))
+    if path != real and owner not in (0, status.st_uid):  # a link to another's file is not gone by
+        return
+    if S_ISREG(status.st_mode) and status.st_mode & 0o002 and above.st_mode & 0o001:
         yield writable(
             path,
             f"write {path}",
-            owner=folder.st_uid,
+            owner=owner,
             why="Every account of this machine can change what nwauth goes by, or what its log says.",
         )
 

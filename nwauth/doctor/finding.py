@@ -108,6 +108,7 @@ KINDS = {
     "no-room": (ERROR, "No user can be added or changed, and the log is lost."),
     "little-room": (WARNING, "The journal cannot be folded; soon no user can be added or changed."),
     "cannot-write": (ERROR, "No user can be added or changed."),
+    "in-the-way": (ERROR, "No user can be added or changed."),
     "odd-lines": (WARNING, "They are passed over: a user on such a line does not exist."),
     "odd-passwd-lines": (WARNING, "They are passed over: a user on such a line does not exist."),
     "byte-order-mark": (ERROR, "To nwauth it is part of the name: who is meant does not exist, mail bounces."),

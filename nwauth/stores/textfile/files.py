@@ -45,6 +45,8 @@ class Identity(tuple[int, int, int, int]):
 def trouble(doing: str, path: str, error: OSError) -> Unavailable:
     """An `Unavailable` that says what could not be done to which file, and why; rights, also who was denied them."""
     reason = error.strerror or os.strerror(errno.EIO)
+    if error.errno == errno.ELOOP:
+        reason = "it is a link, which is not followed there"
     denied = f" as {_account()}" if error.errno in (errno.EACCES, errno.EPERM) else ""
     return Unavailable(
         f"cannot {doing} {path}{denied}: {reason}",
