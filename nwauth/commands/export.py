@@ -18,6 +18,7 @@ from nwauth.errors import Refused
 from nwauth.names import covering, fold
 from nwauth.provisioning.exchange.giving import LINES, PLANS, Giving, Lost
 from nwauth.provisioning.exchange.writing import Writing
+from nwauth.provisioning.formats import format_of
 from nwauth.signals import ending_interrupts
 
 if TYPE_CHECKING:
@@ -36,13 +37,13 @@ NOT_GIVEN_OUT = (
     "export",
     examples=(
         "nwauth export > users.ndjson",
-        "nwauth export --to csv --match '*@test.com' -o users.csv",
+        "nwauth export -o users.csv --match '*@test.com'",
         "nwauth export --to dovecot -o /etc/dovecot/users",
     ),
 )
 @click.option(
-    "--to", "kind", type=click.Choice((*PLANS, *LINES)), metavar="FORM", default="ndjson",
-    help=f"{', '.join((*PLANS, *LINES))}. Default: ndjson.",
+    "--to", "kind", type=click.Choice((*PLANS, *LINES)), metavar="FORM",
+    help=f"{', '.join((*PLANS, *LINES))}. Default: as FILE ends, else ndjson.",
 )  # fmt: skip
 @click.option(
     "-o",
@@ -60,7 +61,7 @@ NOT_GIVEN_OUT = (
 def export(
     session: Session,
     *,
-    kind: str,
+    kind: str | None,
     place: str,
     match: str,
     with_all: bool,
@@ -75,7 +76,7 @@ def export(
 
     It holds the password hashes, by which passwords can be guessed: keep it where nobody else reads it.
     """
-    wish = Wish(kind, match, with_all=with_all, secret=not without_passwords)
+    wish = Wish(kind or format_of(place) or "ndjson", match, with_all=with_all, secret=not without_passwords)
     with ending_interrupts():
         out = output(place, secret=wish.secret)
         try:

@@ -240,6 +240,15 @@ def test_the_new_file_has_the_mode_of_the_old_one_but_is_not_for_everybody(
     assert (path.stat().st_mode & 0o777, path.read_text().count("\n")) == (kept, 4)
 
 
+def test_the_end_of_the_files_name_says_the_form_unless_to_does(folder: str, tmp_path: Path) -> None:
+    for ending, form in (("csv", "csv"), ("CSV", "csv"), ("jsonl", "ndjson"), ("toml", "toml"), ("txt", "ndjson")):
+        path = tmp_path / f"users.{ending}"
+        assert run(folder, "export", "-o", str(path)).status == 0
+        assert path.read_text() == run(folder, "export", "--to", form).out
+        assert run(folder, "export", "--to", "tsv", "-o", str(path)).status == 0
+        assert path.read_text() == run(folder, "export", "--to", "tsv").out
+
+
 def test_pipes_and_devices_are_written_straight(folder: str, tmp_path: Path) -> None:
     wanted = run(folder, "export").out
     for word in ("-", "/dev/stdout", "/dev/fd/1"):
