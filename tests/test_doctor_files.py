@@ -448,6 +448,7 @@ def test_a_disk_that_is_read_only_is_told(site: Site) -> None:
         shutil.copytree(site.folder, disk / "mail")
         os.system(f"mount -o remount,ro {disk}")
         assert [one.id for one in files.room(_at(site, disk / "mail"))] == ["cannot-write"]
+        assert run(str(disk / "mail"), "doctor", "--format", "ndjson").out.count("remount it") == 2  # the log's, too
         os.system(f"mount -o remount,rw {disk}")
         assert list(files.room(_at(site, disk / "mail"))) == []
 

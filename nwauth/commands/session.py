@@ -267,7 +267,7 @@ class Session:
                 raise self.no_such_user(name) from None
             except BadName as error:
                 wanted = visible(str(facts.get("new_name", name)))
-                raise Refused(f"{wanted!r} cannot be the name of a user: {error}") from None
+                raise Refused(f"'{wanted}' cannot be the name of a user: {error}") from None
         service.tend()
 
     @contextmanager

@@ -12,7 +12,7 @@ from nwauth.commands.table import visible
 from nwauth.owner import was_root
 
 RED = "31"
-REMEDIES = {  # of an error that ends in the system's words
+REMEDIES = {  # of an error that ends in the system's words, or in what stands in the store behind them
     errno.EACCES: "type it as root, or as whom that belongs to",
     errno.ENOSPC: "make room there",
     errno.EDQUOT: "make room there, or raise the quota",
@@ -31,7 +31,8 @@ def say(text: str) -> None:
 def complain(text: str, *, color: str) -> None:
     """An error, in one line."""
     line = visible(" ".join(text.split()))
-    reason = next((number for number in REMEDIES if line.endswith(os.strerror(number))), None)
+    ends = (line, line.rpartition("; ")[0])
+    reason = next((number for number in REMEDIES if any(end.endswith(os.strerror(number)) for end in ends)), None)
     if reason is not None and (reason != errno.EACCES or (os.geteuid() != 0 and not was_root())):
         line += f" ({REMEDIES[reason]})"
     say(f"{colored('nwauth:', RED, on=wants_color(color, 2))} {line}")

@@ -30,6 +30,7 @@ SECRETS = {  # of the folder, by what they hold
 }
 SPARE_BYTES = 16 << 20
 MIB = 1 << 20
+REMOUNT = "find out why (dmesg tells of a failing disk) and remount it"
 # A password in a URL or a setting, but for one that is taken from the environment.
 PASSWORD = re.compile(rb"://[^/@\s\"':]*:(?!\$\{)[^@\s\"']+@|^\s*bind_password\s*=\s*[\"'](?!\$\{)")
 
@@ -215,7 +216,7 @@ def _room_in(one: FlatfileConfig, there: os.statvfs_result) -> Iterator[Finding]
         yield finding(
             "cannot-write",
             f"the disk of {folder} is mounted read-only",
-            mend="find out why (dmesg tells of a failing disk) and remount it; or set read_only = true for the store",
+            mend=f"{REMOUNT}; or set read_only = true for the store",
             file=folder,
         )
         return

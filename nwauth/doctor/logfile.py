@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from nwauth.changes.lines import FILE as CHANGES
 from nwauth.config.values import LOG_WORDS
-from nwauth.doctor.files import MIB, account
+from nwauth.doctor.files import MIB, REMOUNT, account
 from nwauth.doctor.finding import finding
 from nwauth.owner import was_root
 
@@ -26,13 +26,20 @@ def log(place: Place, statvfs: Callable[[str], os.statvfs_result] = os.statvfs) 
     """The log can be written, is rotated, and its disk has room."""
     file = "" if place.config is None or place.config.log.file in LOG_WORDS else os.path.abspath(place.config.log.file)
     if file and not (os.path.dirname(file) == place.folder and place.is_bare):  # told of the users
-        lost = _why_lost(file)
+        lost = _on_a_read_only_disk(file) or _why_lost(file)
         if lost:
             yield finding("log-lost", lost[0], mend=lost[1], file=file)
             return
         yield from _room(place, file, statvfs)
     for path in filter(None, (file, os.path.join(place.folder, CHANGES))):
         yield from _large(path)
+
+
+def _on_a_read_only_disk(file: str) -> tuple[str, str] | None:
+    folder = os.path.dirname(file)
+    if os.path.isdir(folder) and os.statvfs(folder).f_flag & os.ST_RDONLY:
+        return f"the disk of the log {file} is mounted read-only", REMOUNT
+    return None
 
 
 def _why_lost(file: str) -> tuple[str, str] | None:

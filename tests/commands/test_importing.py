@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
 import os
 import shlex
-from typing import TYPE_CHECKING
+import sqlite3
+import zipfile
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from tests.commands.common import COMMAND, Run, base, contents, run
 from tests.serving import Child, make_folder
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -345,6 +347,22 @@ def test_a_domain_that_is_none_is_told(folder: str, domain: str) -> None:
 def test_a_long_cell_is_taken(folder: str) -> None:
     done = imported(folder, f"name,password_hash,note\neve@test.com,{SSHA},{'x' * 140_000}\n")
     assert (done.status, json.loads(done.out)["created"]) == (0, 1)
+
+
+def test_what_is_packed_or_no_text_is_told_with_what_to_do(folder: str) -> None:
+    table = b"name,password\neve@test.com,secret\n"
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("xl/sheet1.xml", table)
+    with closing(sqlite3.connect(f"{folder}/other.db")) as database:
+        database.execute("CREATE TABLE users (name, password)")
+    for content, what in (
+        (gzip.compress(table), "found what gzip has packed, wanted text: gunzip it"),
+        (packed.getvalue(), "found a zip archive, or a workbook (.xlsx, .ods), wanted text: save its table as CSV"),
+        (Path(folder, "other.db").read_bytes(), "found an SQLite database, wanted text: nwauth copy takes users"),
+    ):
+        done = imported(folder, content)
+        assert (done.status, what in done.err) == (1, True), done
 
 
 def test_characters_are_never_guessed(folder: str) -> None:

@@ -89,7 +89,11 @@ def test_a_user_who_is_there_is_not_added_again(folder: str) -> None:
 
 @pytest.mark.parametrize(
     ("words", "reason"),
-    [(("a b",), "'a b' cannot be the name of a user: it holds ' '"), (("--", "-x"), "it begins with '-'")],
+    [
+        (("a b",), "'a b' cannot be the name of a user: it holds ' '"),
+        (("a\x1bb",), "'a\\x1bb' cannot be the name of a "),
+        (("--", "-x"), "it begins with '-'"),
+    ],
 )
 def test_a_name_that_may_not_be_is_refused(folder: str, words: tuple[str, ...], reason: str) -> None:
     done = run(folder, "user", "add", "--generate", *words)

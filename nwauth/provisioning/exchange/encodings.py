@@ -18,6 +18,12 @@ BLOCK_BYTES = 128 << 10
 BYTES = "bytes"  # UTF-8 where it is, and any other byte as it stands
 UTF8 = "utf-8"
 USUAL = (UTF8, "utf-16", "latin-1", "iso-8859-15", "windows-1252", BYTES)
+NO_TEXT = (  # what others hand over as users, how it begins, and what to do with it
+    (b"PK\3\4", "a zip archive, or a workbook (.xlsx, .ods), wanted text: save its table as CSV, or unpack it"),
+    (b"\xd0\xcf\x11\xe0", "a workbook (.xls), wanted text: save its table as CSV"),
+    (b"\x1f\x8b", "what gzip has packed, wanted text: gunzip it"),
+    (b"SQLite format 3\0", "an SQLite database, wanted text: nwauth copy takes users from there"),
+)
 MARKS = ((codecs.BOM_UTF8, UTF8), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 
 
@@ -75,10 +81,13 @@ def in_utf8(file: IO[bytes], encoding: str | None) -> Opened:
     """A file in the encoding that is given, or else that its byte order mark says, or else UTF-8.
 
     Raises:
-        BadPlan: it is UTF-16 without a mark, or reading on finds what is not of its encoding.
+        BadPlan: it is no text, or UTF-16 without a mark, or reading on finds what is not of its encoding.
         OSError: it cannot be read.
     """
     head = _head(file)
+    for begins, what in NO_TEXT:
+        if head.startswith(begins):
+            raise BadPlan(f"found {what}")
     mark, marked = next(((mark, name) for mark, name in MARKS if head.startswith(mark)), (b"", ""))
     if encoding is None and marked:
         encoding, why = marked, "as its byte order mark says"
