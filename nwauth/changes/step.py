@@ -168,6 +168,10 @@ class Writing:
         return files.trouble("write", self.path, error)
 
 
+class OtherVersion(Unavailable):
+    """A step is in the form of another version of nwauth, which can read it."""
+
+
 class Group:
     """Changes that were made at once: of which store, where in the file, and what became of them.
 
@@ -233,9 +237,9 @@ class Reading:
                 self.groups[-1].is_told = True
             case {"end": dict(end)} if is_end(end):
                 self.end = end
-            case _ if not at and is_head(record):
-                if record.get("nwauth_undo") != FORM:
-                    raise Unavailable(f"{self.path}: is of another version of nwauth, and that one can take it back")
+            case {"nwauth_undo": int(form)} if not at and is_head(record):
+                if form != FORM:
+                    raise OtherVersion(f"{self.path}: is of another version of nwauth, and that one can take it back")
                 self.head = record
             case _:
                 raise damaged(self.path, f"found {', '.join(map(ascii, record)) or 'nothing'} at byte {at + 1}")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+from nwauth.changes.step import OtherVersion
 from nwauth.changes.steps import FOLDER, OPEN, Steps
 from nwauth.doctor.beside import is_abandoned
 from nwauth.doctor.files import as_owner
@@ -52,23 +53,29 @@ def steps(place: Place) -> Iterator[Finding]:
     names = sorted(name for name in os.listdir(path) if STEP.fullmatch(name))
     left = [name for name in names if name.endswith(OPEN) and is_abandoned(os.path.join(path, name))]
     made = [name for name in names if not name.endswith(OPEN)]
-    damaged = [name for name in (*made, *left) if _is_damaged(Steps(above), name)]
-    yield from _open_steps(place, [os.path.join(path, name) for name in left if name not in damaged])
+    states = {name: _state(Steps(above), name) for name in (*made, *left)}
+    damaged = [name for name, state in states.items() if state == "damaged"]
+    yield from _open_steps(place, [os.path.join(path, name) for name in left if states[name] == "sound"])
     yield from _damaged_steps(above, [os.path.join(path, name) for name in damaged])
 
 
-def _is_damaged(steps: Steps, name: str) -> bool:
-    """Whether a step at which nobody works lacks what it was, or holds what none does.  Raises Unavailable."""
+def _state(steps: Steps, name: str) -> Literal["sound", "damaged", "of another version", "gone"]:
+    """What a step at which nobody works is; a damaged one lacks what it was, or holds what none does.
+
+    Raises Unavailable.
+    """
     try:
         reading = steps.read(name)
+    except OtherVersion:
+        return "of another version"  # which takes it back
     except Unavailable as error:
-        if isinstance(error.__cause__, FileNotFoundError):  # it has gone since: only so many are kept
-            return False
+        if isinstance(error.__cause__, FileNotFoundError):
+            return "gone"  # since it was listed: only so many are kept
         if isinstance(error.__cause__, OSError):
             raise
-        return True
+        return "damaged"
     reading.close()
-    return not reading.head
+    return "sound" if reading.head else "damaged"
 
 
 def _open_steps(place: Place, left: list[str]) -> Iterator[Finding]:

@@ -503,6 +503,17 @@ def test_a_step_that_cannot_be_read_is_told_and_forgotten_when_it_is_moved_away(
     assert run(str(site.folder), "undo").status == 0
 
 
+@pytest.mark.parametrize("end", ["", ".open"])
+def test_a_step_of_a_later_version_is_left_to_that_one(site: Site, end: str) -> None:
+    assert run(str(site.folder), "user", "set", "bob", "quota=5").status == 0
+    first = site.folder / "nwauth.undo" / "00000001"
+    step = first.with_name(f"00000002{end}")
+    step.write_bytes(first.read_bytes().replace(b'"nwauth_undo":1', b'"nwauth_undo":2'))
+    assert site.look() == []
+    assert fix(site, "--yes")[0] == 0
+    assert step.exists()
+
+
 def test_a_folder_of_what_was_that_everybody_can_look_into_is_closed(open_site: Site) -> None:
     assert run(str(open_site.folder), "user", "set", "bob", "quota=5").status == 0
     undo = open_site.folder / "nwauth.undo"
