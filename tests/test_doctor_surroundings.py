@@ -178,6 +178,19 @@ def test_files_of_a_time_to_come_tell_that_the_clock_is_or_was_wrong(site: Site)
     assert site.is_gone("from-the-future")
 
 
+@pytest.mark.parametrize("name", ["Europe/Berln", ":Europe/Berln", "/etc/passwd", "UTC-99"])
+def test_a_variable_that_names_no_zone_is_told(site: Site, name: str) -> None:
+    done = run(str(site.folder), "doctor", "--format", "ndjson", TZ=name)
+    (row,) = [json.loads(line) for line in done.out.splitlines()]
+    assert (row["id"], "names no zone: found " in row["what"]) == ("zone-unknown", True), row
+    assert ("did you mean Europe/Berlin?" in row["what"]) == ("Berln" in name)
+
+
+@pytest.mark.parametrize("name", ["", "UTC", "Europe/Berlin", ":Europe/Berlin", "UTC0", "CET-1CEST,M3.5.0,M10.5.0/3"])
+def test_a_variable_that_names_a_zone_or_nothing_is_no_finding(site: Site, name: str) -> None:
+    assert run(str(site.folder), "doctor", TZ=name).status == 0
+
+
 def test_a_list_of_zones_that_is_old_is_told_where_hours_depend_on_it(site: Site) -> None:
     folder = site.path / "zones"
     system = next(path for path in TZPATH if os.path.isfile(f"{path}/Pacific/Auckland"))

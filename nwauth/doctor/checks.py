@@ -60,6 +60,7 @@ CHECKS: dict[str, Check] = {
     "settings without effect": idle.settings,
     "the interpreter and its libraries": versions.versions,
     "the clock": clock.clock,
+    "the zone of the machine": clock.variable,
     "the list of zones": clock.zones,
     "who can read the files": files.open_to_others,
     "whose the files are": files.owners,

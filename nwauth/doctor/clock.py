@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from nwauth.doctor.files import OTHER_FILES, SECRETS, USER_FILES
 from nwauth.doctor.finding import counted, examples, finding
 from nwauth.doctor.rules_file import reading_of
+from nwauth.policy.zones import BadZone, machine_zone, zone_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,6 +72,22 @@ def zones(place: Place) -> Iterator[Finding]:
             if is_package
             else "upgrade the system's package tzdata (apt-get install --only-upgrade tzdata, dnf upgrade tzdata)",
             file=None if is_package else where,
+        )
+
+
+def variable(_place: Place) -> Iterator[Finding]:
+    """TZ names a zone, where it is set."""
+    name = os.environ.get("TZ", "").removeprefix(":")
+    if name and machine_zone() is UTC:  # a zone that is called UTC is another object
+        try:
+            zone_named(name)
+            why = "the file is no zone"
+        except BadZone as error:
+            why = str(error)
+        yield finding(
+            "zone-unknown",
+            f"TZ, a variable of the environment, names no zone: {why}",
+            mend="set it right, or leave it out (then /etc/localtime says the zone): here, and where the servers start",
         )
 
 

@@ -39,6 +39,7 @@ KINDS = {
     "old-library": (ERROR, "What nwauth needs of it may lack: requests may be answered -DEAD."),
     "old-server": (ERROR, "Every request for its users is answered -DEAD."),
     "old-python": (WARNING, "Its faults, of safety too, are mended no more."),
+    "zone-unknown": (WARNING, "It is UTC then: dates of users, and hours of rules, begin and end at another time."),
     "old-zones": (WARNING, "Zones change their clocks by law: hours may begin or end at another time than is meant."),
     "from-the-future": (WARNING, "Dates and hours, the log and the throttle go by the clock: it is wrong now, or was."),
     # the mail server

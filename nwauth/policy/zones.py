@@ -17,6 +17,7 @@ WANTED = "a zone of the IANA list, such as Pacific/Auckland"
 _NO_ZONES = ("posixrules", "localtime", "factory")
 _MAX_FILE_BYTES = 1 << 20
 _MAX_NAME_CHARACTERS = 64
+_DAY_SECONDS = 86400  # Python knows no zone that is further from UTC
 _STEP_HOURS = 3  # between two looks for a change of the clock: none comes back within that time
 
 
@@ -147,7 +148,8 @@ def _zone_of_variable(text: str) -> tzinfo:
     except ValueError:
         import time
 
-        return _library_zone() if time.timezone or time.daylight else UTC
+        says_something = time.timezone or time.daylight
+        return _library_zone() if says_something and abs(time.timezone) < _DAY_SECONDS else UTC
 
 
 def _library_zone() -> tzinfo:

@@ -254,6 +254,11 @@ def test_tz_that_says_nothing_is_utc_as_in_the_c_library(value: str) -> None:
     assert said.differs == []
 
 
+def test_tz_that_is_more_than_a_day_from_utc_is_utc() -> None:
+    program = "from nwauth.policy.zones import machine_zone; print(machine_zone())"
+    assert child(program, TZ="UTC-99").strip() == "UTC"
+
+
 CUT = """
 import os, resource, sys
 from datetime import datetime
