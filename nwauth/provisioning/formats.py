@@ -297,14 +297,15 @@ def _must_be_columns(columns: list[str]) -> None:
 
 
 def _faults_of_columns(columns: list[str], *, needs_name: bool) -> Iterator[Fault]:
+    first: dict[str, int] = {}
     for number, name in enumerate(columns, 1):
         text = ""
         if not name:
             text = "found no name, wanted that of a field"
         elif needs_name and name not in NO_INFO and name.lower() in NO_INFO:
             text = f"found {name}, wanted {name.lower()}"
-        elif name in columns[: number - 1]:
-            text = f"found the name of column {columns.index(name) + 1} again, wanted it once"
+        elif first.setdefault(name, number) < number:
+            text = f"found the name of column {first[name]} again, wanted it once"
         if text:
             yield Fault(Place(1, number), text, is_of_all=True)
     if needs_name and "name" not in (name.lower() for name in columns):

@@ -365,6 +365,16 @@ def test_what_is_packed_or_no_text_is_told_with_what_to_do(folder: str) -> None:
         assert (done.status, what in done.err) == (1, True), done
 
 
+@pytest.mark.parametrize("words", [("import", "-"), ("apply", "-", "--input", "csv")])
+def test_a_table_of_very_many_columns_is_taken(folder: str, words: tuple[str, ...]) -> None:
+    """With every column compared with every one before it this would take a minute."""
+    columns = ["name", "password_hash", *(f"field{number}" for number in range(50_000))]
+    table = f"{','.join(columns)}\neve@test.com,{SSHA}{',' * 50_000}\n"
+    done = run(folder, *words, stdin=table.encode())
+    assert done.status == 0, done.err[-300:]
+    assert shown(folder, "eve@test.com")["info"] == {}
+
+
 def test_characters_are_never_guessed(folder: str) -> None:
     latin = f"name,password_hash,full_name\neve@test.com,{SSHA},B\xe4b\n".encode("latin-1")
     done = imported(folder, latin)

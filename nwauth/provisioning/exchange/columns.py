@@ -61,10 +61,11 @@ class Columns:
             return [], [error]
         found: list[str] = []
         faults: list[BadColumn] = []
+        taken: dict[str, str] = {}
         for column in columns:
             try:
                 key = self._of_secret(self._target(column, columns), given=column.lower() in self._given)
-                _must_be_alone(column, key, columns[: len(found)], found)
+                _must_be_alone(column, key, taken)
             except BadColumn as error:
                 key = ""
                 faults.append(error)
@@ -213,9 +214,10 @@ class Columns:
         return column
 
 
-def _must_be_alone(column: str, key: str, columns: Sequence[str], keys: Sequence[str]) -> None:
-    """Raises BadColumn where one of the `columns` before it becomes the same key."""
-    folded = [other.lower() for other in keys]
-    if key and key.lower() in folded:
-        twin = columns[folded.index(key.lower())]
+def _must_be_alone(column: str, key: str, taken: dict[str, str]) -> None:
+    """Raises BadColumn where a column before it becomes the same key: `taken` has them, by folded key."""
+    if key.lower() in taken:
+        twin = taken[key.lower()]
         raise BadColumn(column, f"{column!r} would become {key}, as {twin!r} does: give --map '{column}=' or so")
+    if key:
+        taken[key.lower()] = column
