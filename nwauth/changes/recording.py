@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from nwauth.errors import NotSupported, Refused, Unavailable
+from nwauth.errors import NotSupported, Refused, Unavailable, Unchanged
 from nwauth.stores.around import Around
 from nwauth.stores.changes import Changes, NewUsers, blocks_of
 
@@ -60,8 +60,13 @@ class Recording(Around):
     def change_all(self, changes: Iterable[Change]) -> None:
         written = _Written(changes, self._recorder, store=self.inner.name)
         self._recorder.begin(self.inner, whole=True)
-        with self._asking():
-            self.inner.change_all(written)
+        try:
+            with self._asking():
+                self.inner.change_all(written)
+        except Unavailable as error:
+            if written.is_ready or isinstance(error, Unchanged):
+                raise
+            raise Unchanged(f"{error}; nothing is changed") from error  # it has not been given all of them yet
         if written.count:
             assert written.is_ready  # noqa: S101, whatever the store has not been given it cannot have made
             self._recorder.made()

@@ -18,14 +18,17 @@ class CuttingProxy(Proxy):
 
     def __init__(self, target_port: int) -> None:
         self._left = 0
-        self._of_server = False
+        self._of_server = self._stays_away = False
         super().__init__(target_port)
 
-    def cut_at(self, number: int, *, answer: bool) -> None:
-        """Cut at the `number`-th message from now on: before the server has it, or (`answer`) when it has answered."""
+    def cut_at(self, number: int, *, answer: bool, stays_away: bool = False) -> None:
+        """Cut at the `number`-th message from now on: before the server has it, or (`answer`) when it has answered.
+
+        `stays_away`: from then on connections are refused.
+        """
 
         def arm() -> None:
-            self._left, self._of_server = number, answer
+            self._left, self._of_server, self._stays_away = number, answer, stays_away
 
         self._order(arm)
 
@@ -38,6 +41,6 @@ class CuttingProxy(Proxy):
         if self._left > 0 and events & selectors.EVENT_READ and comes_from_server == self._of_server:
             self._left -= 1
             if not self._left:
-                self._reset_all()
+                (self._refuse if self._stays_away else self._reset_all)()
                 return
         super()._pump(pair, end, events)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
 from nwauth.stores.sql import SqlStore
+from tests.commands.common import run
 from tests.databases.postgres import Postgres
 from tests.faults.cutting import CuttingProxy
 from tests.faults.databases import (
@@ -275,3 +278,47 @@ def test_a_table_may_be_altered_while_it_is_served(server: Database, folder: Fol
             assert child.ask(b"lookup EVE%d" % number) == b"+OK eve%d config 0\n" % number
         assert_ends_well(child)
     assert folder.log() == []
+
+
+# A whole plan.
+
+
+@pytest.mark.parametrize("answer", [False, True], ids=["request lost", "answer lost"])
+def test_an_apply_that_is_cut_off_at_any_message_says_nothing_is_changed_where_nothing_is(
+    folder: Folder, proxy: CuttingProxy, *, answer: bool
+) -> None:
+    said = Counter[str]()
+    for number in range(1, MOST_MESSAGES):
+        plan = "".join(f'{{"name": "{name}{number}", "password_hash": "{OLD}"}}\n' for name in ("ann", "eve"))
+        proxy.cut_at(number, answer=answer)
+        done = run(str(folder.path), "apply", "-", "--input", "ndjson", "--quiet", "--summary", stdin=plan.encode())
+        if not proxy.has_cut:
+            break
+        there = run(str(folder.path), "user", "show", f"eve{number}").status == 0
+        assert run(str(folder.path), "user", "show", f"ann{number}").status == (0 if there else 1)
+        assert "Traceback" not in done.err
+        if done.status == 0:
+            said["done"] += 1
+            assert there
+        else:
+            assert done.status == 75, done
+            said["nothing" if "nothing is changed" in done.err else "untold"] += 1
+            assert not there or "nothing is changed" not in done.err, done
+            assert there or "nothing is changed" in done.err, done
+    else:
+        raise AssertionError("it never ended uncut")
+    assert said["nothing"] >= 2
+
+
+def test_an_apply_whose_database_goes_away_while_it_is_given_the_users_says_nothing_is_changed(
+    folder: Folder, proxy: CuttingProxy
+) -> None:
+    plan = "".join(f'{{"name": "user{number}", "password_hash": "{OLD}"}}\n' for number in range(50_000))
+    proxy.cut_at(15, answer=False, stays_away=True)
+    done = run(str(folder.path), "apply", "-", "--input", "ndjson", "--summary", stdin=plan.encode())
+    assert (done.status, done.out) == (75, "")
+    assert done.err.endswith("; nothing is changed\n")
+    proxy.open()
+    assert [json.loads(line)["user"] for line in run(str(folder.path), "user", "list").out.splitlines()] == ["bob"]
+    done = run(str(folder.path), "apply", "-", "--input", "ndjson", "--summary", stdin=plan.encode())
+    assert (done.status, json.loads(done.out)["created"]) == (0, 50_000)

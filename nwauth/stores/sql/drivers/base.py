@@ -47,8 +47,17 @@ class Trouble(Record):
 
     def __init__(self, kind: str, text: str, *, broken: bool = False) -> None:
         self.kind: Final = kind
-        self.text: Final = "; ".join(" ".join(line.split()) for line in text.splitlines() if line.strip())
+        self.text: Final = _in_one_line(text)
         self.broken: Final = broken or kind == LOST
+
+
+def _in_one_line(text: str) -> str:
+    """A database's words, of which more may be said behind; a line that goes on begins with a small letter."""
+    found = ""
+    for words in (" ".join(line.split()) for line in text.splitlines()):
+        between = " " if words[:1].islower() else "; "
+        found += f"{between}{words}" if found and words else words
+    return found.rstrip(".")
 
 
 class Limits(Record):
