@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -351,6 +353,22 @@ def test_what_several_administrators_do_at_once_is_all_there_and_can_all_be_take
         steps = [step for step, command, state in undo_list(folder) if state == "done" and command != "undo"]
         assert any(run(folder, "undo", str(step)).status == 0 for step in steps)
     assert stored(folder) == before
+
+
+def test_users_whom_another_programs_table_tells_apart_by_case_are_put_back_together(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "mail.db")) as database:
+        database.execute("create table maildb (username text primary key, password text)")
+        database.executemany("insert into maildb values (?, ?)", [("Bob", FIELD), ("bob", OTHER), ("eve", FIELD)])
+        database.commit()
+    columns = '[stores.columns]\nname = "username"\npassword = "password"\n'
+    (tmp_path / "nwauth.toml").write_text(
+        f'[[stores]]\nkind = "sql"\nurl = "sqlite:///mail.db"\ntable = "maildb"\n{columns}'
+    )
+    folder = str(tmp_path)
+    before = run(folder, "user", "list", "--show-hash").out
+    done(folder, "user", "del", "Bob", "bob", "--yes")
+    done(folder, "undo")
+    assert run(folder, "user", "list", "--show-hash").out == before
 
 
 # --- any commands ----------------------------------------------------------------------------------------------------

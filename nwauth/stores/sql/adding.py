@@ -11,7 +11,7 @@ from nwauth.stores.sql.own import OwnTable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Container, Sequence
     from typing import Any, TypeVar
 
     from nwauth.model import User
@@ -84,13 +84,16 @@ def _foreign(table: Table, users: Sequence[User], left: list[User], empty: Empti
     return work
 
 
-def add(table: Table, ask: Ask, cursor: Any, user: User, empty: Emptied) -> bool:
+def add(table: Table, ask: Ask, cursor: Any, user: User, empty: Emptied, *, beside: Container[str] = ()) -> bool:
     """Insert one user; False where the name is taken.  In a table of somebody else's the adding has been claimed.
+
+    `beside`: names that do not take it, though they differ from it in case alone.
 
     Raises:
         Refused: what stands there then is not what was written.
     """
-    if not table.is_ours and table.lock(ask, user.name) is not None:
+    there = None if table.is_ours else table.lock(ask, user.name)
+    if there is not None and there.name not in beside:
         return False
     new = table.settled(user)
     values = table.new_row(new, empty)

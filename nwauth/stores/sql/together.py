@@ -112,11 +112,13 @@ def _change_theirs(
             begin(old)
             wanted = None if new is None else User.of(new, store=table.store)
             _change_one(table, ask, cursor, old=User.of(old, store=table.store), new=wanted, empty=empty)
+    added: set[str] = set()  # a table that tells users apart by case had several, whom an undo puts back
     for old, new in block:
         if old is None and new is not None:
             begin(new)
-            if not add(table, ask, cursor, User.of(new, store=table.store), empty):
+            if not add(table, ask, cursor, User.of(new, store=table.store), empty, beside=added):
                 raise _overtaken(new)
+            added.add(new[0])
 
 
 def _change_one(table: Table, ask: Ask, cursor: Any, *, old: User, new: User | None, empty: Emptied) -> None:
