@@ -102,7 +102,7 @@ class Recording(Around):
         """The store is asked for a change that is written down: what it refuses it has not made, all else is open."""
         try:
             yield
-        except (Refused, NotSupported):
+        except (Refused, NotSupported, Unchanged):
             self._recorder.not_made()
             raise
         except BaseException:

@@ -207,7 +207,7 @@ def _change(session: Session, applying: Applying, order: Order, unheeded: Unheed
             applying.apply(one_by_one=order.keep_going)
         unheeded.from_now()
     except (KeyboardInterrupt, Unavailable) as error:
-        made = _was_made(applying)
+        made = not isinstance(error, Unchanged) and _was_made(applying)
         if not made:
             reason = {"reason": str(error) or "interrupted"}
             raise _broken_off(error, applying.made_by_itself or 0, made=made) from None

@@ -6,13 +6,16 @@ import json
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.commands.common import COMMAND, SETTINGS, base, environment, run
+from tests.databases.processes import wait_until
 from tests.faults.test_folder_and_disk import ROOT, small_disk
 from tests.faults.test_kill import needs_strace
 from tests.serving import IN_CI
@@ -125,6 +128,26 @@ def test_an_interruption_or_a_full_disk_at_any_write_leaves_all_or_nothing_and_s
         assert listed(folder) == after, (call, nth)
         shutil.rmtree(folder)
     assert seen["before"] > 1
+
+
+def test_whoever_is_overtaken_by_the_same_changes_of_another_says_that_it_has_changed_nothing(tmp_path: Path) -> None:
+    """As where one plan is applied twice at once: the step is one, and so is what undo takes back."""
+    folder = fresh(tmp_path / "users", "sqlite")
+    done = len(os.listdir(f"{folder}/nwauth.undo"))
+    plan = "".join(json.dumps({"name": f"user{number:02}@test.com", "quota": "9"}) + "\n" for number in range(3))
+    Path(folder, "plan.ndjson").write_text(plan)
+    command = [*COMMAND, "apply", f"{folder}/plan.ndjson"]
+    with closing(sqlite3.connect(f"{folder}/users.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        process = subprocess.Popen(command, env=environment(NWAUTH_PATH=folder), stdout=-1, stderr=-1, text=True)
+        wait_until(lambda: any('{"group"' in path.read_text() for path in Path(folder).glob("*/*.open")), "all is read")
+        other.execute("UPDATE accounts SET info = 'quota=\"9\"' WHERE name_key < 'user03'")
+        other.execute("COMMIT")
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (75, ""), (out, err)
+    assert err == "nwauth: 'user00@test.com' has been changed by others meanwhile: nothing is changed, run it again\n"
+    assert len(os.listdir(f"{folder}/nwauth.undo")) == done
+    assert run(folder, "apply", f"{folder}/plan.ndjson", "--summary").out.count('"unchanged": 3') == 1
 
 
 @pytest.mark.skipif(not ROOT, reason="only root can mount a small file system")
