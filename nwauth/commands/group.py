@@ -197,6 +197,9 @@ def _failed(error: BaseException, choices: Choices) -> int:
         case OSError():  # ours are told by the store: this is stdout on a full disk, or the terminal
             forget_stdout()
             text, status = f"cannot read or write: {error}", EXIT_TEMPORARY
+        case MemoryError():
+            text = "memory is short: give it more (ulimit -v or a container may limit it), or try again later"
+            status = EXIT_TEMPORARY
         case _:
             _log_bug(error, choices)
             text = f"internal fault: {type(error).__name__} (--debug shows where; please report it)"

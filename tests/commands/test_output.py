@@ -325,6 +325,14 @@ def test_where_the_disk_is_in_the_way_it_is_said_what_to_do(capfd: pytest.Captur
             assert capfd.readouterr().err.endswith(f"{stands} ({remedy})\n")
 
 
+def test_too_little_memory_is_no_fault_of_the_program(capfd: pytest.CaptureFixture[str]) -> None:
+    from nwauth.commands import group
+    from nwauth.commands.session import Choices
+
+    assert group._failed(MemoryError(), Choices()) == 75
+    assert capfd.readouterr().err.startswith("nwauth: memory is short: give it more ")
+
+
 def test_a_store_that_is_down_is_told_apart_from_a_missing_user(folder: str) -> None:
     os.unlink(os.path.join(folder, "nwauth.txt"))
     text = f"nwauth: {folder}: no user database, run nwauth init\n"
