@@ -16,7 +16,7 @@ from nwauth.config.kinds.system import SystemConfig
 from nwauth.copying import Copying, Differing, Fitting, Source, Verification, fitting
 from nwauth.copying.digest import Digest
 from nwauth.copying.standing import Standing
-from nwauth.errors import ConfigError, Refused, Unavailable
+from nwauth.errors import Refused, Unavailable
 from nwauth.model import Info, User
 from nwauth.names import fold
 from nwauth.stores.memory import MemoryStore
@@ -616,5 +616,5 @@ def test_a_password_that_only_root_reads_is_not_copied_as_one_that_lets_nobody_i
 def test_what_cannot_be_copied_from_or_to_is_told_before_anything(
     source: StoreConfig, target: StoreConfig, text: str
 ) -> None:
-    with pytest.raises(ConfigError, match=text):
+    with pytest.raises(Refused, match=text):
         fitting(source, target)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from nwauth.config import FlatfileConfig
 from nwauth.config.kinds.passwd import PasswdConfig
 from nwauth.config.kinds.sql import SqlConfig
-from nwauth.errors import ConfigError, Refused
+from nwauth.errors import Refused
 from nwauth.model import PLAIN
 from nwauth.passwords import Passwords
 
@@ -93,15 +93,15 @@ def fitting(source: StoreConfig, target: StoreConfig) -> Fitting:
     """The way from the store of one configuration to that of another.
 
     Raises:
-        ConfigError: a setting cannot be used here, or a library is missing.
+        Refused: users of the one are never copied, or the other takes none.
     """
     if source.verifies:
-        raise ConfigError(
+        raise Refused(
             f"store {source.name} verifies passwords by itself and gives none out: its users cannot be copied;"
             " migrate_to takes them along as they log in"
         )
     if target.read_only:
-        raise ConfigError(f"store {target.name} takes no users")
+        raise Refused(f"store {target.name} takes no users")
     settle: Settle | None = None
     must_fit: MustFit | None = None
     if isinstance(target, FlatfileConfig):
