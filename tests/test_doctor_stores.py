@@ -124,6 +124,7 @@ def test_a_store_that_answers_and_cannot_be_listed_is_told_as_that(site: Site) -
     assert "the servers are answered for those whom it can tell" in one.why
     module.write_text("#!/bin/sh\nwhile read word rest; do echo '-DEAD the disk is gone'; done\n")
     assert site.found("store-down").severity == CANNOT_TELL
+    assert site.found("store-down").mend.startswith("correct command in ")
 
 
 # --- the accounts of the system --------------------------------------------------------------------------------------

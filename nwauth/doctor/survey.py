@@ -30,6 +30,11 @@ AGAIN = (
     "run nwauth doctor again in half a minute; if it says the same then, see with ls -l --full-time whether a program"
     " writes it without end, or its time is one to come"
 )
+REMEDIES = {  # of a store that cannot be listed, by its kind; {} is where the settings are
+    "ldap": "start the directory, or correct urls, base, bind_dn or bind_password in {}",
+    "process": "correct command in {}, or what that module works with",
+    "sql": "start the database, or correct url in {}, or the rights of its account",
+}
 
 
 class Survey:
@@ -128,6 +133,7 @@ def _down(place: Place, one: Listed) -> Iterator[Finding]:
     reason = str(one.error)
     listing = place.nwauth("--store", one.one.name, "user", "list")
     is_passing = isinstance(one.error, Passing)
+    remedy = REMEDIES.get(one.one.kind, "mend that").replace("{}", place.settings)
     least = next((server for words, server in LEAST_SERVERS.items() if words in reason), None)
     if least is not None:
         yield finding(
@@ -141,7 +147,7 @@ def _down(place: Place, one: Listed) -> Iterator[Finding]:
         f"store {one.one.name} cannot be listed: {reason}"
         + ("" if where.partition(",")[0] in reason else f" ({where})"),
         why=UNTIL_THEN if is_passing else None,
-        mend=AGAIN if is_passing else f"mend that; then {listing} works",
+        mend=AGAIN if is_passing else f"{remedy}; then {listing} works",
     )
 
 
