@@ -589,10 +589,10 @@ def test_a_name_that_no_step_has_is_passed_over(tmp_path: Path, name: str) -> No
 # --- commands that were killed --------------------------------------------------------------------------------------
 
 
-def killed_at_once(folder: str, step: int) -> None:
+def killed_at_once(folder: str, step: int, **facts: int) -> None:
     """A step after the first, whose command was killed before it asked the store for anything."""
     head = json.loads(content(folder, "nwauth.undo/00000001").partition("\n")[0])
-    Path(folder, "nwauth.undo", f"{step:08}.open").write_text(json.dumps({**head, "step": step}) + "\n")
+    Path(folder, "nwauth.undo", f"{step:08}.open").write_text(json.dumps({**head, **facts, "step": step}) + "\n")
 
 
 def test_undo_after_a_kill_that_changed_nothing_says_so_and_leaves_the_step_before(folder: str) -> None:
@@ -606,6 +606,15 @@ def test_undo_after_a_kill_that_changed_nothing_says_so_and_leaves_the_step_befo
     assert "nothing is taken back; nwauth undo 1 takes back step 1 (user set, " in found.err, found
     assert (found.out, stored(folder)) == ("", after)
     done(folder, "undo")
+    assert stored(folder) == before
+
+
+def test_undo_goes_on_with_an_undo_that_was_killed_before_it_changed_anything(folder: str) -> None:
+    before = stored(folder)
+    done(folder, "user", "set", "bob@test.com", "quota=6")
+    killed_at_once(folder, 2, undoes=1)
+    found = done(folder, "undo")
+    assert ") was broken off: nothing of it is changed\n" in found.err, found
     assert stored(folder) == before
 
 

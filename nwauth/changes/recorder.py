@@ -48,7 +48,7 @@ class Recorder:
         note: Callable[[str], None],
     ) -> None:
         self.facts: Final[dict[str, object]] = {}  # what the head says besides: "undoes", "file"
-        self.without_effect = 0  # the newest step of a killed command that turned out to have changed nobody
+        self.without_effect = 0  # the newest step of a killed command, no undo, that turned out to have changed nobody
         self._stores: Final[dict[str, Store]] = {}
         self._folder: Final = folder
         self._command: Final = command
@@ -238,7 +238,8 @@ class Recorder:
                 why[step.number] = trouble
             elif reading.head:  # else it was killed before it could say what it is, and changed nothing
                 self._note(f"note: {what_stands(step, reading.head)}")
-                self.without_effect = self.without_effect if step.numbers.all else step.number
+                if not step.numbers.all and "undoes" not in reading.head:
+                    self.without_effect = step.number
         return why
 
     def _store_of(self, name: str, place: str) -> Store | None:
