@@ -11,6 +11,7 @@ import pytest
 from nwauth.errors import Refused, Unavailable
 from nwauth.stores.passwd import PasswdStore, pairs
 from nwauth.stores.passwd import served as served_files
+from nwauth.stores.passwd.table import MANY_QUESTIONS
 from tests.stores.folders import Clock, ages_ago, until
 from tests.stores.passwd_files import DAY, TODAY, ask, many, names, opened, settled
 
@@ -92,6 +93,23 @@ def make_index(store: PasswdStore) -> None:
         return file is not None and not file.wants_index
 
     assert until(has_index)
+
+
+def test_who_asks_for_many_and_never_tends_gets_an_index_in_memory(tmp_path: Path) -> None:
+    """A command does: with the whole file read for each user, those of a large one would take hours."""
+    lines = b"".join(b"user%04d:!:%d::::\n" % (number, number) for number in range(5000))
+    store = opened(settled(tmp_path / "users", lines))
+    assert found(store.lookup("user0007")).uid == "7"
+    table = store._pairs.of("").users
+    assert table.refresh().wants_index
+    for number in range(MANY_QUESTIONS):
+        assert found(store.lookup(f"user{number:04}")).uid == str(number)
+    assert not table.refresh().wants_index
+    assert store.lookup("nobody") is None
+    assert found(store.lookup("user4999")).uid == "4999"
+    settled(tmp_path / "users", b"user0007:!:8::::\n" + lines)
+    assert found(store.lookup("user0007")).uid == "8"
+    assert list(tmp_path.glob("*.idx")) == []
 
 
 # --- lines -----------------------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from nwauth.stores.textfile.userfile import Found
 
 MAX_LOOKS = 8
+MANY_QUESTIONS = 32  # without tending between them: it is a command, which goes through many users
 SHARE_SECONDS = 0.002  # one look serves the requests that came together for so long
 
 
@@ -70,6 +71,7 @@ class Table:
         self._in_force = False  # what is loaded stands until the watch tells otherwise
         self._shares = False  # questions that come together share a look ...
         self._shared_until = 0.0  # ... until then, by the monotonic clock
+        self._questions = 0  # since it was loaded or tended
         self.fresh = True  # loaded, and not tended since
 
     def refresh(self) -> UserFile:
@@ -114,6 +116,7 @@ class Table:
             file = self._file
             if file is None or not self._shares or monotonic() >= self._shared_until:
                 file = self.refresh()
+            self._count_question(file)
             try:
                 return file.find_all(key)
             except Changed:
@@ -122,6 +125,20 @@ class Table:
                 self._put(None)
                 raise files.trouble("read", self.path, error) from error
         raise Passing(f"{self._named} keeps changing, try again")
+
+    def _count_question(self, file: UserFile) -> None:
+        """Who asks many times and never tends gets an index in memory, where there is none."""
+        self._questions += 1
+        if self._questions == MANY_QUESTIONS and file.wants_index:
+            from nwauth.stores.textfile.making import index_in_memory
+
+            fd = files.anonymous()
+            try:
+                index_in_memory(self.path, fd, fits=fits, base=self.base)
+            except OSError:  # replaced this instant, say: each question reads the whole file then
+                os.close(fd)
+            else:
+                file.adopt_fd(fd)
 
     def is_settled(self) -> bool:
         """Whether what is not found in what was loaded is definitely not there."""
@@ -138,7 +155,7 @@ class Table:
 
     def tend(self) -> None:
         """Between two requests: the watch, and the index of a large file."""
-        self._shares, self._shared_until = True, 0.0
+        self._shares, self._shared_until, self._questions = True, 0.0, 0
         if self._file is None:
             return
         if self._setting.watches and not self._watch.armed and not self._watch.refused:
@@ -183,6 +200,7 @@ class Table:
         if file is None:
             return
         file.adopt(self._indexing.index)
+        self._questions = 0
         self._doubtful = self._settling.doubts(file)
         self.fresh = True
         if file.identity.size:
