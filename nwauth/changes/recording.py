@@ -81,7 +81,7 @@ class Recording(Around):
 
     def delete(self, name: str, *, only: User | None = None) -> bool:
         for _ in range(MAX_TRIES):
-            old = only if only is not None else self._known(name)
+            old = only if only is not None else self.inner.known(name)
             if old is None:
                 return False
             if self._delete(name, old):
@@ -92,10 +92,6 @@ class Recording(Around):
 
     def _delete(self, name: str, old: User) -> bool:
         return bool(self._one(old, None, lambda: self.inner.delete(name, only=old)))
-
-    def _known(self, name: str) -> User | None:
-        found = self.inner.lookup(name)
-        return None if found is None else self.inner.confirm(found)
 
     @contextmanager
     def _asking(self) -> Iterator[None]:

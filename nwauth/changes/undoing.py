@@ -217,8 +217,7 @@ class _Part:
     def _known(self, names: Iterable[str]) -> Held | None:
         """Who has the first of these names that anybody has; where case counts, a user may have had another."""
         for name in names:
-            found = self.store.lookup(name)
-            found = None if found is None else self.store.confirm(found)
+            found = self.store.known(name)
             if found is not None:
                 return found.held()
         return None

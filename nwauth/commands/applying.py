@@ -203,14 +203,14 @@ def _change(session: Session, applying: Applying, order: Order, unheeded: Unheed
     session.recorder.facts["wanted"] = tally.changed + tally.removed
     level, reason, result = ERROR, {"reason": "interrupted, or an internal fault"}, "dead"
     try:
-        with session.progress("changing", lambda: applying.given, lambda: tally.changed + tally.removed):
-            applying.apply(one_by_one=order.keep_going)
+        with session.progress("changing", lambda: applying.making.given, lambda: tally.changed + tally.removed):
+            applying.making.apply(one_by_one=order.keep_going)
         unheeded.from_now()
     except (KeyboardInterrupt, Unavailable) as error:
         made = not isinstance(error, Unchanged) and _was_made(applying)
         if not made:
             reason = {"reason": str(error) or "interrupted"}
-            raise _broken_off(error, applying.made_by_itself or 0, made=made) from None
+            raise _broken_off(error, applying.making.made_by_itself or 0, made=made) from None
         unheeded.from_now()
         level, reason, result = INFO, {}, "ok"
         return _changed_already(session, error)
@@ -238,7 +238,7 @@ def _told(session: Session, applying: Applying, tell: Callable[[bool], None]) ->
 def _was_made(applying: Applying) -> bool | None:
     """Raises KeyboardInterrupt where whoever has interrupted it does not wait for the store's answer either."""
     try:
-        return applying.was_made()
+        return applying.making.was_made()
     except KeyboardInterrupt:
         raise KeyboardInterrupt(NOT_TOLD) from None
 

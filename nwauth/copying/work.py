@@ -175,11 +175,11 @@ class Copying:
         self.tally.copied += len(users) - len(taken)
         self.tally.in_hand = 0
         for user in taken:
-            self._meet(user, self._stands(user))
+            self._meet(user, self._target.known(user.name))
 
     def _rehearse(self, users: Iterable[User]) -> None:
         for user in users:
-            found = None if self._standing.knows(fold(user.name)) else self._stands(user)
+            found = None if self._standing.knows(fold(user.name)) else self._target.known(user.name)
             if found is not None:
                 self._meet(user, found)
                 continue
@@ -191,17 +191,13 @@ class Copying:
             else:
                 self.tally.copied += 1
 
-    def _stands(self, user: User) -> User | None:
-        found = self._target.lookup(user.name)
-        return None if found is None else self._target.confirm(found)
-
     def _meet(self, user: User, found: User | None) -> None:
         """One of the name has been found in the target: None, if deleted a moment later."""
         try:
             for _ in range(MAX_TRIES):
                 if self._is_settled(user, found):
                     return
-                found = self._stands(user)
+                found = self._target.known(user.name)
         except Refused as error:
             self._refuse(user, str(error))
             return

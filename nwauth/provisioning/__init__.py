@@ -15,6 +15,7 @@ The rooms, in the order that a plan passes them:
 - `standing`: the users who stand in the store, in the same order
 - `keeping`: what each is to become
 - `aside`: the changes, until all of them are known
+- `making`: the changes, made in the store as one, or part by part
 - `work`: `Applying`, which does it all
 """
 
@@ -24,7 +25,8 @@ from nwauth.provisioning.aside import Outcome
 from nwauth.provisioning.entries import Reader
 from nwauth.provisioning.formats import FORMATS, format_of
 from nwauth.provisioning.keeping import Keeping
+from nwauth.provisioning.making import RefusedUser
 from nwauth.provisioning.parts import BadPlan
-from nwauth.provisioning.work import Applying, RefusedUser, Tally
+from nwauth.provisioning.work import Applying, Tally
 
 __all__ = ["FORMATS", "Applying", "BadPlan", "Keeping", "Outcome", "Reader", "RefusedUser", "Tally", "format_of"]

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-from itertools import islice
 from typing import TYPE_CHECKING
 
-from nwauth.errors import NotSupported, NwauthError, Refused, RefusedOne, Unavailable
+from nwauth.errors import Refused
 from nwauth.model import User
 from nwauth.names import fold
 from nwauth.provisioning.aside import Aside
 from nwauth.provisioning.keeping import OfMany
+from nwauth.provisioning.making import Making
 from nwauth.provisioning.parts import NOWHERE, BadPlan, Fault, Place, shown
 from nwauth.provisioning.plain import line_of
 from nwauth.provisioning.spool import PART, Spool
 from nwauth.provisioning.standing import Standing, in_order
-from nwauth.stores.changes import Counted
-from nwauth.stores.parts import by_part, change_together
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -45,17 +43,8 @@ class Tally:
         return bool(self.changed or self.removed)
 
 
-class RefusedUser(Refused):
-    """The store refuses the user `name`, and nothing is changed; `place` is the user's in the plan."""
-
-    def __init__(self, place: Place, name: str, error: Refused) -> None:
-        super().__init__(f"{shown(name)}: {error}")
-        self.place: Final = place
-        self.name: Final = name
-
-
 class Applying:
-    """Makes a store equal to a plan, in three steps: `read`, `compare`, `apply`.
+    """Makes a store equal to a plan, in three steps: `read`, `compare`, and ``making.apply``.
 
     `tells_unchanged`: those who are as the plan says are remembered, for `unchanged`.
     """
@@ -67,13 +56,12 @@ class Applying:
         self._keeping: Final = keeping
         self._entries: Final = Spool()
         self.changes: Final = Aside(reader, store.name)
-        self._counted: Final = Counted(self.changes)
+        self.making: Final = Making(store, self.changes, fails=self._refuse_one)
         self._faults: Final = Spool()
         self._unchanged: Final = Spool()
         self._tells_unchanged: Final = tells_unchanged
         self._mixed = False  # whether rows are there that the reader's `plain` has not made
         self._last_key, self._last_row = "", ""
-        self.made_by_itself: int | None = None  # how many changes were made, where the store cannot make all as one
         self.has_generated = False  # whether a password was made up that nobody knows yet
         self.is_refused = False  # whether something is wrong with the whole of it: no user of it may be changed
 
@@ -134,7 +122,7 @@ class Applying:
             self._compare_all(prune=prune)
         else:
             for row in self._entries:
-                self._take(row, self._fresh([row])[0], self._known(_name_of(self._reader, row)))
+                self._take(row, self._fresh([row])[0], self._known(row))
         tally = self.tally
         if tally.failed:  # whom a bad line means is not known
             tally.removed -= tally.pruned
@@ -164,7 +152,7 @@ class Applying:
                 self._pass_by(standing.before(key), prune=prune)
                 old = standing.at(key)
                 if old is None and (standing.odd or not key.isascii()):
-                    old = self._known(_name_of(self._reader, row))
+                    old = self._known(row)
                     asked.update([fold(old[0])] if old else ())
                 self._take(row, new, old)
         self._pass_by(standing.before(None), prune=prune)
@@ -220,10 +208,9 @@ class Applying:
         """Whether users are read whose passwords are hashed, which takes its time."""
         return self._reader.clear_text > 0
 
-    def _known(self, name: str) -> Held | None:
-        """The user as the authority knows it: what is to be changed must not come from a replica."""
-        found = self._store.lookup(name)
-        found = None if found is None else self._store.confirm(found)
+    def _known(self, row: str) -> Held | None:
+        """The user of a row, as the store has it."""
+        found = self._store.known(_name_of(self._reader, row))
         return None if found is None else found.held()
 
     def _take(self, row: str, fresh: Held | None, old: Held | None) -> None:
@@ -277,100 +264,20 @@ class Applying:
 
     # --- the changes ------------------------------------------------------------------------------------------------
 
+    def _refuse_one(self, outcome: Outcome, error: Refused) -> None:
+        """One of many that are made each by itself is refused by the store, and the others go on."""
+        user = outcome.user
+        self.changes.leave_out(user)
+        self.tally.created -= outcome.old is None
+        self.tally.changed -= outcome.new is not None
+        self.tally.removed -= outcome.new is None
+        self.tally.pruned -= outcome.new is None and not outcome.line
+        self._fail(Fault(Place(outcome.line), f"{shown(user.name)}: {error}", name=user.name))
+
     def unchanged(self) -> Iterator[tuple[str, int]]:
         """Name and line of those who are as the plan says, by name; nobody unless `tells_unchanged`."""
         for row in self._unchanged:
             yield self._reader.entry_of(row).name, line_of(row)
-
-    def apply(self, *, one_by_one: bool) -> None:
-        """Make all the changes as one, or none; `one_by_one`: in a store that cannot do that, each by itself.
-
-        Raises:
-            RefusedUser, Refused: the store cannot hold one of the users, or cannot change several as one; where each is
-                changed by itself, whom it cannot hold is in `faults` instead.
-            Unavailable: it cannot be done now, or somebody has changed one of them meanwhile.
-        """
-        if len(list(islice(self.changes, 2))) < 2:
-            for outcome in self.changes.outcomes():
-                self._change_only(outcome)
-            return
-        try:
-            self._store.change_all(self._counted)
-        except RefusedOne as error:
-            line = next((one.line for one in self.changes.outcomes() if one.user.name == error.name), 0)
-            raise RefusedUser(Place(line), error.name, error) from None
-        except NotSupported:
-            if not one_by_one:
-                raise Refused(
-                    f"store {self._store.name} cannot change several users as one: --keep-going changes them file by"
-                    " file, or one after the other"
-                ) from None
-            self._change_by_parts()
-
-    def _change_by_parts(self) -> None:
-        """What the store cannot make as one: part by part of it, or each by itself."""
-        self.made_by_itself = 0
-        for some in by_part(self._store, self.changes.outcomes(), lambda outcome: outcome.user.name):
-            if change_together(self._store, [(outcome.old, outcome.new) for outcome in some]):
-                self.made_by_itself += len(some)
-                continue
-            for outcome in some:
-                self._try_one(outcome)
-                self.made_by_itself += 1
-
-    def _change_only(self, outcome: Outcome) -> None:
-        try:
-            self._change_one(outcome.old, outcome.new)
-        except Refused as error:
-            raise RefusedUser(Place(outcome.line), outcome.user.name, error) from None
-
-    def _try_one(self, outcome: Outcome) -> None:
-        """One of many, each by itself: whom the store refuses has failed, and the others go on."""
-        try:
-            self._change_one(outcome.old, outcome.new)
-        except Refused as error:
-            user = outcome.user
-            self.changes.leave_out(user)
-            self.tally.created -= outcome.old is None
-            self.tally.changed -= outcome.new is not None
-            self.tally.removed -= outcome.new is None
-            self.tally.pruned -= outcome.new is None and not outcome.line
-            self._fail(Fault(Place(outcome.line), f"{shown(user.name)}: {error}", name=user.name))
-
-    @property
-    def given(self) -> int:
-        """How many of the changes the store has been given so far."""
-        return self.made_by_itself or self._counted.given
-
-    def was_made(self) -> bool | None:
-        """Whether the store has made the changes that `apply` was broken off in; None: that cannot be told.
-
-        They are made as one, unless `made_by_itself` says otherwise: what has become of the first has become of all.
-        """
-        first = next(self.changes.outcomes(), None)
-        if first is None or self.made_by_itself is not None:
-            return None
-        old, new = (None if user is None else user.held() for user in (first.old, first.new))
-        try:
-            there = self._known(first.user.name)
-        except NwauthError:
-            return None
-        if there == new:
-            return True
-        return False if there == old else None
-
-    def _change_one(self, old: User | None, new: User | None) -> None:
-        if old is None:
-            assert new is not None  # noqa: S101
-            done = self._store.put(new)
-        elif new is None:
-            done = self._store.delete(old.name, only=old)
-        else:
-            done = self._store.replace(old, new)
-        if not done:
-            user = new if old is None else old
-            assert user is not None  # noqa: S101
-            raise Unavailable(f"{shown(user.name)} has been changed by others meanwhile: run it again")
 
 
 def _name_of(reader: Reader, row: str) -> str:

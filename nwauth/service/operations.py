@@ -270,7 +270,7 @@ class Service:
             Unavailable: others keep changing the user; there may be both names then.
         """
         self._must_write()
-        old = self._known(self.whole(name))
+        old = self._setting.known(self.whole(name))
         report("store", self.store.name if old is None else old.store)
         if old is None:
             raise NoSuchUser("does not exist")
@@ -287,7 +287,7 @@ class Service:
         for _ in range(MAX_ATTEMPTS):
             if self.store.delete(old.name, only=old):
                 return True
-            current = self._known(old.name)
+            current = self._setting.known(old.name)
             if current is None:  # deleted meanwhile, under its old name
                 self.store.delete(renamed, only=new)
                 raise NoSuchUser("does not exist")
@@ -332,7 +332,7 @@ class Service:
 
     def _changed_by(self, name: str, wanted: Callable[[User | None], User], report: Report) -> User:
         for _ in range(MAX_ATTEMPTS):
-            old = self._known(self.whole(name))
+            old = self._setting.known(self.whole(name))
             new = wanted(old)
             if self.store.put(new) if old is None else new == old or self.store.replace(old, new):
                 report("store", new.store)
@@ -347,11 +347,6 @@ class Service:
             return work()
         finally:
             self.store.end()
-
-    def _known(self, name: str) -> User | None:
-        """The user as the authority knows it: what is to be changed must not come from a replica."""
-        user = self._setting.lookup(name)
-        return None if user is None else self._setting.confirm(user)
 
     def _way_for(self, user: User) -> tuple[str, str | None]:
         """How a password of the user is stored: the scheme, and the field to make it like, where that is to be kept."""

@@ -56,6 +56,15 @@ class Store(ABC):
         """
         return user
 
+    def known(self, name: str) -> User | None:
+        """The user as the authority knows it: what is to be changed must not come from a replica.
+
+        Raises:
+            Unavailable: it cannot be told now.
+        """
+        found = self.lookup(name)
+        return None if found is None else self.confirm(found)
+
     def search(self, pattern: str = "") -> Iterator[User]:
         """The users that `pattern` may match, by folded name.  Memory does not grow with their number.
 

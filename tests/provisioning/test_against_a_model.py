@@ -286,7 +286,7 @@ def test_a_plan_gives_what_the_model_gives(
                         return
                     assert not (again and applying.tally.differs)
                     if applying.tally.differs:
-                        applying.apply(one_by_one=False)
+                        applying.making.apply(one_by_one=False)
                     assert listed(store) == wanted
                     if again:
                         assert list(in_files(folder)) == before
@@ -308,7 +308,7 @@ def test_those_who_are_right_are_changed_where_many_would_have_been_pruned(kind:
             applying.compare(prune=True, allow_percent=100.0)
             assert (applying.tally.changed, applying.tally.removed, applying.tally.failed) == (2, 0, 1)
             assert [one.user.name for one in applying.changes.first(5)] == ["ann@a.com", "zoe@a.com"]
-            applying.apply(one_by_one=True)
+            applying.making.apply(one_by_one=True)
             assert listed(store).keys() == {*users, "ann@a.com", "zoe@a.com"}
         finally:
             applying.close()
