@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Final
 
 MOST = 5  # users that are told of one plan
+TAGS = ("$", "{")
 BEGINNING = itemgetter(slice(0, 4))
 
 
@@ -24,7 +25,7 @@ class DamagedHashes:
     """The first users of a plan whose hash is damaged.
 
     Of those that begin alike and are of one length one is looked at, and the others if that one is not whole: so a
-    million take a tenth of a second.
+    million take a tenth of a second.  What begins with no tag has another form, or none, when something of it lacks.
     """
 
     def __init__(self, *, star_is_clear: bool) -> None:
@@ -35,7 +36,10 @@ class DamagedHashes:
 
     def look_at(self, names: Sequence[str], fields: Sequence[str], lines: Sequence[int]) -> None:
         """Keep whose field is damaged."""
-        kinds = set(zip(map(len, fields), map(BEGINNING, fields), strict=True))
+        together = "".join(fields)
+        if not any(beginning in together for beginning in TAGS):
+            return
+        kinds = {kind for kind in zip(map(len, fields), map(BEGINNING, fields), strict=True) if kind[1][:1] in TAGS}
         for kind in kinds - self._is_doubtful.keys():
             self._is_doubtful[kind] = self._is_damaged(next(field for field in fields if _kind(field) == kind))
         if not any(map(self._is_doubtful.__getitem__, kinds)):
@@ -43,7 +47,7 @@ class DamagedHashes:
         for name, field, line in zip(names, fields, lines, strict=True):
             if len(self._found) > MOST:
                 return
-            if self._is_doubtful[_kind(field)] and self._is_damaged(field):
+            if self._is_doubtful.get(_kind(field)) and self._is_damaged(field):
                 self._found[name] = line
 
     def _is_damaged(self, field: str) -> bool:
