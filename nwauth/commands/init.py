@@ -81,7 +81,7 @@ def init(session: Session, *, shared: bool, dmail: DmailConf | None, dry_run: bo
     if dry_run or session.prints_changes:
         session.results.records(COLUMNS, rows, _told)
     if not dry_run:
-        note_next_steps(session, folder, matched=plan is not None)
+        note_next_steps(session, folder, dmail=dmail)
     if plan is not None:
         init_dmail.note_plan(session, plan)
     return 0

@@ -15,23 +15,26 @@ from nwauth.stores.flatfile import FlatfileStore
 
 if TYPE_CHECKING:
     from nwauth.commands.session import Session
+    from nwauth.dmail.values import DmailConf
 
 MOST_BYTES = 4096  # of flat files that may hold one user alone
 
 
-def note_next_steps(session: Session, folder: str, *, matched: bool = False) -> None:
+def note_next_steps(session: Session, folder: str, *, dmail: DmailConf | None = None) -> None:
     """Behind ``init``: the first user, what to tell the mail server, and what else to see to.
 
-    `matched`: the settings were made to fit a dmail.conf, which stays as it is about names.
+    `dmail`: the settings were made to fit it, and it stays as it is about names: users are called what it asks for.
     """
-    names = "" if matched else "    authent_domain true\n    lowercase_username true\n"
+    names = "    authent_domain true\n    lowercase_username true\n" if dmail is None else ""
+    name = "NAME@DOMAIN" if dmail is None or dmail.authent_domain else "NAME"
+    check_all = "doctor" if dmail is None else f"doctor --dmail-conf {_word(dmail.file)}"
     line = f"{_this_command()} -path {as_text(folder)}"
     first = "Now try a login:\n"
     if session.takers():  # the system's accounts and password files of others get no users from here
-        first = f"Now add a user, and try a login:\n    {_typed(session, 'user add NAME@DOMAIN')}\n"
+        first = f"Now add a user, and try a login:\n    {_typed(session, f'user add {name}')}\n"
     session.note(
         f"\n{first}"
-        f"    {_typed(session, 'test NAME@DOMAIN')}\n"
+        f"    {_typed(session, f'test {name}')}\n"
         "Then tell the mail server, and restart it. In dmail.conf:\n"
         "    authent_method external\n"
         f"    authent_process {visible(line)}\n"
@@ -39,7 +42,7 @@ def note_next_steps(session: Session, folder: str, *, matched: bool = False) -> 
         "In surgemail.ini:\n"
         f'    g_authent_process "{visible(line)}"\n'
         "At the end, check all of it:\n"
-        f"    {_typed(session, 'doctor')}"
+        f"    {_typed(session, check_all)}"
     )
     if os.stat(folder).st_uid == 0:
         place = shown_path(folder)

@@ -222,6 +222,15 @@ def test_a_password_file_of_a_domain_is_served_under_its_domain(empty: str) -> N
     assert answers(empty, "lookup bob@dom2.com")[0].split()[0] == "-ERR"
 
 
+@pytest.mark.parametrize(("switch", "name"), [("true", "NAME@DOMAIN"), ("false", "NAME")])
+def test_the_next_steps_are_those_of_the_mail_servers_settings(empty: str, switch: str, name: str) -> None:
+    file = dmail(empty, external(empty) + MAIN + f"authent_domain {switch}\n")
+    told = run(empty, "init", "--dmail-conf", file).err
+    assert f"nwauth user add {name}\n" in told
+    assert f"nwauth test {name}\n" in told
+    assert f"nwauth doctor --dmail-conf {file}\n" in told
+
+
 def test_a_password_file_that_is_not_there_is_told_and_is_no_no(empty: str) -> None:
     own = f"{empty}.passwd"
     file = dmail(empty, external(empty) + MAIN + DOM2 + f"vdomain_passwd dom2.com {own}\n")
@@ -235,7 +244,7 @@ def test_a_password_file_that_is_not_there_is_told_and_is_no_no(empty: str) -> N
 
 def test_the_systems_own_users_are_served(empty: str) -> None:
     done = run(empty, "init", "--dmail-conf", dmail(empty, "authent_method unix_user\n" + MAIN))
-    assert "nwauth test NAME@DOMAIN" in done.err
+    assert "nwauth test NAME\n" in done.err
     assert "nwauth user add" not in done.err  # which would be refused: nobody is made here but by useradd
     assert (done.status, rows(done.out)) == (0, [("mail", "made"), ("nwauth.toml", "made")])
     with open(os.path.join(empty, "nwauth.toml"), encoding="utf-8") as file:
