@@ -48,6 +48,7 @@ class Recorder:
         note: Callable[[str], None],
     ) -> None:
         self.facts: Final[dict[str, object]] = {}  # what the head says besides: "undoes", "file"
+        self.has_changed = False  # whether a store has made any of the changes
         self.without_effect = 0  # the newest step of a killed command, no undo, that turned out to have changed nobody
         self._stores: Final[dict[str, Store]] = {}
         self._folder: Final = folder
@@ -126,6 +127,7 @@ class Recorder:
     def _made(self, but: Sequence[int]) -> None:
         assert self._step is not None  # noqa: S101
         self._is_open = False
+        self.has_changed = True
         left_out = frozenset(but)
         told = [change for at, change in enumerate(self._last) if at not in left_out]
         try:

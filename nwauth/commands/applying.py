@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from nwauth.audit import ERROR, INFO
 from nwauth.build import rules
+from nwauth.commands.command import changed_unheard
 from nwauth.commands.output import forget_stdout
 from nwauth.commands.secrets_in import made_up
 from nwauth.commands.session import takes_no_changes
@@ -270,7 +271,7 @@ def _unheard(error: OSError, applying: Applying) -> OSError | Refused:
         return error
     forget_stdout()
     lost = ", and the passwords that were made up are lost" if applying.has_generated else ""
-    return Refused(f"all is changed, and stdout cannot be written ({error.strerror}){lost}: nwauth undo takes it back")
+    return Refused(changed_unheard("all is changed", error, lost=lost))
 
 
 @contextmanager

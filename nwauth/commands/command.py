@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from nwauth.commands.output import FORMATS
+from nwauth.commands.output import FORMATS, forget_stdout
 from nwauth.commands.session import Choices, Session, shown_path
-from nwauth.errors import Unavailable
+from nwauth.errors import Refused, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from click.shell_completion import CompletionItem
 
@@ -108,6 +109,29 @@ def _told(session: Session, text: str) -> str:
     return text
 
 
+@contextmanager
+def _heard(session: Session) -> Iterator[None]:
+    """Where stdout takes no word of users who are changed, no exit status may have it tried again.
+
+    The second ``nwauth undo`` would take back the step before.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        if not session.has_changed:
+            raise
+        forget_stdout()
+        raise Refused(changed_unheard("users are changed", error)) from None
+
+
+def changed_unheard(changed: str, error: OSError, *, lost: str = "") -> str:
+    """What to say of changes that are made where stdout takes no word of them."""
+    reason = error.strerror or error
+    return f"{changed}, and stdout cannot be written ({reason}){lost}: nwauth undo takes it back"
+
+
 def command(name: str, *, examples: Sequence[str]) -> Callable[[Callable[..., int]], CommonOptions]:
     """Make a command of a function that takes a `Session` and its own options, and returns the exit status."""
 
@@ -116,16 +140,17 @@ def command(name: str, *, examples: Sequence[str]) -> Callable[[Callable[..., in
         def run(*arguments: Any, **values: Any) -> int:
             session = Session(click.get_current_context().ensure_object(Choices))
             session.choices.is_at_work = True
-            try:
-                return function(session, *arguments, **values)
-            except Unavailable as error:
-                text = _told(session, str(error))
-                if text == str(error):
-                    raise
-                raise Unavailable(text) from error
-            finally:
-                session.close()
-                session.results.flush()
+            with _heard(session):
+                try:
+                    return function(session, *arguments, **values)
+                except Unavailable as error:
+                    text = _told(session, str(error))
+                    if text == str(error):
+                        raise
+                    raise Unavailable(text) from error
+                finally:
+                    session.close()
+                    session.results.flush()
 
         return click.command(name, cls=CommonOptions, examples=examples)(run)
 

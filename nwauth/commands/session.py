@@ -205,6 +205,11 @@ class Session:
             self._built.store.close()
 
     @property
+    def has_changed(self) -> bool:
+        """Whether users are changed by the command."""
+        return "recorder" in self.__dict__ and self.recorder.has_changed
+
+    @property
     def prints_changes(self) -> bool:
         """Whether what was changed goes to stdout: ``--quiet`` leaves words out, and no record that is asked for."""
         return not self.choices.quiet or self.choices.form not in (None, "table")

@@ -219,17 +219,33 @@ def test_a_reader_who_has_enough_ends_it_quietly(folder: str) -> None:
     assert (done.stdout.splitlines()[1:], done.stderr) == (["141"], "")
 
 
-def test_results_that_cannot_be_written_are_told(folder: str) -> None:
+def run_unheard(folder: str, *words: str) -> tuple[int, str]:
+    """A command whose stdout takes nothing: its exit status, and what it says on stderr."""
     with open("/dev/full", "wb") as full:
         done = subprocess.run(
-            [*COMMAND, "user", "list"],
+            [*COMMAND, *words],
             stdout=full,
             stderr=subprocess.PIPE,
             env=environment(NWAUTH_PATH=folder),
             check=False,
+            text=True,
         )
-    told = b"nwauth: cannot read or write: [Errno 28] No space left on device (make room there)\n"
-    assert (done.returncode, done.stderr) == (75, told)
+    return done.returncode, done.stderr
+
+
+def test_results_that_cannot_be_written_are_told(folder: str) -> None:
+    told = "nwauth: cannot read or write: [Errno 28] No space left on device (make room there)\n"
+    assert run_unheard(folder, "user", "list") == (75, told)
+    assert run_unheard(folder, "user", "set", "bob@test.com", "quota=6", "--dry-run") == (75, told)
+
+
+def test_a_change_of_which_stdout_takes_no_word_is_not_to_be_tried_again(folder: str) -> None:
+    """At exit status 75 a script would, and a second undo takes back the step before."""
+    told = "users are changed, and stdout cannot be written (No space left on device): nwauth undo takes it back\n"
+    for words in (["user", "set", "bob@test.com", "quota=6"], ["user", "add", "eve@test.com", "--generate"], ["undo"]):
+        assert run_unheard(folder, *words) == (1, f"nwauth: {told}")
+    assert run(folder, "user", "show", "eve@test.com").status == 1
+    assert json.loads(run(folder, "user", "show", "bob@test.com").out)["info"]["quota"] == "6"
 
 
 def test_closed_standard_files_never_lead_into_a_user_file(folder: str) -> None:
