@@ -117,8 +117,9 @@ def what_stands(step: Writing, head: dict[str, Any]) -> str:
     if done == wanted:
         return f"{called} when all was changed already: nwauth undo {step.number} takes it back"
     of_all = f"{done:,} of {wanted:,}" if isinstance(wanted, int) else f"{done:,}"
+    made = "change was made" if of_all == "1" else "changes were made"
     further = f"nwauth undo {undoes} goes on" if undoes else f"run it again, or nwauth undo {step.number} takes it back"
-    return f"{called} when {of_all} changes were made: {further}"
+    return f"{called} when {of_all} {made}: {further}"
 
 
 def _tell(step: Writing, reading: Reading, group: Group, journal: Journal, *, told: int) -> int:
