@@ -40,6 +40,8 @@ def tell(session: Session, found: Found, wish: Wish, work: Work, *, dry_run: boo
     _tell_columns(session, wish)
     if done:
         _tell_users(session, name, (applying, reader, taking, colons), dry_run=dry_run)
+    elif tally.changed and not applying.is_refused:
+        session.note(f"note: users without an error: {tally.changed + tally.unchanged:,}; --keep-going takes them")
     record = _nothing(name, dry_run=dry_run) | {
         "form": found.form.name,
         "encoding": found.opened.encoding,
