@@ -77,7 +77,7 @@ def _there(change: HeldChange, store: Store) -> Held | None:
     old, new = change
     user = new if old is None else old
     assert user is not None  # noqa: S101
-    found = store.lookup(user[0])
+    found = store.known(user[0])
     return None if found is None else found.held()
 
 

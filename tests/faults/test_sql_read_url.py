@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
+from tests.commands.common import run
 from tests.databases.postgres import Postgres
 from tests.faults.databases import (
     CHANGES,
@@ -112,6 +113,18 @@ def test_changes_are_of_what_the_primary_holds_not_of_what_the_replica_still_sho
         assert b"+DATA dora\n" in child.ask(b"search *")
         assert_ends_well(child)
     assert behind.folder.log() == []
+
+
+def test_what_became_of_a_command_that_was_killed_is_not_asked_of_the_replica(behind: Lagging) -> None:
+    folder = behind.folder.path
+    assert run(str(folder), "user", "set", "bob", "quota=7").status == 0
+    step = folder / "nwauth.undo" / "00000001"
+    said = step.read_bytes()
+    step.rename(f"{step}.open")
+    (folder / "nwauth.undo" / "00000001.open").write_bytes(said[: said.index(b'{"made"')])
+    done = run(str(folder), "user", "add", "zoe", "--generate", "--quiet")
+    assert done.status == 0
+    assert ") was broken off when 1 change was made: " in done.err
 
 
 @pytest.mark.parametrize("way", ["killed", "frozen"])
