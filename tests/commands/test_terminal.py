@@ -171,6 +171,13 @@ SHOWN_AT_ONCE = """
 import sys
 from nwauth.commands import progress
 progress.FIRST_SECONDS = progress.EVERY_SECONDS = 0.005
+
+class Bar(progress.Bar):  # what is done between two ticks of the clock is shown at its end
+    def clear(self):
+        self.show()
+        super().clear()
+
+progress.Bar = Bar
 from nwauth.cli import main
 sys.exit(main())
 """
