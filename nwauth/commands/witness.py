@@ -22,7 +22,7 @@ class Rehearsal(Around):
     """Answers as the inner store would, and changes nothing, not even by tending it."""
 
     def put(self, user: User) -> bool:
-        return self.inner.lookup(user.name) is None
+        return self.inner.known(user.name) is None
 
     def change_all(self, changes: Iterable[Change]) -> None:
         del changes
@@ -31,7 +31,7 @@ class Rehearsal(Around):
         seen: set[str] = set()
         taken: list[User] = []
         for user in users:
-            if fold(user.name) in seen or self.inner.lookup(user.name) is not None:
+            if fold(user.name) in seen or self.inner.known(user.name) is not None:
                 taken.append(user)
             seen.add(fold(user.name))
         return taken
@@ -41,13 +41,13 @@ class Rehearsal(Around):
 
     def replace(self, old: User, new: User, *, wait_seconds: float | None = None) -> bool:
         del new, wait_seconds
-        return self.inner.lookup(old.name) == old
+        return self.inner.known(old.name) == old
 
     def rename(self, old: User, new: User) -> bool | None:
-        return self.inner.lookup(new.name) is None and self.inner.lookup(old.name) == old
+        return self.inner.known(new.name) is None and self.inner.known(old.name) == old
 
     def delete(self, name: str, *, only: User | None = None) -> bool:
-        found = self.inner.lookup(name)
+        found = self.inner.known(name)
         return found is not None and only in (None, found)
 
     def tend(self) -> None:
@@ -79,7 +79,7 @@ class Witness(Around):
         return done
 
     def delete(self, name: str, *, only: User | None = None) -> bool:
-        old = self.inner.lookup(name) if only is None else only
+        old = self.inner.known(name) if only is None else only
         return self._kept(old, None, done=self.inner.delete(name, only=only))
 
     def _kept(self, old: User | None, new: User | None, *, done: bool) -> bool:

@@ -81,7 +81,7 @@ class Verification:
         try:
             for key, user in self._source.users(lambda *_: None):
                 self.read += 1
-                there = standing.find(key) or self._target.lookup(user.name)
+                there = standing.find(key) or self._target.known(user.name)
                 if there is not None and there.held() == user.held():
                     yield there
                 elif user.name not in self._tally.left_out:
