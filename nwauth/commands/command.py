@@ -117,13 +117,13 @@ def _heard(session: Session) -> Iterator[None]:
     """
     try:
         yield
-    except BrokenPipeError:
-        raise
     except OSError as error:
-        if not session.has_changed:
+        nobody_listens = isinstance(error, BrokenPipeError) and not session.has_generated
+        if nobody_listens or not session.has_changed:
             raise
         forget_stdout()
-        raise Refused(changed_unheard("users are changed", error)) from None
+        lost = ", and the password that was made up is lost" if session.has_generated else ""
+        raise Refused(changed_unheard("users are changed", error, lost=lost)) from None
 
 
 def changed_unheard(changed: str, error: OSError, *, lost: str = "") -> str:

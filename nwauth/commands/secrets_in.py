@@ -136,6 +136,7 @@ def get_secret(session: Session, source: Source, *, scheme: str | None = None, u
     generated = None
     if source.generate:
         generated = made_up()
+        session.has_generated = True
         password = generated.encode()
     else:
         password = get_password(session, source)

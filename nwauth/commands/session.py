@@ -111,6 +111,7 @@ class Session:
         self.folder: Final = choices.folder
         self.place: str | None = None
         self.changes_folder: str | None = None
+        self.has_generated = False  # whether a password was made up that stdout alone tells
         form = choices.form or ("table" if os.isatty(1) else "ndjson")
         self.results: Final = Results(form=form, color=wants_color(choices.color, 1))
 

@@ -95,6 +95,7 @@ def add(session: Session, *, name: str, label: str, classes: str, hosts: str, un
     APP exists already.
     """
     password = made_up()
+    session.has_generated = True
     now = datetime.now(UTC).astimezone(session.service.gate.zone())
     one = AppPassword(
         label,

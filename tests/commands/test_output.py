@@ -241,11 +241,36 @@ def test_results_that_cannot_be_written_are_told(folder: str) -> None:
 
 def test_a_change_of_which_stdout_takes_no_word_is_not_to_be_tried_again(folder: str) -> None:
     """At exit status 75 a script would, and a second undo takes back the step before."""
-    told = "users are changed, and stdout cannot be written (No space left on device): nwauth undo takes it back\n"
-    for words in (["user", "set", "bob@test.com", "quota=6"], ["user", "add", "eve@test.com", "--generate"], ["undo"]):
-        assert run_unheard(folder, *words) == (1, f"nwauth: {told}")
+    told = "users are changed, and stdout cannot be written (No space left on device)"
+    lost = ", and the password that was made up is lost"
+    changes: dict[tuple[str, ...], str] = {
+        ("user", "set", "bob@test.com", "quota=6"): "",
+        ("user", "app", "add", "bob@test.com", "phone"): lost,
+        ("user", "add", "eve@test.com", "--generate"): lost,
+        ("undo",): "",
+    }
+    for words, more in changes.items():
+        assert run_unheard(folder, *words) == (1, f"nwauth: {told}{more}: nwauth undo takes it back\n")
     assert run(folder, "user", "show", "eve@test.com").status == 1
     assert json.loads(run(folder, "user", "show", "bob@test.com").out)["info"]["quota"] == "6"
+
+
+def test_a_reader_who_has_gone_is_not_missed_unless_a_password_was_for_him_alone(folder: str) -> None:
+    def unheard(*words: str) -> tuple[int, str]:
+        reading, writing = os.pipe()
+        os.close(reading)
+        try:
+            done = subprocess.run(
+                [*COMMAND, *words], stdout=writing, stderr=subprocess.PIPE, env=environment(NWAUTH_PATH=folder),
+                check=False, text=True,
+            )  # fmt: skip
+        finally:
+            os.close(writing)
+        return done.returncode, done.stderr
+
+    assert unheard("user", "set", "bob@test.com", "quota=6") == (141, "")
+    told = "users are changed, and stdout cannot be written (Broken pipe), and the password that was made up is lost"
+    assert unheard("user", "add", "eve@test.com", "--generate") == (1, f"nwauth: {told}: nwauth undo takes it back\n")
 
 
 def test_closed_standard_files_never_lead_into_a_user_file(folder: str) -> None:
