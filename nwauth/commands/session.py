@@ -267,6 +267,7 @@ class Session:
         log: AbstractContextManager[dict[str, object]]
         log = nullcontext({}) if dry_run else self.logged(command, user=name)
         with log as facts, self._read_only_told():
+            self._must_take_changes()
             try:
                 yield Work(service, witness, facts, dry_run=dry_run)
             except NoSuchUser:
@@ -275,6 +276,15 @@ class Session:
                 wanted = visible(str(facts.get("new_name", name)))
                 raise Refused(f"'{wanted}' cannot be the name of a user: {error}") from None
         service.tend()
+
+    def must_take_changes(self) -> None:
+        """Raises Refused where no store ever takes a change: that is known also while none can be asked for a user."""
+        with self._read_only_told():
+            self._must_take_changes()
+
+    def _must_take_changes(self) -> None:
+        if all(one.read_only for one in self.config.stores):
+            raise NotSupported
 
     @contextmanager
     def _read_only_told(self) -> Iterator[None]:

@@ -47,6 +47,7 @@ def delete(session: Session, *, names: tuple[str, ...], dry_run: bool) -> int:
 
     Asks first, unless --yes is given.  Exit status 1: one of them does not exist; the others are deleted all the same.
     """
+    session.must_take_changes()
     there = [name for name in dict.fromkeys(names) if _exists(session, name)]
     if there and not dry_run:
         _confirm(session, there)

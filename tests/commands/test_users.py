@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,6 +18,9 @@ from nwauth.passwords.apps import digest, made_up
 from nwauth.service import NoSuchUser, Service, StoreRules
 from nwauth.stores.memory import MemoryStore
 from tests.commands.common import BOB, COMMAND, SETTINGS, Run, base, contents, run
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SSHA = "{ssha}EAzXAXBVz5BjxQcv2+AC12kT02SICcXf"  # "secret"
 DIGEST = digest(made_up())
@@ -390,6 +394,15 @@ def test_a_dry_run_changes_not_one_byte(folder: str, words: tuple[str, ...]) -> 
     assert all(json.loads(line)["dry_run"] is True for line in done.out.splitlines())
     assert done.out
     assert contents(folder) == before
+
+
+@pytest.mark.parametrize("words", ["add x --generate", "set bob a=b", "del bob --yes", "suspend bob", "rename bob eve"])
+def test_what_never_takes_changes_says_so_also_while_it_is_down(tmp_path: Path, words: str) -> None:
+    """A script would try again for ever what ends with 75."""
+    down = '[[stores]]\nkind = "ldap"\nurls = ["ldap://127.0.0.1:1"]\nbase = "dc=test,dc=com"\nbind_dn = "x"\n'
+    (tmp_path / "nwauth.toml").write_text(f'{down}bind_password = "x"\n')
+    done = run(str(tmp_path), "user", *words.split())
+    assert (done.status, "takes no changes (a directory is changed with its own tools)" in done.err) == (1, True)
 
 
 def test_a_dry_run_refuses_what_the_real_one_would(folder: str) -> None:
