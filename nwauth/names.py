@@ -157,13 +157,13 @@ class NameRules:
         """Whether no name has a fault, nor one of its halves; False says only that it has to be asked about each."""
         import re
 
-        lines = "\n" + "\n".join(names)
+        lines = "\n".join(["", *names, ""])
         return (
             all(names)
-            and lines.count("\n") == len(names)
+            and lines.count("\n") == len(names) + 1
             and holds_only(lines, self._plain)
             and not self._bad_localpart
-            and not any(odd in f"{lines}\n" for odd in ("\n#", "\n-", "\n@", "@\n", ".."))
+            and not any(odd in lines for odd in ("\n#", "\n-", "\n@", "@\n", ".."))
             and max(map(len, names)) <= MAX_NAME_BYTES
             and (self._allow_ats or re.search("@[^\n]*@", lines) is None)
         )

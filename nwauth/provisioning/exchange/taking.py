@@ -164,6 +164,9 @@ class Taking:
 
     def _names(self, cells: Sequence[str]) -> list[str]:
         """The names in the cells of a table."""
+        together = "".join(cells)
+        if not any(blank in together for blank in BLANKS):
+            return list(cells)
         names = [cell.strip(BLANKS) or cell for cell in cells]
         self.trimmed += sum(map(ne, names, cells))
         return names
