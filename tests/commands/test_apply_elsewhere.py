@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 PAGE = Path(__file__).parents[2] / "docs" / "apply.md"
 IN_CHECK_MODE = re.compile(r"\{\{ '(.*?)' if ansible_check_mode else '' \}\}")
-USERS = '{"name": "bob@test.com", "password_hash": "!"}\n{"name": "ann@test.com", "state": "absent"}\n'
+USERS = '[[user]]\nname = "bob@test.com"\npassword_hash = "!"\n[[user]]\nname = "ann@test.com"\nstate = "absent"\n'
 
 
 def block(title: str) -> Any:
@@ -28,34 +28,33 @@ def block(title: str) -> Any:
     return yaml.safe_load(text)
 
 
-def as_typed(words: list[str], folder: str, plan: str) -> Run:
-    """A command of the page, on a folder of ours."""
+def as_typed(words: list[str], folder: str, plan: str = "", *, stdin: str = "") -> Run:
+    """A command of the page, on a folder of ours.  Neither cron nor sudo need look where the link to it lies."""
     places = {"/var/lib/nwauth": folder, "/etc/nwauth/users.ndjson": plan}
     program, *rest = [places.get(word, word) for word in words]
-    assert program == "nwauth"
-    return run("/nonexistent", *rest)
+    assert program == "/opt/nwauth/bin/nwauth"
+    return run("/nonexistent", *rest, stdin=stdin.encode())
 
 
 def test_the_task_for_a_playbook_rehearses_in_check_mode_and_tells_whether_anything_changed(tmp_path: Path) -> None:
     (task,) = block("In a playbook")
     assert task["check_mode"] is False  # it runs then too, and rehearses
     command = task["ansible.builtin.command"]["cmd"]
+    assert "'users.toml'" in task["ansible.builtin.command"]["stdin"]  # as `--input` says
     folder = base(str(tmp_path), users=b"ann@test.com:!:\n")
-    plan = tmp_path / "users.ndjson"
-    plan.write_text(USERS)
     seen = []
     for in_check_mode in (True, False, False, True):
         before = contents(folder)
         words = shlex.split(IN_CHECK_MODE.sub(r"\1" if in_check_mode else "", command))
-        done = as_typed(words, folder, str(plan))
+        done = as_typed(words, folder, stdin=USERS)
         found = json.loads(done.out)
         seen.append((done.status, found["changed"] + found["removed"] > 0))
         assert (contents(folder) == before) is (in_check_mode or not seen[-1][1])
     assert seen == [(3, True), (0, True), (0, False), (0, False)]
     assert all(f"users.rc not in {[0, 3]}" in task["failed_when"] for _ in seen)
     assert "changed + (users.stdout | from_json).removed > 0" in task["changed_when"]
-    gone = as_typed(shlex.split(IN_CHECK_MODE.sub("", command)), folder, f"{plan}.gone")
-    assert (gone.status, json.loads(gone.out)["failed"]) == (1, 1)
+    bad = as_typed(shlex.split(IN_CHECK_MODE.sub("", command)), folder, stdin="[[user]]\n")
+    assert (bad.status, json.loads(bad.out)["failed"]) == (1, 1)
     assert task["changed_when"].startswith("users.rc in [0, 3] and (")
 
 
@@ -93,9 +92,12 @@ def test_the_snippet_for_cloud_init_makes_the_users_and_leaves_them_alone_afterw
     plan = tmp_path / "users.ndjson"
     plan.write_text(file["content"])
     folder = str(tmp_path / "mail")
+    first, *commands = told["runcmd"]
+    assert (first[0], first[-1]) == ("install", "/var/lib/nwauth")
+    os.mkdir(folder, mode=0o700)  # as it does, for an account that need not be here
     for is_first in (True, False):
         before = {} if is_first else contents(folder)
-        done = [as_typed(words, folder, str(plan)) for words in told["runcmd"]]
+        done = [as_typed(words, folder, str(plan)) for words in commands]
         assert [one.status for one in done] == [0, 0], done
         assert is_first or contents(folder) == before
     assert os.path.exists(os.path.join(folder, "nwauth.toml"))
