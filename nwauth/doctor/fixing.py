@@ -77,6 +77,9 @@ def plan(place: Place, cases: Sequence[Case]) -> list[Step]:
         except Unsafe as unsafe:
             case.told = f"left alone: {unsafe}"
             continue
+        except OSError as error:  # it has gone this instant, say: the others are mended
+            case.outcome, case.told, case.is_passing = FAILED, _reason(error), True
+            continue
         step = steps.setdefault(work.key, Step(work=work))
         step.cases.append(case)
         case.outcome, case.told = WOULD_MEND, work.would

@@ -17,6 +17,8 @@ import pytest
 from nwauth import config
 from nwauth.build import store as build_store
 from nwauth.changes.recorder import Recorder
+from nwauth.doctor.checks import examined
+from nwauth.doctor.fixing import FAILED, Case, plan
 from nwauth.model import Info, User
 from nwauth.stores.flatfile.chores import MIN_JOURNAL_BYTES
 from nwauth.stores.flatfile.notes import LockFile, OldJournal
@@ -332,6 +334,19 @@ def test_a_fix_that_fails_on_the_way_says_what_stands_and_the_others_are_made(si
         assert (done.status, done.err.endswith("left\n")) == (75, True)
         assert rows["no-index"]["outcome"] == "failed"
         assert [name for name in os.listdir(folder) if "tmp" in name or ".new." in name] == []
+
+
+def test_what_has_gone_since_it_was_found_is_told_and_the_others_are_mended(open_site: Site) -> None:
+    break_all(open_site)
+    place = open_site.place()
+    cases = [Case(finding=one, check=check) for check, one in examined(place)]
+    open_site.txt.unlink()
+    steps = plan(place, cases)
+    (gone,) = [case for case in cases if case.outcome == FAILED]
+    assert (gone.finding.id, gone.finding.file) == ("open-to-others", str(open_site.txt))
+    assert gone.told == f"{open_site.txt}: No such file or directory"
+    assert gone.is_untold
+    assert {case.finding.id for step in steps for case in step.cases} >= {"leftovers", "long-journal"}
 
 
 def fill(disk: Path) -> None:
