@@ -5,6 +5,8 @@ by one attribute, `temporary`; the server maps it to ``-ERR`` or ``-DEAD``, the 
 Anything that is not a `NwauthError` is a bug: it is logged with its traceback and answered ``-DEAD``.
 """
 
+import sys
+
 
 class NwauthError(Exception):
     """Base of all our errors; `temporary` says whether asking again later can help.
@@ -77,3 +79,9 @@ class ConfigError(NwauthError):
 
 class Misuse(Exception):
     """The command line cannot be understood; the text says why.  Exit status 2."""
+
+
+def to_install(package: str) -> str:
+    """What to type where a package is missing: the machine's own pip is mostly that of another Python."""
+    quoted = package if package.isalnum() else f"'{package}'"
+    return f"{sys.executable or 'python3'} -m pip install {quoted}"

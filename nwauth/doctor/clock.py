@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from nwauth.doctor.files import OTHER_FILES, SECRETS, USER_FILES
 from nwauth.doctor.finding import counted, examples, finding
 from nwauth.doctor.rules_file import reading_of
+from nwauth.errors import to_install
 from nwauth.policy.zones import BadZone, machine_zone, zone_named
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def zones(place: Place) -> Iterator[Finding]:
         yield finding(
             "old-zones",
             f"the list of zones is that of {name} ({where}), and access rules have hours",
-            mend="pip install --upgrade tzdata"
+            mend=f"{to_install('tzdata')} --upgrade"
             if is_package
             else "upgrade the system's package tzdata (apt-get install --only-upgrade tzdata, dnf upgrade tzdata)",
             file=None if is_package else where,

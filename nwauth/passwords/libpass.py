@@ -5,7 +5,7 @@ It is the fallback: importing it takes 55 to 65 ms and 8 MB of each child, and i
 
 from __future__ import annotations
 
-from nwauth.errors import Unavailable
+from nwauth.errors import Unavailable, to_install
 from nwauth.passwords.values import BCRYPT_BYTES, NoLogin
 
 TYPE_CHECKING = False
@@ -53,7 +53,7 @@ def handler(scheme: Scheme) -> Any:
 
         return getattr(passlib.hash, HANDLERS[scheme.name])
     except ImportError as error:
-        raise Unavailable(f"{scheme.name} needs libpass ({error}): pip install libpass") from None
+        raise Unavailable(f"{scheme.name} needs libpass ({error}): {to_install('libpass')}") from None
 
 
 def _quietly(run: Callable[[], Any]) -> Any:

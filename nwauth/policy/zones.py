@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from functools import lru_cache
 
+from nwauth.errors import to_install
 from nwauth.policy.words import shown
 
 TYPE_CHECKING = False
@@ -43,7 +44,7 @@ def zone_named(name: str) -> tzinfo:
         pass
     known = _known_zones()
     if not known:
-        raise BadZone(f"found {shown(name)}, but this machine has no zones: pip install tzdata")
+        raise BadZone(f"found {shown(name)}, but this machine has no zones: {to_install('tzdata')}")
     exact = known.get(low)
     if exact is not None:
         return ZoneInfo(exact)

@@ -390,7 +390,7 @@ def test_without_the_library_the_log_says_what_to_install(tmp_path: Path) -> Non
         assert child.ask(b"lookup bob").startswith(b"-DEAD ")
         child.hang_up()
         child.assert_ended_well()
-    assert "pip install 'nwauth[ldap]'" in folder.log()[0]["reason"]
+    assert f"{sys.executable} -m pip install 'nwauth[ldap]'" in folder.log()[0]["reason"]
 
 
 def test_starting_a_child_imports_no_library_for_ldap(tmp_path: Path) -> None:

@@ -118,7 +118,7 @@ class TestMachine:
     @pytest.mark.parametrize("missing", ["passlib", "passlib.hash"])
     def test_a_missing_libpass_names_the_remedy(self, missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, missing, None)
-        with pytest.raises(Unavailable, match="pip install libpass"):
+        with pytest.raises(Unavailable, match="-m pip install libpass"):
             Passwords(CHEAP).verify("$apr1$abcdefgh$h9FWgUz3n9YxylKLlR5SQ/", b"secret")
 
     def test_without_the_bindings_argon2_goes_to_libpass(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -380,7 +380,7 @@ def test_where_there_are_no_zones_at_all_the_package_is_named() -> None:
         "try: zone_named('Europe/Dublin')\n"
         "except BadZone as error: print(error)\n"
     )
-    assert "pip install tzdata" in child(program, PYTHONTZPATH="")
+    assert "-m pip install tzdata" in child(program, PYTHONTZPATH="")
 
 
 def test_without_any_zones_a_rule_in_tz_and_utc_are_still_known() -> None:

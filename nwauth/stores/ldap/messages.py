@@ -5,7 +5,7 @@ The library makes and reads the messages.  It is imported on use: that takes lon
 
 from __future__ import annotations
 
-from nwauth.errors import ConfigError
+from nwauth.errors import ConfigError, to_install
 from nwauth.model import Record
 
 TYPE_CHECKING = False
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import sansldap
 
-MISSING = "LDAP needs a library that is not installed here: pip install 'nwauth[ldap]'"
+MISSING = f"LDAP needs a library that is not installed here: {to_install('nwauth[ldap]')}"
 
 BASE_OBJECT, ONE_LEVEL, SUBTREE = range(3)
 

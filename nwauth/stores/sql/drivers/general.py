@@ -6,7 +6,7 @@ its URL has to say it (``?connect_timeout=2``), and a server that freezes holds 
 
 from __future__ import annotations
 
-from nwauth.errors import ConfigError
+from nwauth.errors import ConfigError, to_install
 from nwauth.stores.sql.drivers.base import (
     DOWN,
     LOST,
@@ -25,7 +25,9 @@ try:
     from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
     from sqlalchemy.pool import NullPool
 except ImportError as missing:
-    raise ConfigError(f"this URL needs SQLAlchemy, which is not there ({missing}): pip install sqlalchemy") from None
+    raise ConfigError(
+        f"this URL needs SQLAlchemy, which is not there ({missing}): {to_install('sqlalchemy')}"
+    ) from None
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

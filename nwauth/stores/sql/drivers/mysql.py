@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from time import monotonic
 
-from nwauth.errors import ConfigError, Unavailable
+from nwauth.errors import ConfigError, Unavailable, to_install
 from nwauth.stores.sql.drivers.base import (
     AGAIN,
     DOWN,
@@ -27,7 +27,9 @@ try:
     from pymysql.constants import CLIENT
     from pymysql.cursors import SSCursor
 except ImportError as missing:
-    raise ConfigError(f"MariaDB needs PyMySQL, which is not there ({missing}): pip install 'nwauth[mysql]'") from None
+    raise ConfigError(
+        f"MariaDB needs PyMySQL, which is not there ({missing}): {to_install('nwauth[mysql]')}"
+    ) from None
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

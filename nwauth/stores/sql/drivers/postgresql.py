@@ -13,7 +13,7 @@ from math import inf
 from time import monotonic
 from zlib import crc32
 
-from nwauth.errors import ConfigError
+from nwauth.errors import ConfigError, to_install
 from nwauth.stores.sql.drivers.base import (
     AGAIN,
     DOWN,
@@ -36,7 +36,7 @@ try:
     from psycopg2 import extensions
 except ImportError as missing:
     raise ConfigError(
-        f"PostgreSQL needs psycopg2, which is not there ({missing}): pip install 'nwauth[postgres]'"
+        f"PostgreSQL needs psycopg2, which is not there ({missing}): {to_install('nwauth[postgres]')}"
     ) from None
 
 TYPE_CHECKING = False
