@@ -27,9 +27,7 @@ try:
     from pymysql.constants import CLIENT
     from pymysql.cursors import SSCursor
 except ImportError as missing:
-    raise ConfigError(
-        f"MariaDB needs PyMySQL, which is not there ({missing}): {to_install('nwauth[mysql]')}"
-    ) from None
+    raise ConfigError(f"MariaDB needs PyMySQL, which is not there ({missing}): {to_install('nwauth[mysql]')}") from None
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
