@@ -55,18 +55,19 @@ KINDS = {
     "restart": (WARNING, "What runs goes on with what it read when it was started."),
     "server-shut-out": (ERROR, "What the servers start cannot use it: requests are answered -DEAD, or not at all."),
     "never-asked": (WARNING, "No mail reaches them, and they cannot log in."),
-    # users
-    "passwords-unseen": (ERROR, "Nobody of them can log in: each check is answered -DEAD."),
+    # users and their drop files
     "case-twins": (WARNING, "To nwauth they are one user: one of the two is never found, or neither is."),
     "unsayable": (ERROR, "Every look-up and login of them is answered -DEAD: no login, and mail waits, then bounces."),
-    "cannot-check-passwords": (ERROR, "Nobody of them can log in: each check is answered -DEAD."),
     "prefix-clash": (ERROR, "Two people have one user: each can read the other's mail."),
     "one-drop-folder": (ERROR, "Two people have one drop file: each gets the other's mail."),
     "no-drop-folder": (ERROR, "No mail can be delivered there, and none is found at login."),
     "drop-file-case": (ERROR, "The mail in it is not found at login: to its owner it is lost."),
+    # passwords and accounts
     "unknown-passwords": (ERROR, "They let nobody in: these users cannot log in, whatever they type."),
     "damaged-passwords": (ERROR, "They let nobody in: these users cannot log in, whatever they type."),
     "uncheckable-passwords": (ERROR, "A login of these users is answered -DEAD."),
+    "passwords-unseen": (ERROR, "Nobody of them can log in: each check is answered -DEAD."),
+    "cannot-check-passwords": (ERROR, "Nobody of them can log in: each check is answered -DEAD."),
     "clear-text": (WARNING, "Whoever sees the file, or a backup of it, has these passwords."),
     "old-clear-text": (
         WARNING,
