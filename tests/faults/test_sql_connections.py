@@ -322,3 +322,15 @@ def test_an_apply_whose_database_goes_away_while_it_is_given_the_users_says_noth
     assert [json.loads(line)["user"] for line in run(str(folder.path), "user", "list").out.splitlines()] == ["bob"]
     done = run(str(folder.path), "apply", "-", "--input", "ndjson", "--summary", stdin=plan.encode())
     assert (done.status, json.loads(done.out)["created"]) == (0, 50_000)
+
+
+def test_a_listing_that_is_cut_off_amid_its_users_ends_with_one_line_that_says_so(
+    folder: Folder, proxy: CuttingProxy
+) -> None:
+    plan = "".join(f'{{"name": "user{number}", "password_hash": "{OLD}"}}\n' for number in range(50_000))
+    assert run(str(folder.path), "apply", "-", "--input", "ndjson", "--quiet", stdin=plan.encode()).status == 0
+    proxy.cut_at(30, answer=True)
+    done = run(str(folder.path), "user", "list")
+    assert proxy.has_cut
+    assert (done.status, len(done.err.splitlines())) == (75, 1), done.err
+    assert len(done.out.splitlines()) < 50_000

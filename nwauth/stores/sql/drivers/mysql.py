@@ -160,7 +160,9 @@ class MysqlDriver(Driver):
             while rows := cursor.fetchmany(FETCHED_ROWS):
                 yield from rows
         finally:
-            connection._result = None  # noqa: SLF001, closing the cursor would read all that is left
+            result, connection._result = connection._result, None  # noqa: SLF001
+            if result is not None:  # else closing it would read all that is left, from a connection lost perhaps
+                result.unbuffered_active = False
             cursor.close()
 
     def trouble(self, error: Exception, connection: Any | None) -> Trouble | None:
