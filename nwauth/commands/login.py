@@ -12,6 +12,7 @@ from nwauth.commands.next_steps import note_first_login
 from nwauth.commands.output import colored
 from nwauth.commands.secrets_in import get_known_password
 from nwauth.commands.table import visible
+from nwauth.commands.throttle import note_refusing
 from nwauth.errors import ConfigError, Refused, Unavailable
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def test(
     record |= {"from": address, "service": used, "at": None if instant is None else instant.isoformat()}
     session.results.record(record, _told(session, record))
     if verdict == "yes":
+        note_refusing(session, user, address)
         note_first_login(session)
     return EXIT_STATUS[verdict]
 

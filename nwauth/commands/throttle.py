@@ -14,7 +14,7 @@ from nwauth.commands.group import LazyGroup
 from nwauth.commands.session import shown_path
 from nwauth.commands.table import visible
 from nwauth.commands.terminal import complain
-from nwauth.errors import Refused
+from nwauth.errors import NwauthError, Refused
 from nwauth.names import fold
 
 if TYPE_CHECKING:
@@ -87,6 +87,20 @@ def clear(session: Session, *, who: tuple[str, ...], everybody: bool, dry_run: b
     if everybody and not records:
         session.note("nobody was counted")
     return 0 if len(records) >= max(1, len(set(who))) else 1
+
+
+def note_refusing(session: Session, user: str, address: str | None) -> None:
+    """Note that the throttle, which a login that is only tried does not ask, refuses real ones of the user now."""
+    try:
+        found = _ledger(session).refusing(_user_key(session, user), address)
+    except NwauthError:  # it is off; or it cannot be asked, and refuses nobody then
+        return
+    for one in found:
+        whose = f"{'from' if one.what == 'address' else 'for'} {visible(one.name)}"
+        session.note(
+            f"note: real logins are refused until {_time(one.until)}, whatever the password: "
+            f"{one.wrong} wrong passwords {whose}: nwauth throttle clear {visible(one.name)}"
+        )
 
 
 def _ledger(session: Session) -> Ledger:

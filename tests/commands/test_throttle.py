@@ -172,6 +172,25 @@ def test_whoever_is_not_counted_is_named_with_exit_status_1_and_the_others_are_s
     assert done.err == f"nwauth: nobody: nothing is counted\nnwauth: {AWAY}: nothing is counted\n"
 
 
+def test_a_login_that_is_tried_well_while_real_ones_are_refused_says_so(policed: str, serving: Serving) -> None:
+    def noted(*words: str) -> str:
+        done = run(policed, "test", "BOB@test.com", "--password-stdin", *words, stdin=b"secret\n")
+        assert (done.status, json.loads(done.out)["verdict"]) == (0, "yes")
+        return done.err
+
+    assert noted() == ""
+    serving.throttle.succeeded("bob@test.com", HOME)
+    began = serving.now
+    serving.fail("bob@test.com", AWAY, 3)
+    refused = f"note: real logins are refused until {_time(began + 600)}, whatever the password"
+    told = f"{refused}: 3 wrong passwords for bob@test.com: nwauth throttle clear bob@test.com\n"
+    assert noted() == noted("--from", AWAY) == told
+    assert noted("--from", HOME) == noted("--from", "10.0.0.1") == ""  # known from there, and exempt
+    serving.fail("eve@test.com", HOME, 4)
+    assert f"4 wrong passwords from {HOME}: nwauth throttle clear {HOME}" in noted("--from", HOME)
+    assert noted("--quiet") == ""
+
+
 def test_what_has_left_the_window_and_who_is_exempt_by_now_is_not_shown(policed: str) -> None:
     for ago, address in ((700.0, HOME), (10.0, "10.1.2.3")):
         one = Serving(policed, seconds_ago=ago)

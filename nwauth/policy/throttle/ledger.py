@@ -87,6 +87,16 @@ class Ledger:
         rows = self._with(lambda database: database.rows(statement, (octets(user_key), since)), [])
         return [Trust(name=text(client), since=at, until=at + seconds) for client, at in rows]
 
+    def refusing(self, user_key: str, address: str | None) -> list[Count]:
+        """What refuses the user's logins from `address` now; None: from wherever the user is not known."""
+        client = Clients(self._settings).counted_as(address)
+        if address is not None and client is None:
+            return []
+        asked = {(CLIENT, client)}
+        if client not in {one.name for one in self.trusted(user_key)}:
+            asked.add((USER, user_key))
+        return [one for one in self.counts() if one.state == BLOCKED and (one.what, one.name) in asked]
+
     def clear_all(self) -> int:
         """Forget all that is counted, of everybody; how many wrong passwords that were."""
         return self._with(
