@@ -196,11 +196,15 @@ def _stopped(error: Refused | Unavailable, undoing: Undoing, step: Summary) -> R
         reason = (isinstance(error, Unchanged) and error.__cause__) or error
         stands = f"{undoing.done:,} of {undoing.wanted:,} changes are made, and {again} goes on"
     elif isinstance(error, (Refused, Unchanged)):
-        stands = f"step {step.number} stands as it did, and {again} tries it again"
+        stands = _stands(step)
     else:
         stands = f"nwauth undo --list shows whether step {step.number} is taken back, and {again} goes on"
     kind = Refused if isinstance(error, Refused) else Unavailable
     return kind(f"{stands}: {reason}")
+
+
+def _stands(step: Summary) -> str:
+    return f"step {step.number} stands as it did, and nwauth undo {step.number} tries it again"
 
 
 def _record_as_undone(session: Session, step: Summary) -> None:
@@ -217,8 +221,11 @@ def _compare(session: Session, undoing: Undoing, step: Summary) -> None:
             undoing.read()
     except Refused as error:
         raise Refused(f"{_called(step)} cannot be taken back from here: {error}") from None
-    with session.progress("comparing", lambda: undoing.compared, lambda: about):
-        undoing.compare()
+    try:
+        with session.progress("comparing", lambda: undoing.compared, lambda: about):
+            undoing.compare()
+    except Unavailable as error:
+        raise Unavailable(f"{_stands(step)}: {error}") from error
 
 
 def _store_of(stores: Mapping[str, Store], name: str, place: str) -> Store | None:

@@ -334,3 +334,26 @@ def test_a_listing_that_is_cut_off_amid_its_users_ends_with_one_line_that_says_s
     assert proxy.has_cut
     assert (done.status, len(done.err.splitlines())) == (75, 1), done.err
     assert len(done.out.splitlines()) < 50_000
+
+
+def test_an_undo_that_is_cut_off_at_any_message_says_that_the_step_stands_where_it_does(
+    folder: Folder, proxy: CuttingProxy
+) -> None:
+    plan = "".join(f'{{"name": "{name}", "password_hash": "{OLD}"}}\n' for name in ("ann", "eve"))
+    said = Counter[str]()
+    for number in range(1, MOST_MESSAGES):
+        run(str(folder.path), "apply", "-", "--input", "ndjson", "--quiet", stdin=plan.encode())
+        proxy.cut_at(number, answer=False)
+        done = run(str(folder.path), "undo", "--yes", "--quiet")
+        if not proxy.has_cut:
+            break
+        there = run(str(folder.path), "user", "show", "ann").status == 0
+        assert run(str(folder.path), "user", "show", "eve").status == (0 if there else 1)
+        assert (done.status == 0) is not there, done
+        if there:
+            assert done.status == 75
+            said["stands" if "stands as it did, and nwauth undo " in done.err else "look"] += 1
+            assert "stands as it did" in done.err or "undo --list shows whether" in done.err, done
+    else:
+        raise AssertionError("it never ended uncut")
+    assert said["stands"] > said["look"]  # at the commit alone it cannot be told
