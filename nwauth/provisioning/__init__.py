@@ -8,7 +8,8 @@ The rooms, in the order that a plan passes them:
 - `whole`: plans in JSON and TOML, which are read whole
 - `words`: the keys of plans, and what people call a password
 - `values`, `heads`: what stands there as text, and what is said of all users in front of them
-- `entries`: what one of them says, checked; whatever is wrong is told with its place
+- `entries`: what one of them says, checked
+- `judging`: whatever is wrong with it, each fault with its place
 - `damaged`: hashes that are not whole, of which is told
 - `plain`: the same for many at a time, where nothing is out of the ordinary: it makes a million a matter of seconds
 - `spool`: entries and changes by folded name, in a file without a name: memory does not grow with their number
