@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nwauth.changes.step import Reading, Writing
+from nwauth.changes.reading import Reading
 from nwauth.changes.steps import Steps
+from nwauth.changes.writing import Writing
 from nwauth.stores.changes import NewUsers
 
 if TYPE_CHECKING:

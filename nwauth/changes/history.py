@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nwauth.changes.step import damaged
+from nwauth.changes.reading import damaged
 from nwauth.errors import Refused, Unavailable
 
 if TYPE_CHECKING:

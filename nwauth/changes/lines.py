@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import Any, Final
 
-    from nwauth.changes.step import Writing
+    from nwauth.changes.writing import Writing
     from nwauth.model import User
     from nwauth.stores.base import Change
 

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from nwauth.changes.lines import Journal
-    from nwauth.changes.step import Group, Reading, Writing
+    from nwauth.changes.reading import Group, Reading
     from nwauth.changes.steps import Steps
+    from nwauth.changes.writing import Writing
     from nwauth.stores.base import Held, Store
     from nwauth.stores.changes import HeldChange
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from nwauth.changes.lines import MAX_TOLD, Journal, rest_of
 from nwauth.changes.mending import Doubt, become_of, mend, what_stands
+from nwauth.changes.reading import Reading
 from nwauth.changes.recording import Recording
-from nwauth.changes.step import FORM, Reading
+from nwauth.changes.step import FORM
 from nwauth.changes.steps import Steps
 from nwauth.changes.who import who
 from nwauth.errors import NwauthError, Unavailable, Unchanged
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Final
 
-    from nwauth.changes.step import Writing
+    from nwauth.changes.writing import Writing
     from nwauth.model import User
     from nwauth.stores.base import Store
     from nwauth.stores.changes import Block, HeldChange

@@ -13,7 +13,8 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from nwauth.changes.step import Reading, Writing, damaged, read_ends
+from nwauth.changes.reading import Reading, damaged, read_ends
+from nwauth.changes.writing import Writing
 from nwauth.errors import Unavailable
 from nwauth.model import Record
 from nwauth.stores.textfile import files

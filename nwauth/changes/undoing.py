@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import Final
 
-    from nwauth.changes.step import Reading
+    from nwauth.changes.reading import Reading
     from nwauth.model import User
     from nwauth.stores.base import Change, Held, Store
     from nwauth.stores.changes import Block, HeldChange

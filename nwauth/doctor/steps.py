@@ -7,7 +7,7 @@ import re
 import shlex
 from typing import TYPE_CHECKING, Literal
 
-from nwauth.changes.step import OtherVersion
+from nwauth.changes.reading import OtherVersion
 from nwauth.changes.steps import FOLDER, OPEN, Steps
 from nwauth.doctor.beside import is_abandoned
 from nwauth.doctor.files import as_owner
