@@ -1,0 +1,52 @@
+"""The changes that take a step back in one store, put aside until all of them are known."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from nwauth.names import fold
+from nwauth.provisioning.spool import PART, Spool, place
+from nwauth.stores.changes import BLOCK_CHANGES, Changes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Final
+
+    from nwauth.stores.base import Held
+    from nwauth.stores.changes import Block
+
+
+class Back(Changes):
+    """The changes that take a step back, put aside in their order."""
+
+    def __init__(self, store: str) -> None:
+        super().__init__(store)
+        self.count = 0
+        self._rows: Final = Spool()
+        self._waiting: list[str] = []
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._rows.close()
+
+    def add(self, now: Held | None, then: Held | None) -> None:
+        """One more."""
+        user = now or then
+        assert user is not None  # noqa: S101
+        self._waiting.append(PART.join((place(fold(user[0])), json.dumps((now, then)))))
+        self.count += 1
+        if len(self._waiting) >= BLOCK_CHANGES:
+            self.flush()
+
+    def flush(self) -> None:
+        """All that was added is there."""
+        self._rows.add(self._waiting)
+        self._waiting = []
+
+    def blocks(self) -> Iterator[Block]:
+        """All of them, by name."""
+        self.flush()
+        for rows in self._rows.blocks():
+            said = [json.loads(row.rpartition(PART)[2]) for row in rows]
+            yield [(now and tuple(now), then and tuple(then)) for now, then in said]
