@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nwauth.names import fold
 from nwauth.provisioning.spool import PART, Spool, place
-from nwauth.stores.changes import BLOCK_CHANGES, Changes
+from nwauth.stores.changes import Changes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,31 +22,25 @@ class Back(Changes):
 
     def __init__(self, store: str) -> None:
         super().__init__(store)
-        self.count = 0
         self._rows: Final = Spool()
-        self._waiting: list[str] = []
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return self._rows.count
 
     def close(self) -> None:
         """Give the file back."""
         self._rows.close()
 
     def add(self, now: Held | None, then: Held | None) -> None:
-        """One more."""
+        """One more.  Raises Unavailable where there is no room for it."""
         user = now or then
         assert user is not None  # noqa: S101
-        self._waiting.append(PART.join((place(fold(user[0])), json.dumps((now, then)))))
-        self.count += 1
-        if len(self._waiting) >= BLOCK_CHANGES:
-            self.flush()
-
-    def flush(self) -> None:
-        """All that was added is there."""
-        self._rows.add(self._waiting)
-        self._waiting = []
+        self._rows.add([PART.join((place(fold(user[0])), json.dumps((now, then))))])
 
     def blocks(self) -> Iterator[Block]:
         """All of them, by name."""
-        self.flush()
         for rows in self._rows.blocks():
             said = [json.loads(row.rpartition(PART)[2]) for row in rows]
             yield [(now and tuple(now), then and tuple(then)) for now, then in said]

@@ -12,7 +12,7 @@ from nwauth.model import Info
 from nwauth.names import fold
 from nwauth.provisioning.spool import PART, Spool, place
 from nwauth.provisioning.standing import Standing
-from nwauth.stores.changes import BLOCK_CHANGES, Counted, users_of
+from nwauth.stores.changes import Counted, users_of
 from nwauth.stores.parts import by_part, change_together
 
 if TYPE_CHECKING:
@@ -29,15 +29,18 @@ FEW_USERS = 1000  # so many are asked for one by one: a listing of the whole sto
 class InStore:
     """What a step has changed in one store."""
 
-    def __init__(self, store: Store, name: str) -> None:
+    def __init__(self, store: Store) -> None:
         self.store: Final = store
-        self._name: Final = name
         self._made: Final = Spool()
-        self._waiting: list[str] = []
-        self.count = self.adds = self.done = 0
+        self.adds = self.done = 0
         self._renamed: HeldChange | None = None
-        self.back: Final = Back(name)
+        self.back: Final = Back(store.name)
         self.counted: Final = Counted(self.back)
+
+    @property
+    def count(self) -> int:
+        """How many changes of the step there are, one of a name counted twice."""
+        return self._made.count
 
     def close(self) -> None:
         """Give the files back."""
@@ -49,11 +52,12 @@ class InStore:
 
         Raises:
             Refused: a password went by it that the store had never told.
+            Unavailable: there is no room to put it aside.
         """
         if self.store.hides_passwords and _is_password_lost(old, new):
             assert old is not None  # noqa: S101
             raise Refused(
-                f"the password that {old[0]!a} had is not known: store {self._name} gives none out;"
+                f"the password that {old[0]!a} had is not known: store {self.store.name} gives none out;"
                 f" give a new one with nwauth user {'add' if new is None else 'passwd'}"
             )
         if old is not None and new is not None and fold(old[0]) != fold(new[0]):
@@ -63,24 +67,16 @@ class InStore:
             return
         user = old or new
         assert user is not None  # noqa: S101
-        self._waiting.append(PART.join((place(fold(user[0])), f"{self.count:012}", json.dumps((old, new)))))
-        self.count += 1
-        if len(self._waiting) >= BLOCK_CHANGES:
-            self._flush()
-
-    def _flush(self) -> None:
-        self._made.add(self._waiting)
-        self._waiting = []
+        self._made.add([PART.join((place(fold(user[0])), f"{self.count:012}", json.dumps((old, new))))])
 
     def renaming(self) -> Change | None:
         """The only change, if it was one of a name in one step: some stores keep more of a user than we know."""
         if self._renamed is None or self.count != 2:
             return None
-        return next(users_of([self._renamed], self._name))
+        return next(users_of([self._renamed], self.store.name))
 
     def beside_store(self) -> Iterator[tuple[Held | None, Held | None, Held | None]]:
         """Of each user who differs by it: before, after, and what stands in the store now."""
-        self._flush()
         standing = Standing(self.store.held()) if self._made.count > FEW_USERS else None
         for key, before, after in self._net():
             names = dict.fromkeys(user[0] for user in (after, before) if user is not None)
@@ -122,7 +118,6 @@ class InStore:
 
     def apply(self) -> None:
         """Make the changes.  Raises as `Undoing.apply`."""
-        self.back.flush()
         if self.back.count < 2:
             self._change_each()
             return

@@ -56,7 +56,7 @@ class Undoing:
                         f"it was made in {group.place}, which is no store of nwauth.toml: name it there, or give the"
                         f" number of another step"
                     )
-                parts[where] = InStore(store, store.name)  # what it is called now: users are compared with theirs
+                parts[where] = InStore(store)
                 self._parts.append(parts[where])
             for old, new in self._reading.held(group):
                 parts[where].add(old, new)
