@@ -80,6 +80,7 @@ KINDS = {
     "bad-mask": (ERROR, "A list of hosts that cannot be read keeps its user out."),
     "field-misspelt": (WARNING, "It decides nothing: whoever it was to keep out can log in."),
     "state-unknown": (WARNING, "Whoever it was to keep out can log in."),
+    "changes-denied": (WARNING, "Nobody is added, changed or deleted there, and no hash gets stronger at a login."),
     "database-folds": (WARNING, "Mail to the name in another case is answered: no such user."),
     # the access rules
     "rule-error": (ERROR, "With one fault in it no rule of the file comes into force."),

@@ -11,7 +11,9 @@ from nwauth.doctor.finding import MOST_USERS, examples
 from nwauth.doctor.twins import Twins
 from nwauth.errors import NotSupported, NwauthError
 from nwauth.names import covering, fold
+from nwauth.stores.around import innermost
 from nwauth.stores.combined import StrippedStore
+from nwauth.stores.sql import SqlStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,6 +68,7 @@ class Listed:
         self.unsayable_reason = ""
         self.answers = False  # where it cannot be listed: whether it tells at least who is not there
         self.folded_otherwise = Some()
+        self.denied: dict[str, str] = {}  # by the right that changes lack, what the database says
         self._tried = 0
 
     def stream(self, at: int) -> Iterator[tuple[str, int, User]]:
@@ -110,6 +113,9 @@ class Listed:
             self.answers = self._is_told_no() and self.one.kind != "flatfile"
             return
         self.twins.judge(self.store)
+        inner = innermost(self.store)
+        if isinstance(inner, SqlStore) and not self.one.read_only:
+            self.denied = inner.denied()
         for name in self.unsayable.names[:1]:
             try:
                 self.store.lookup(name)

@@ -124,6 +124,7 @@ def users(place: Place) -> Iterator[Finding]:
         yield from _unsayable(place, one)
         yield from _of_route(place, one)
         yield from _folding(one)
+        yield from _denied(place, one)
 
 
 def _down(place: Place, one: Listed) -> Iterator[Finding]:
@@ -223,4 +224,17 @@ def _folding(one: Listed) -> Iterator[Finding]:
             f"store {one.one.name}: the database does not find {found.told} in another case",
             mend=f"give the column of names in {one.store.place()} another collation, or spell the names in lower case",
             users=found.names,
+        )
+
+
+def _denied(place: Place, one: Listed) -> Iterator[Finding]:
+    if one.denied:
+        rights = " and ".join(one.denied)
+        yield finding(
+            "changes-denied",
+            f"store {one.one.name}: the account in url lacks the right to {rights}: {next(iter(one.denied.values()))}",
+            mend=f"as the administrator of the database GRANT {', '.join(one.denied)} on that table to the account; or,"
+            f" if nwauth is not to change the users, in {place.settings} set read_only = true for the store"
+            f" {one.one.name}",
+            file=place.settings,
         )

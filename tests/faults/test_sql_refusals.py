@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import psycopg2
 import pymysql
 import pytest
 
+from tests.commands.common import run
 from tests.databases.postgres import Postgres
 from tests.databases.server import PASSWORD, USER
 from tests.faults.databases import (
@@ -209,13 +211,17 @@ def set_role_password(server: Database, password: str) -> None:
         server.sql(f"ALTER USER {USER}@'%' IDENTIFIED BY '{password}'")
 
 
-def test_with_rights_to_read_alone_look_ups_go_on_and_a_change_says_dead(server: Database, folder: Folder) -> None:
+def leave_reading_alone(server: Database, folder: Folder) -> None:
     database = folder.url.rpartition("/")[2]
     if isinstance(server, Postgres):
         server.sql(f"ALTER TABLE accounts OWNER TO postgres; GRANT SELECT ON accounts TO {USER}", database=database)
     else:
         server.sql(f"REVOKE ALL ON {database}.* FROM {USER}@'%'")
         server.sql(f"GRANT SELECT ON {database}.* TO {USER}@'%'")
+
+
+def test_with_rights_to_read_alone_look_ups_go_on_and_a_change_says_dead(server: Database, folder: Folder) -> None:
+    leave_reading_alone(server, folder)
     with folder.child() as child:
         assert_dead(child, *CHANGES, *CHANGES)
         assert child.ask(b"lookup bob").startswith(b"+OK bob ")
@@ -223,3 +229,20 @@ def test_with_rights_to_read_alone_look_ups_go_on_and_a_change_says_dead(server:
         assert child.ask(b"lookup nobody") == b"-ERR nobody does not exist\n"
         assert_ends_well(child)
     folder.assert_told_once("denied")
+
+
+def test_rights_to_read_alone_are_found_by_doctor_unless_the_store_is_read_only(
+    server: Database, folder: Folder
+) -> None:
+    def found() -> list[str]:
+        rows = map(json.loads, run(str(folder.path), "doctor").out.splitlines())
+        return [row["what"] for row in rows if row["id"] == "changes-denied"]
+
+    assert found() == []
+    leave_reading_alone(server, folder)
+    (what,) = found()
+    assert what.startswith("store sql: the account in url lacks the right to INSERT and UPDATE and DELETE: ")
+    assert "denied" in what
+    settings = folder.path / "nwauth.toml"
+    settings.write_text(settings.read_text().replace("[[stores]]", "[[stores]]\nread_only = true"))
+    assert found() == []

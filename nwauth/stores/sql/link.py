@@ -103,6 +103,25 @@ class Link:
         """The number of users.  Raises Unavailable."""
         return next(int(row[0]) for row in self.stream((self.table.counting, ())))
 
+    def denied(self) -> dict[str, str]:
+        """By the right that the account lacks for changes, what the database says to it.  Raises Unavailable."""
+        found = {}
+        try:
+            if self._connection is None or not self._is_usable():
+                self._open()
+            for right, statement in self.table.trials().items():
+                try:
+                    self._asking(self._connection)(statement, ())
+                except Exception as error:
+                    trouble = self._driver.diagnosis(error, self._connection)
+                    if trouble is None or trouble.broken or trouble.kind == LOST:
+                        raise
+                    if trouble.kind == base.DOWN:  # any other is about what would be stored: the right is there
+                        found[right] = trouble.text
+        except Exception as error:
+            raise self._told(error, self.reading, self._connection) from error
+        return found
+
     def stream(self, order: Order) -> Iterator[Row]:
         """The rows of a long listing, on a connection of its own.
 
@@ -132,7 +151,8 @@ class Link:
 
     def unsure(self) -> Unavailable:
         """What to raise where a replica alone can be asked, and does not know."""
-        return self.deciding.failed(f"{self._driver.place()} is a replica: it cannot say who is not there")
+        place = self._driver.place()
+        return self.deciding.failed(f"{place} is a replica, or read-only: it cannot say who is not there")
 
     # --- changes ----------------------------------------------------------------------------------------------------
 

@@ -128,6 +128,11 @@ class SqlStore(Store):
         self._writer.begin()
         return self._writer.count()
 
+    def denied(self) -> dict[str, str]:
+        """By the right that a server's account lacks for changes, what the server says.  Raises Unavailable."""
+        self._writer.begin()
+        return self._writer.denied() if self.waits else {}
+
     # --- changes ----------------------------------------------------------------------------------------------------
 
     def put(self, user: User) -> bool:

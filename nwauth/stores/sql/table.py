@@ -132,6 +132,17 @@ class Table(ABC):
         condition, parameters = self.its_row(user)
         return f"DELETE FROM {self._table} WHERE {condition}", parameters
 
+    def trials(self) -> dict[str, str]:
+        """By the right that each change needs, a statement that is refused without it, and changes nothing."""
+        columns = list(map(self.driver.quote, self.columns))
+        names, same = ", ".join(columns), ", ".join(f"{column} = {column}" for column in columns)
+        nobody = f"{self._table} WHERE 1 = 0"
+        return {
+            "INSERT": f"EXPLAIN INSERT INTO {self._table} ({names}) SELECT {names} FROM {nobody}",
+            "UPDATE": f"EXPLAIN UPDATE {self._table} SET {same} WHERE 1 = 0",
+            "DELETE": f"EXPLAIN DELETE FROM {nobody}",
+        }
+
     @property
     def counting(self) -> str:
         """Tells the number of rows."""
