@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from nwauth import owner
-from nwauth.commands import session
+from nwauth.commands import ids
 
 PACKAGE = Path(owner.__file__).parent
 NOBODY = pwd.getpwnam("nobody")
@@ -32,7 +32,7 @@ def imported_on_use(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_what_a_module_imports_on_use_is_imported_before_root_is_given_up(path: Path) -> None:
-    known = {*owner.ON_USE, *owner.DATABASES_ON_USE, *session.ON_USE, *session.ON_A_TERMINAL}
+    known = {*owner.ON_USE, *owner.DATABASES_ON_USE, *ids.ON_USE, *ids.ON_A_TERMINAL}
     assert imported_on_use(path) <= {*known, "argon2", "passlib"}
 
 

@@ -2,6 +2,7 @@
 
 A *step* is all that one command has changed.  The rooms, from the small to the large:
 
+- `folder`: where all of it lies
 - `who`: who has typed the command
 - `step`: the file of one step: what is about to be changed, then what became of it; `writing` makes it, `reading`
   reads it
@@ -11,5 +12,5 @@ A *step* is all that one command has changed.  The rooms, from the small to the 
 - `recording`: a store around another one, through which every change of a command passes
 - `mending`: what a command that was killed has left open, looked up in the store
 - `history`: which steps stand, which were taken back, and which is the last
-- `undoing`: a step taken back
+- `undoing`: a step taken back, store by store: `instore`, where `back` puts aside what is to be made
 """

@@ -2,7 +2,9 @@
 
     group        the command line as a whole: finds the command, turns errors into one line and an exit status
     command      what a command is made of: the options common to all, examples in the help
-    session      what a command works with: folder, configuration, service, log; root's ids given up
+    session      what a command works with: folder, configuration, service, log
+    ids          root's ids given up, before anything of the folder is read
+    shown        text of files and of the command line, as people are shown it
     witness      stores that write down what changes, or only rehearse it
     output       results on stdout: table, json, ndjson, csv, tsv; table lays out the first of them
     terminal     all else, on stderr: errors, notes and questions; progress tells how far a long work is

@@ -10,7 +10,7 @@ from nwauth.commands.apply_told import tell
 from nwauth.commands.applying import Order, applying_to, carry_out, interruptible, without_collector
 from nwauth.commands.command import FILES, command, dry_run_option, pattern
 from nwauth.commands.given import Given, given_or_fault
-from nwauth.commands.table import visible
+from nwauth.commands.shown import visible
 from nwauth.errors import Unavailable
 from nwauth.provisioning import FORMATS, BadPlan, format_of
 from nwauth.provisioning.formats import read

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from nwauth.commands.diff import changed_of_user, in_lines, steps
 from nwauth.commands.faults import tell_faults
 from nwauth.commands.printing import print_many
-from nwauth.commands.table import visible
+from nwauth.commands.shown import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nwauth.commands.output import FORMATS, forget_stdout
-from nwauth.commands.session import Choices, Session, shown_path
+from nwauth.commands.session import Choices, Session
+from nwauth.commands.shown import shown_path
 from nwauth.errors import Refused, Unavailable
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nwauth.commands.command import FILES, command
-from nwauth.commands.table import visible
+from nwauth.commands.shown import visible
 from nwauth.conformance.dialects import NWAUTH, PROFILES, left_out
 from nwauth.conformance.places import temporary
 from nwauth.conformance.playing import ALIKE, DIALECT, DIFFERS, FOLDER, SILENT, Reply, chosen, played

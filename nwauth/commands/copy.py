@@ -12,7 +12,7 @@ from nwauth.audit import ERROR, INFO
 from nwauth.commands.applying import without_collector
 from nwauth.commands.command import command, completed_by, dry_run_option
 from nwauth.commands.places import two_places
-from nwauth.commands.table import visible
+from nwauth.commands.shown import visible
 from nwauth.commands.totals import to_be_read
 from nwauth.config import FlatfileConfig
 from nwauth.config.kinds.sql import SqlConfig

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nwauth.changes.folder import changes_folder
 from nwauth.commands.command import command, dry_run_option
 from nwauth.commands.dmail_option import OPTION, dmail_conf_option
 from nwauth.commands.findings import printed, settings
 from nwauth.commands.fixes import fixed
-from nwauth.commands.session import as_text, changes_folder
+from nwauth.commands.shown import as_text
 from nwauth.commands.totals import about_all
 from nwauth.doctor import Place, servers, versions
 from nwauth.doctor.checks import examined

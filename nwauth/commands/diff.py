@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nwauth.commands.table import visible
+from nwauth.commands.shown import visible
 from nwauth.policy.apps import told_fields
 
 if TYPE_CHECKING:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nwauth.commands.command import FILES
-from nwauth.commands.session import as_text
-from nwauth.commands.table import visible
+from nwauth.commands.shown import as_text, visible
 from nwauth.dmail.reading import DEFAULT_FILE, read
 from nwauth.errors import ConfigError
 from nwauth.names import ENCODING, ERRORS

@@ -9,7 +9,8 @@ import click
 from nwauth.commands.command import command, user_name
 from nwauth.commands.moments import given_instant, in_words, login_options
 from nwauth.commands.output import colored
-from nwauth.commands.table import layout, visible
+from nwauth.commands.shown import visible
+from nwauth.commands.table import layout
 from nwauth.names import fold
 from nwauth.service import Question
 from nwauth.service.apps import named

@@ -11,7 +11,7 @@ from nwauth.commands.applying import without_collector
 from nwauth.commands.command import FILES, command, pattern
 from nwauth.commands.outfile import output
 from nwauth.commands.progress import unknown
-from nwauth.commands.session import shown_path
+from nwauth.commands.shown import shown_path
 from nwauth.commands.terminal import complain
 from nwauth.commands.totals import to_be_read
 from nwauth.errors import Refused

@@ -6,7 +6,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from nwauth.commands.output import colored, terminal_width
-from nwauth.commands.table import visible
+from nwauth.commands.shown import visible
 from nwauth.doctor import CANNOT_TELL
 from nwauth.doctor.finding import ERROR, WARNING, counted
 from nwauth.errors import ConfigError

@@ -9,7 +9,7 @@ import click
 from nwauth.audit import ERROR, INFO
 from nwauth.commands.findings import COLUMNS, EXIT_CANNOT_TELL, EXIT_FINDINGS, row_of, shown, sorted_by_severity
 from nwauth.commands.output import colored
-from nwauth.commands.table import visible
+from nwauth.commands.shown import visible
 from nwauth.commands.terminal import ask_yes, is_interactive, say
 from nwauth.doctor import CANNOT_TELL
 from nwauth.doctor.finding import counted

@@ -6,8 +6,7 @@ import io
 import os
 from typing import TYPE_CHECKING, Any
 
-from nwauth.commands.session import as_text, shown_path
-from nwauth.commands.table import visible
+from nwauth.commands.shown import as_text, shown_path, visible
 from nwauth.commands.terminal import say
 from nwauth.config import NO_REGULAR, without_waiting
 from nwauth.errors import Refused

@@ -11,8 +11,8 @@ from nwauth import __version__
 from nwauth.commands.command import CommonOptions, WithExamples
 from nwauth.commands.meant import meant
 from nwauth.commands.output import forget_stdout
-from nwauth.commands.session import Choices, as_text
-from nwauth.commands.table import visible
+from nwauth.commands.session import Choices
+from nwauth.commands.shown import as_text, visible
 from nwauth.commands.terminal import complain, say
 from nwauth.errors import NwauthError
 

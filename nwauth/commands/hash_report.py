@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nwauth.commands.command import command
-from nwauth.commands.table import visible
+from nwauth.commands.shown import visible
 from nwauth.commands.totals import about_all
 from nwauth.config.part import BY_THE_STORE
 from nwauth.doctor.finding import counted

@@ -9,7 +9,7 @@ import click
 from nwauth.commands.command import command
 from nwauth.commands.group import LazyGroup
 from nwauth.commands.secrets_in import Source, get_known_password, get_secret, password_options, stdin_lines
-from nwauth.commands.table import visible
+from nwauth.commands.shown import visible
 from nwauth.commands.terminal import ask_line, is_interactive
 from nwauth.names import ENCODING, ERRORS
 from nwauth.passwords import SCHEMES_MADE

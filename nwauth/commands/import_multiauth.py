@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from nwauth.commands.ids import take_ids
 from nwauth.commands.init import write_new
 from nwauth.commands.next_steps import note_next_steps
-from nwauth.commands.session import as_text, shown_path, take_ids
-from nwauth.commands.table import visible
+from nwauth.commands.shown import as_text, shown_path, visible
 from nwauth.config import FILE_NAME
 from nwauth.config.example import commented_example
 from nwauth.dmail import multiauth

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from nwauth.commands.applying import EXIT_NO
 from nwauth.commands.faults import tell_faults
 from nwauth.commands.output import terminal_width
-from nwauth.commands.table import layout, visible
+from nwauth.commands.shown import visible
+from nwauth.commands.table import layout
 from nwauth.commands.terminal import complain
 from nwauth.model import PLAIN, Info
 from nwauth.policy.account import REFUSING_FIELDS

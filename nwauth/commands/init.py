@@ -11,10 +11,11 @@ import click
 from nwauth.commands import init_dmail
 from nwauth.commands.command import command, dry_run_option
 from nwauth.commands.dmail_option import dmail_conf_option
+from nwauth.commands.ids import take_ids
 from nwauth.commands.init_shared import confirm_elsewhere, confirm_one_way, holds_base
 from nwauth.commands.next_steps import note_next_steps
-from nwauth.commands.session import PATIENT_SECONDS, as_text, shown_path, take_ids
-from nwauth.commands.table import visible
+from nwauth.commands.session import PATIENT_SECONDS
+from nwauth.commands.shown import as_text, shown_path, visible
 from nwauth.config import FILE_NAME, FlatfileConfig
 from nwauth.config.example import commented_example
 from nwauth.config.kinds.sql import SqlConfig, url_of_word

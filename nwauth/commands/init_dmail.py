@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from nwauth.commands.session import shown_path
-from nwauth.commands.table import visible
+from nwauth.commands.shown import shown_path, visible
 from nwauth.config.example import commented_example
 from nwauth.dmail.matching import matching
 

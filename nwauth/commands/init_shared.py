@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nwauth.commands.session import shown_path
+from nwauth.commands.shown import shown_path
 from nwauth.commands.terminal import ask_yes, is_interactive
 from nwauth.config import FILE_NAME
 from nwauth.errors import Refused

@@ -11,7 +11,7 @@ from nwauth.commands.moments import given_instant, login_options
 from nwauth.commands.next_steps import note_first_login
 from nwauth.commands.output import colored
 from nwauth.commands.secrets_in import get_known_password
-from nwauth.commands.table import visible
+from nwauth.commands.shown import visible
 from nwauth.commands.throttle import note_refusing
 from nwauth.errors import ConfigError, Refused, Unavailable
 

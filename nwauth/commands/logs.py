@@ -12,8 +12,7 @@ import click
 
 from nwauth.commands.command import FILES, command, completed_by, user_name
 from nwauth.commands.group import LazyGroup
-from nwauth.commands.session import as_text
-from nwauth.commands.table import visible
+from nwauth.commands.shown import as_text, visible
 from nwauth.commands.terminal import complain
 from nwauth.errors import Unavailable
 from nwauth.logs import picking, words

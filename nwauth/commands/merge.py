@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nwauth.commands.command import command, dry_run_option
-from nwauth.commands.session import as_text
-from nwauth.commands.table import visible
+from nwauth.commands.shown import as_text, visible
 from nwauth.errors import Refused
 from nwauth.stores.around import innermost
 from nwauth.stores.flatfile import FlatfileStore

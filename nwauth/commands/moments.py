@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nwauth.commands.table import visible
+from nwauth.commands.shown import visible
 from nwauth.policy import account
 from nwauth.policy.instants import BadInstant, read_instant
 

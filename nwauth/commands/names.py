@@ -9,7 +9,7 @@ import click
 
 from nwauth.commands.command import command, completed_by
 from nwauth.commands.dmail_option import dmail_conf_option
-from nwauth.commands.table import visible
+from nwauth.commands.shown import visible
 from nwauth.dmail.asking import DPOP, DSMTP, MODULE, PASSWD_FILE, WINDOWS, askings, unix_match
 from nwauth.dmail.drops import is_windows_path
 from nwauth.errors import NwauthError, Refused, Unavailable

@@ -7,8 +7,7 @@ import shlex
 import sys
 from typing import TYPE_CHECKING
 
-from nwauth.commands.session import as_text, shown_path
-from nwauth.commands.table import visible
+from nwauth.commands.shown import as_text, shown_path, visible
 from nwauth.errors import NwauthError
 from nwauth.stores.around import innermost
 from nwauth.stores.flatfile import FlatfileStore

@@ -8,7 +8,7 @@ import stat
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from nwauth.commands.session import shown_path
+from nwauth.commands.shown import shown_path
 from nwauth.errors import Refused, Unavailable
 from nwauth.names import ENCODING, ERRORS
 from nwauth.signals import Patience

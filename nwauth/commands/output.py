@@ -13,7 +13,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from nwauth.commands.table import layout, visible
+from nwauth.commands.shown import visible
+from nwauth.commands.table import layout
 from nwauth.model import Info, info_text
 from nwauth.names import ENCODING, ERRORS
 

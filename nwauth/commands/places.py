@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nwauth.changes.folder import changes_folder
+from nwauth.commands.ids import take_ids
 from nwauth.commands.init_shared import holds_base
-from nwauth.commands.session import PATIENT_SECONDS, changes_folder, shown_path, take_ids, takes_no_changes
-from nwauth.commands.table import visible
+from nwauth.commands.session import PATIENT_SECONDS, takes_no_changes
+from nwauth.commands.shown import shown_path, visible
 from nwauth.config import FlatfileConfig, read
 from nwauth.config.kinds.sql import SqlConfig, folder_of, url_of_word
 from nwauth.errors import ConfigError, Unavailable

@@ -11,8 +11,7 @@ import click
 from nwauth.commands.command import FILES, command
 from nwauth.commands.findings import printed, settings
 from nwauth.commands.given import given
-from nwauth.commands.session import as_text
-from nwauth.commands.table import visible
+from nwauth.commands.shown import as_text, visible
 from nwauth.commands.totals import about_all
 from nwauth.doctor import Place
 from nwauth.doctor.finding import cannot_look

@@ -8,7 +8,7 @@ import click
 
 from nwauth.commands.command import FILES, command
 from nwauth.commands.given import STDIN, given
-from nwauth.commands.table import visible
+from nwauth.commands.shown import visible
 from nwauth.commands.terminal import complain
 from nwauth.errors import Refused
 from nwauth.names import ENCODING, ERRORS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nwauth.commands.table import visible
+from nwauth.commands.shown import visible
 from nwauth.commands.terminal import complain
 from nwauth.logs.reading import Reader
 from nwauth.logs.replaying import Replay, checks

@@ -6,7 +6,8 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from nwauth.commands.output import BOLD, colored, terminal_width
-from nwauth.commands.table import layout, visible
+from nwauth.commands.shown import visible
+from nwauth.commands.table import layout
 from nwauth.policy.kinds import concerned
 from nwauth.policy.rules import CONDITIONS, DEFAULT
 from nwauth.policy.when import Dates

@@ -11,8 +11,7 @@ from nwauth.commands.command import command, completed_by
 from nwauth.commands.moments import address_word
 from nwauth.commands.policy_rules import show_rules
 from nwauth.commands.policy_week import show_week
-from nwauth.commands.session import as_text, shown_path
-from nwauth.commands.table import visible
+from nwauth.commands.shown import as_text, shown_path, visible
 from nwauth.commands.terminal import complain
 from nwauth.errors import Refused
 from nwauth.names import fold

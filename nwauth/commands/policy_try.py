@@ -11,7 +11,7 @@ import click
 
 from nwauth.commands.command import FILES, command
 from nwauth.commands.given import STDIN, Given, given
-from nwauth.commands.table import visible
+from nwauth.commands.shown import visible
 from nwauth.commands.terminal import say
 from nwauth.errors import Refused
 from nwauth.names import ENCODING, ERRORS

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from nwauth.commands.output import BOLD, colored, terminal_width
 from nwauth.commands.policy_rules import wrapped
-from nwauth.commands.table import visible
+from nwauth.commands.shown import visible
 from nwauth.commands.week_words import Words, clock, day_words, offset_words
 from nwauth.names import fold
 from nwauth.policy import account, ahead, hosts

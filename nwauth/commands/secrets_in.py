@@ -9,8 +9,7 @@ import click
 
 from nwauth.commands.command import FILES
 from nwauth.commands.dmail_option import dmail_conf_option
-from nwauth.commands.session import as_text, shown_path
-from nwauth.commands.table import visible
+from nwauth.commands.shown import as_text, shown_path, visible
 from nwauth.commands.terminal import ask_secret, is_interactive, say
 from nwauth.errors import Refused, Unavailable
 from nwauth.model import Record

@@ -14,8 +14,8 @@ from nwauth.commands.command import command
 from nwauth.commands.diagnose import own_command
 from nwauth.commands.dmail_option import OPTION, dmail_conf_option
 from nwauth.commands.output import colored
-from nwauth.commands.session import Session, as_text, shown_path
-from nwauth.commands.table import visible
+from nwauth.commands.session import Session
+from nwauth.commands.shown import as_text, shown_path, visible
 from nwauth.config.routes import Route
 from nwauth.conformance.answers import BEFORE, DEAD, NOT_SHOWN, OK, WRONG
 from nwauth.conformance.faults import Trial, broken

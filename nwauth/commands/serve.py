@@ -7,7 +7,7 @@ import click
 from nwauth import dropin
 from nwauth.commands.command import WithExamples
 from nwauth.commands.session import Choices
-from nwauth.commands.table import visible
+from nwauth.commands.shown import visible
 from nwauth.errors import Misuse
 
 

@@ -1,9 +1,4 @@
-"""What a command works with: the folder, its configuration, the service, the log; and root's ids given up in time.
-
-A command that root starts takes the ids of the folder's owner before it reads anything in the folder, the
-configuration too: so it sees what the server's children see.  Only what the command line itself names, the files of
-``--password-file``, ``--dmail-conf`` and ``nwauth import``, is read before, with the ids of whoever typed it.
-"""
+"""What a command works with: the folder, its configuration, the service, the log."""
 
 from __future__ import annotations
 
@@ -16,14 +11,16 @@ from typing import TYPE_CHECKING
 import click
 
 from nwauth.audit import ERROR, INFO
+from nwauth.changes.folder import changes_folder
+from nwauth.commands.ids import take_ids
 from nwauth.commands.output import Results, wants_color
 from nwauth.commands.progress import progress, unknown
-from nwauth.commands.table import visible, widths_ready
+from nwauth.commands.shown import shown_path, visible
 from nwauth.commands.terminal import say
 from nwauth.commands.witness import Rehearsal, Witness
 from nwauth.config import FlatfileConfig
 from nwauth.config.part import BY_THE_STORE
-from nwauth.errors import NotSupported, NwauthError, Refused, Unavailable
+from nwauth.errors import NotSupported, NwauthError, Refused
 from nwauth.names import ENCODING, ERRORS
 from nwauth.passwords import Identity, scheme_name
 from nwauth.service import BadName, NoSuchUser
@@ -48,24 +45,6 @@ WHY_READ_ONLY = {  # of kinds that are so unless nwauth.toml says otherwise, or 
     "system": "useradd, usermod, passwd and userdel make them",
 }
 PATIENT_SECONDS = 60.0  # nobody waits behind a command: a statement may take its time
-
-# What the commands import on use: read in before root's ids are given up (see nwauth.owner).
-ON_USE = (
-    "click._textwrap",
-    "click.shell_completion",
-    "csv",
-    "difflib",
-    "faulthandler",
-    "functools",
-    "io",
-    "linecache",
-    "rich.cells",
-    "secrets",
-    "shutil",
-    "syslog",
-    "termios",
-)
-ON_A_TERMINAL = ("rich.console", "rich.progress", "rich.table", "rich.text")
 
 
 class Choices:
@@ -312,48 +291,3 @@ def takes_no_changes(store: str, settings: StoreConfig) -> Refused:
     """The error for a change in a store that is called so and is read only."""
     why = WHY_READ_ONLY.get(settings.kind, "read_only = true in nwauth.toml")
     return Refused(f"{store} takes no changes ({why})")
-
-
-def changes_folder(config: Config) -> str:
-    """The folder of the journal of changes: that of the settings.
-
-    Where that is root's, and the command works as the owner of a store's folder, it is that one: he may write there.
-    """
-    for folder in (config.folder, *(store.path for store in config.stores)):
-        try:
-            if os.stat(folder).st_uid == os.geteuid():
-                return folder
-        except OSError:  # no such folder
-            continue
-    return config.folder
-
-
-def take_ids(folder: str) -> None:
-    """Give up root's ids for those of the owner of `folder`.
-
-    Raises:
-        Unavailable: the system does not let us.
-    """
-    if os.geteuid() != 0:
-        return
-    from importlib import import_module
-
-    from nwauth.owner import become_owner
-
-    for module in (*ON_USE, *(ON_A_TERMINAL if os.isatty(1) or os.isatty(2) else ())):
-        import_module(module)
-    widths_ready()
-    try:
-        become_owner(folder)
-    except OSError as error:
-        raise Unavailable(f"cannot take the ids of the owner of {visible(as_text(folder))}: {error.strerror}") from None
-
-
-def shown_path(path: str) -> str:
-    """A file or folder in a text for people."""
-    return visible(as_text(os.path.abspath(path)))
-
-
-def as_text(word: str) -> str:
-    """A word of the command line as the files hold it, whatever the locale."""
-    return os.fsencode(word).decode(ENCODING, ERRORS)

@@ -17,19 +17,6 @@ GAP = "  "
 MIN_WIDTH = 6
 
 
-def visible(text: str) -> str:
-    """`text` with all that does not print escaped: what stands in a user base must not steer a terminal."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else _escaped(ord(c)) for c in text)
-
-
-def _escaped(code: int) -> str:
-    if 0xDC80 <= code <= 0xDCFF:  # a byte that was no UTF-8, as surrogateescape keeps it
-        code -= 0xDC00
-    return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}"
-
-
 def layout(columns: Sequence[str], rows: Iterable[Sequence[str]], *, width: int | None) -> Iterator[str]:
     """The lines of a table, its head first; no line is wider than `width`, if there is one.
 

@@ -8,7 +8,7 @@ import os
 import click
 
 from nwauth.commands.output import colored, encode_for, wants_color
-from nwauth.commands.table import visible
+from nwauth.commands.shown import visible
 from nwauth.owner import was_root
 
 RED = "31"

@@ -11,8 +11,7 @@ import click
 
 from nwauth.commands.command import command, completed_by, dry_run_option
 from nwauth.commands.group import LazyGroup
-from nwauth.commands.session import shown_path
-from nwauth.commands.table import visible
+from nwauth.commands.shown import shown_path, visible
 from nwauth.commands.terminal import complain
 from nwauth.errors import NwauthError, Refused
 from nwauth.names import fold

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nwauth.changes.folder import changes_folder
 from nwauth.changes.history import DONE, UNFINISHED, History, undoes_of
 from nwauth.changes.recorder import place_of
 from nwauth.changes.steps import Steps
@@ -14,8 +15,7 @@ from nwauth.commands.applying import interrupted, without_collector
 from nwauth.commands.command import command, dry_run_option
 from nwauth.commands.diff import changed_of_user, in_lines, steps
 from nwauth.commands.printing import print_many
-from nwauth.commands.session import changes_folder, shown_path
-from nwauth.commands.table import visible
+from nwauth.commands.shown import shown_path, visible
 from nwauth.commands.terminal import ask_yes, is_interactive
 from nwauth.errors import Refused, Unavailable, Unchanged
 from nwauth.signals import ending_interrupts

@@ -10,7 +10,7 @@ import click
 from nwauth.commands.command import command, completed_by, dry_run_option, user_name
 from nwauth.commands.group import LazyGroup
 from nwauth.commands.moments import given_date
-from nwauth.commands.table import visible
+from nwauth.commands.shown import visible
 from nwauth.commands.terminal import ask_yes, is_interactive
 from nwauth.commands.user_changes import change_record, tell, told
 from nwauth.config.part import BY_THE_STORE

@@ -10,7 +10,7 @@ from nwauth.commands.command import command, completed_by, dry_run_option, user_
 from nwauth.commands.diff import changed, in_lines, steps
 from nwauth.commands.next_steps import note_first_user
 from nwauth.commands.secrets_in import Source, get_secret, password_options
-from nwauth.commands.table import visible
+from nwauth.commands.shown import visible
 from nwauth.config.part import BY_THE_STORE
 from nwauth.errors import Refused
 from nwauth.model import APP_PASSWORDS, Info, User

@@ -10,7 +10,7 @@ import click
 
 from nwauth.commands.command import command, dry_run_option, user_name
 from nwauth.commands.moments import given_date, in_words
-from nwauth.commands.table import visible
+from nwauth.commands.shown import visible
 from nwauth.commands.terminal import complain
 from nwauth.commands.user_changes import CHANGE_COLUMNS, change_record, told
 from nwauth.errors import Refused

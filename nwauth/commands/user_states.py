@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nwauth.commands.command import command, dry_run_option, user_name
-from nwauth.commands.table import visible
+from nwauth.commands.shown import visible
 from nwauth.commands.terminal import ask_yes, complain, is_interactive
 from nwauth.commands.user_changes import CHANGE_COLUMNS, change_record, must_be_whole, tell, told
 from nwauth.errors import Refused

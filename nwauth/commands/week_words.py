@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nwauth.commands.output import colored
 from nwauth.commands.policy_rules import wrapped
-from nwauth.commands.table import visible
+from nwauth.commands.shown import visible
 from nwauth.policy.rules import DEFAULT
 from nwauth.policy.week import ALLOW, DAY_SECONDS, DENY, DEPENDS, times
 from nwauth.policy.when import DAYS, days_in_words
