@@ -221,6 +221,8 @@ def as_pattern(shown: str) -> str:
 
 def test_the_session_in_the_manual_goes_as_shown(tmp_path: Path) -> None:
     place = Place(tmp_path)
+    for first in ("init", "user add bob@test.com quota=200000000 full_name='Bob Bee'"):  # as the quick start does
+        assert place.play(f"nwauth {first} --path {FOLDER}")[0] == 0
     commands = session()
     assert len(commands) > 15
     for command, shown in commands:
