@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nwauth.doctor.slips import PIECE
 from nwauth.model import Info, User
 
 FIELD = re.compile(r'([^ \t="]*)="([^"]*)"')  # the model's own idea of a field
@@ -45,6 +46,12 @@ def test_the_fields_are_those_of_the_model(text: str) -> None:
     for name in ("a", "B", "QUOTA", "é", "k", "x:Y", "ΟΔΟΣ", "nothere"):
         expected = model_fields(text).get(name.lower())
         assert info.get(name) == (None if expected is None else expected[1])
+
+
+@given(infos)
+def test_doctor_reads_the_same_fields_in_its_pass_over_all_users(text: str) -> None:
+    found = [(name, value) for name, value in PIECE.findall(text) if name]
+    assert found == [(name, value) for name, value, _, _ in Info(text).pieces()]
 
 
 @given(infos, changes)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nwauth.doctor.place import Place
     from nwauth.model import User
 
-PIECE = re.compile(r'([^ \t="]+)="([^"]+)"')  # as `Info.pieces`, of fields with a value
+PIECE = re.compile(r'([^ \t="]*)="([^"]*)"')  # as `Info.pieces`, in a third of the time; without a name: odd text
 MOST_WORDS = 1000  # so many are told apart
 MOST_TOLD = 3
 MOST_CHARACTERS = 40
@@ -71,6 +71,8 @@ class Slips:
     def take(self, user: User) -> None:
         """Look at the fields of a user."""
         for name, value in PIECE.findall(user.info.text):
+            if not (name and value):
+                continue
             field = self._meant.get(name)
             if field is None:
                 field = self._near(name)
