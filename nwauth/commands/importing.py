@@ -14,10 +14,11 @@ from nwauth.commands.import_told import tell, tell_refused
 from nwauth.errors import Refused, Unavailable
 from nwauth.names import covering
 from nwauth.provisioning import BadPlan
+from nwauth.provisioning.exchange.colons import shadow_fields
 from nwauth.provisioning.exchange.columns import Columns
 from nwauth.provisioning.exchange.detecting import FORMS, MULTIAUTH, Form, detect
 from nwauth.provisioning.exchange.encodings import in_utf8, must_be_encoding
-from nwauth.provisioning.exchange.taking import Taking, read_users, shadow_fields
+from nwauth.provisioning.exchange.taking import Taking, read_users
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,7 +6,8 @@ The rooms, in the order that a file passes them on its way in:
 - `detecting`: what the file is, by what stands in it, and why
 - `colons`: users of lines with colons: passwd, shadow, htpasswd, Dovecot's passwd-file, nwauth.txt
 - `columns`: what each column of a file becomes
-- `taking`: columns and passwords as `nwauth.provisioning` wants them
+- `passwords`: which of the passwords are hashes, and which are locks
+- `taking`: users as `nwauth.provisioning` wants them
 
 and on the way out:
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from nwauth.model import Info
 from nwauth.provisioning.formats import blocks
-from nwauth.provisioning.parts import Fault, Place, Rows
+from nwauth.provisioning.parts import BadPlan, Fault, Place, Rows
 from nwauth.stores.passwd.extras import LOGIN_POWERS, info_text
 
 if TYPE_CHECKING:
@@ -168,3 +168,13 @@ def _place(columns: dict[str, list[str]], lines: Sequence[int], number: int, key
 
 def _fields(count: int) -> str:
     return f"{count} field{'s' * (count != 1)}"
+
+
+def shadow_fields(file: IO[bytes], form: str = "shadow") -> dict[str, str]:
+    """The password fields of a shadow file, by name.  Raises BadPlan where it is none."""
+    found: dict[str, str] = {}
+    for one in Colons(form).read(file):
+        if isinstance(one, Fault):
+            raise BadPlan(one.text, one.place)
+        found.update(zip(one.columns["name"], one.columns["password"], strict=True))
+    return found

@@ -1,4 +1,4 @@
-"""The users of a file as `nwauth.provisioning` reads plans: columns under their keys, passwords told from hashes."""
+"""The users of a file as `nwauth.provisioning` reads plans: columns under their keys, passwords under theirs."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from operator import ne
 from typing import TYPE_CHECKING, Any
 
 from nwauth.names import fold
-from nwauth.passwords.table import CLEAR, LOCKED, NO_LOGIN, UNKNOWN, split
 from nwauth.provisioning.exchange.colons import COLUMNS, Colons
 from nwauth.provisioning.exchange.columns import BadColumn
 from nwauth.provisioning.exchange.detecting import SEPARATORS
 from nwauth.provisioning.exchange.encodings import BYTES
+from nwauth.provisioning.exchange.passwords import HASH, FilePasswords
 from nwauth.provisioning.formats import read, separated
 from nwauth.provisioning.parts import BadPlan, Fault, Place, Raw, Rows
 
@@ -24,14 +24,6 @@ if TYPE_CHECKING:
 
 NO_UTF8 = re.compile("[\udc80-\udcff]")
 NO_TEXT = "found a byte that is no UTF-8: give --encoding, as latin-1 or windows-1252, or bytes to take it as it stands"
-SPECIAL = ("*", "!", "{p", "{P", "{c", "{C")  # what begins otherwise is a hash, or nothing known
-ELSEWHERE = "x"  # the whole field: it stands in the shadow file
-LOCK = "!"
-# What stands for "locked" in the files of other programs, and would be everybody's first guess as a password.
-LOCK_WORDS = LOCKED | {"!", "!!", "!*", "*!", "**", "LK", "*LOCKED*"}
-# A hash by its looks, of a scheme that nothing here knows, too: $7$..., {WORD}..., 32 hex digits and more.
-HASH_LIKE = re.compile(r"\$[0-9A-Za-z-]+\$.+|\{[0-9A-Za-z._-]+\}.+|\*?[0-9A-Fa-f]{32,}")
-HASH, PASSWORD = "password_hash", "password"
 MAX_DIGITS = 10  # of a uid
 FIRST_PERSON, FIRST_RESERVED, LAST_RESERVED = 1000, 60_000, 65_535  # uids: login.defs(5), and nobody's
 STATES = ("", "present", "suspended")
@@ -51,8 +43,8 @@ def read_users(file: IO[bytes], form: str) -> tuple[Iterator[Raw | Rows | Fault]
 class Taking:
     """Makes what a plan would say of what a file says.
 
-    `clear`: whether the passwords of the file are in clear text; None: as its form has it.  `whole` completes a name
-    and `matches`, on a folded one, says whether it is wanted.  `shadow` has the fields of names with an x.
+    `whole` completes a name and `matches`, on a folded one, says whether it is wanted.  `star_is_clear`, `clear` and
+    `shadow` are as those of `FilePasswords`.
     """
 
     def __init__(
@@ -67,20 +59,21 @@ class Taking:
         matches: Callable[[str], bool] | None,
         shadow: dict[str, str] | None = None,
     ) -> None:
-        self.locked = self.left_out = self.trimmed = self.of_system = 0
+        self.left_out = self.trimmed = self.of_system = 0
         self.first_of_system = ""
         self._columns: Final = columns
         self._form: Final = form
         self._is_strict: Final = encoding != BYTES
-        self._is_lines: Final = form in COLUMNS
         self._is_table: Final = form in SEPARATORS
-        self._star_was_clear: Final = form == "nwauth" or (not self._is_lines and star_is_clear)
-        self._star_is_clear: Final = star_is_clear
-        self._clear: Final = clear
+        self._passwords: Final = FilePasswords(form=form, star_is_clear=star_is_clear, clear=clear, shadow=shadow)
         self._whole: Final = whole
         self._matches: Final = matches
-        self._shadow: Final = shadow
         self._shapes: Final[dict[tuple[str, ...], tuple[list[str], list[BadColumn]]]] = {}
+
+    @property
+    def locked(self) -> int:
+        """How many users nobody can log in as."""
+        return self._passwords.locked
 
     def users(self, found: Iterator[Raw | Rows | Fault]) -> Iterator[Raw | Rows | Fault]:
         """The same users as a plan would have them.  Raises BadPlan."""
@@ -178,11 +171,7 @@ class Taking:
             for values in said.values():
                 if not "".join(values).isascii():
                     odd.update(number for number, value in enumerate(values) if NO_UTF8.search(value))
-        if HASH in said and _may_be_special(said[HASH]):
-            fields = said[HASH]
-            odd.update([at for at, field in enumerate(fields) if field in ("", ELSEWHERE) or field.startswith(SPECIAL)])
-        if PASSWORD in said and self._clear is None:
-            odd.update([number for number, value in enumerate(said[PASSWORD]) if _is_doubtful(value)])
+        odd.update(self._passwords.odd(said))
         if "state" in said:
             odd.update(number for number, value in enumerate(said["state"]) if value not in STATES)
         return odd
@@ -237,46 +226,12 @@ class Taking:
                 found = "something else, wanted present or suspended"
             faults.append(Fault(raw.at("state"), f"state: found {found}"))
         name = values.get("name")
-        if values.get(HASH) or (self._is_lines and HASH in said):
-            fault = self._settle_field(values, raw)
-            faults += [fault] if fault else []
-        if self._clear is None and PASSWORD in raw.values:
-            fault = _doubt(values.get(PASSWORD), raw)
-            faults += [fault] if fault else []
+        faults += self._passwords.settle(values, raw, has_column=HASH in said)
         if faults:
             who = name if isinstance(name, str) else ""
             yield from (Fault(one.place, one.text, name=who, is_same=one.is_same) for one in faults)
         else:
             yield Raw(values, raw.line, at=raw.at)
-
-    def _settle_field(self, values: dict[str, Any], raw: Raw) -> Fault | None:
-        """A stored field in the words of the store: clear text under its own key, what lets nobody in as a lock."""
-        field = values.pop(HASH, "")
-        if not isinstance(field, str):
-            values[HASH] = field
-            return None
-        if field == ELSEWHERE and self._form == "passwd":
-            found = None if self._shadow is None else self._shadow.get(values.get("name", ""))
-            if found is None:
-                what = "give --shadow FILE" if self._shadow is None else "and --shadow has none for it"
-                text = f"password: found x, which means that it stands in the shadow file: {what}"
-                return Fault(raw.at(HASH), text, is_same=self._shadow is None)
-            field = found
-        scheme, text = split(field, self._star_was_clear)
-        if scheme is CLEAR:
-            if not text:
-                return Fault(raw.at(HASH), "password: found clear text that is empty")
-            if self._form == "dovecot" and text.strip() in LOCK_WORDS:  # whoever wrote {PLAIN}* meant nobody
-                values[HASH] = LOCK
-                self.locked += 1
-            else:
-                values[PASSWORD] = text
-        elif scheme is NO_LOGIN and (not field or self._is_lines or field in LOCKED):
-            values[HASH] = field if field.startswith(LOCK) or (field[:1] == "*" and not self._star_is_clear) else LOCK
-            self.locked += 1
-        else:
-            values[HASH] = field
-        return None
 
 
 def _spoilt(found: Iterable[Raw | Rows | Fault]) -> Iterator[Raw | Fault]:
@@ -292,46 +247,9 @@ def _is_of_the_system(uid: int) -> bool:
     return not (FIRST_PERSON <= uid < FIRST_RESERVED or uid > LAST_RESERVED)
 
 
-def _may_be_special(fields: Sequence[str]) -> bool:
-    """Whether any of some stored fields may be none that is taken as it is; no other than these are looked at."""
-    text = "\n".join(("", *fields, ""))
-    return any(f"\n{start}" in text for start in (*SPECIAL, ELSEWHERE, "\n"))
-
-
-def _is_doubtful(text: str) -> bool:
-    """Whether it has to be asked what a password in clear text is: a lock, or a hash, by its looks."""
-    return bool(text) and (text.strip() in LOCK_WORDS or HASH_LIKE.fullmatch(text) is not None)
-
-
-def _doubt(password: object, raw: Raw) -> Fault | None:
-    """What is wrong with a password that was not said to be clear text; it is not told itself."""
-    if not isinstance(password, str) or not _is_doubtful(password):
-        return None
-    if password.strip() in LOCK_WORDS:
-        found = "what locks a user in files of other programs, or blanks alone"
-    else:
-        scheme = split(password, False)[0]
-        found = (
-            f"what looks like a hash ({scheme.name})"
-            if scheme not in (UNKNOWN, NO_LOGIN, CLEAR)
-            else ("what looks like a hash")
-        )
-    return Fault(raw.at(PASSWORD), f"password: found {found}: say --passwords hashed, or --passwords clear")
-
-
 def _place(rows: Rows, back: dict[str, str], number: int, key: str) -> Place:
     return rows.place(number, back.get(key, key))
 
 
 def _place_of(places: Callable[[int, str], Place], numbers: list[int], number: int, key: str) -> Place:
     return places(numbers[number], key)
-
-
-def shadow_fields(file: IO[bytes], form: str = "shadow") -> dict[str, str]:
-    """The password fields of a shadow file, by name.  Raises BadPlan where it is none."""
-    found: dict[str, str] = {}
-    for one in Colons(form).read(file):
-        if isinstance(one, Fault):
-            raise BadPlan(one.text, one.place)
-        found.update(zip(one.columns["name"], one.columns["password"], strict=True))
-    return found
