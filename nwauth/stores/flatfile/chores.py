@@ -120,16 +120,11 @@ class Chores:
     def _note_served(self) -> None:
         """Note that there is a user file here, so that its going is no "does not exist"; best effort."""
         try:
-            notes = self._lock.take(wait_seconds=0.0)
+            with self._lock.taken(wait_seconds=0.0) as notes:
+                if notes.note_served(self._view.file):
+                    self._lock.save(notes)
         except Unavailable:
             return
-        try:
-            if notes.note_served(self._view.file):
-                self._lock.save(notes)
-        except Unavailable:
-            return
-        finally:
-            self._lock.release()
 
     def _has_index(self) -> bool:
         """See that there is an index; whether there is."""

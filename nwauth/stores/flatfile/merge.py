@@ -98,8 +98,7 @@ def merge_once(
         leavings.number(source)
         if journal.identity is not None:
             leavings.take_journal(folder, journal.read_bytes)
-        notes = lock.take()
-        try:
+        with lock.taken() as notes:
             must_stand(folder, source, journal.identity)
             must_be_settled(source, settling)
             gained = gained_lines(folder, journal)
@@ -113,8 +112,6 @@ def merge_once(
             new.publish(lock, notes, source.identity if source else None)
             if journal.identity is not None:
                 swap_journal(folder, lock, notes, journal.identity, taken=journal.read_bytes, gained=gained)
-        finally:
-            lock.release()
         return Merged(users=leavings.users, rejected=len(leavings.rejected))
     finally:
         journal.close()
@@ -126,8 +123,7 @@ def merge_once(
 
 def _end_journal(folder: Folder, lock: LockFile, complete: Callable[[str], bool]) -> None:
     """Mend a torn append; give a last line its end that has had none for long: a younger one may still be written."""
-    notes = lock.take()
-    try:
+    with lock.taken() as notes:
         if recover(folder, notes):
             lock.save(notes)
         fd = open_journal(folder)
@@ -142,8 +138,6 @@ def _end_journal(folder: Folder, lock: LockFile, complete: Callable[[str], bool]
             end_last_line(fd, folder, complete)
         finally:
             os.close(fd)
-    finally:
-        lock.release()
 
 
 def _merged_blocks(

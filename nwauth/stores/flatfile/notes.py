@@ -11,6 +11,7 @@ from nwauth.stores.textfile.record import WAIT_SECONDS, RecordFile, packed, unpa
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import TracebackType
     from typing import Final
 
     from nwauth.stores.textfile.files import Identity, Mark
@@ -149,6 +150,26 @@ class LockFile:
         """
         return Notes.of(self._file.take(wait_seconds=wait_seconds))
 
+    def taken(self, *, wait_seconds: float = WAIT_SECONDS) -> Taken:
+        """The same for a ``with``, at whose end the lock is released.  Raises Unavailable."""
+        return Taken(self, self.take(wait_seconds=wait_seconds))
+
     def save(self, notes: Notes) -> None:
         """Write the notes; only while the lock is held.  Raises Unavailable."""
         self._file.save(notes.encode())
+
+
+class Taken:
+    """The lock, taken: ``with`` gives the notes, and its end the lock back."""
+
+    def __init__(self, lock: LockFile, notes: Notes) -> None:
+        self._lock: Final = lock
+        self._notes: Final = notes
+
+    def __enter__(self) -> Notes:
+        return self._notes
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._lock.release()

@@ -39,15 +39,12 @@ def _remove_once(folder: Folder, lock: LockFile, settling: Settling) -> None:
         must_be_settled(source, settling)
         new = NewFile(folder)
         new.fill(_blocks_without(source, keys))
-        notes = lock.take()
-        try:
+        with lock.taken() as notes:
             must_stand(folder, source, identify_journal(folder))
             must_be_settled(source, settling)
             new.publish(lock, notes, source.identity)
             notes.deletions = [key for key in notes.deletions if key not in keys]
             lock.save(notes)
-        finally:
-            lock.release()
     finally:
         source.close()
         if new is not None:
@@ -59,8 +56,7 @@ def _names_to_remove(folder: Folder, lock: LockFile) -> set[bytes]:
 
     A name that has another line in the journal by now, or none because of a merge, is not ours to remove any more.
     """
-    notes = lock.take()
-    try:
+    with lock.taken() as notes:
         noted = set(notes.deletions)
         if not noted:
             return set()
@@ -73,8 +69,6 @@ def _names_to_remove(folder: Folder, lock: LockFile) -> set[bytes]:
         notes.deletions = sorted(deleted)
         lock.save(notes)
         return deleted
-    finally:
-        lock.release()
 
 
 def _blocks_without(source: UserFile, keys: set[bytes]) -> Iterable[bytes]:

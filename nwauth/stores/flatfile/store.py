@@ -11,7 +11,7 @@ from nwauth.stores.base import Store
 from nwauth.stores.flatfile import lines
 from nwauth.stores.flatfile.chores import Chores
 from nwauth.stores.flatfile.folder import Folder
-from nwauth.stores.flatfile.notes import LockFile, Notes
+from nwauth.stores.flatfile.notes import LockFile, Taken
 from nwauth.stores.flatfile.settling import GONE, Settling, identify_journal, is_gone
 from nwauth.stores.flatfile.view import View
 from nwauth.stores.textfile import files
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from nwauth.model import User
     from nwauth.stores.base import Change, Held
     from nwauth.stores.flatfile.merge import Merged
+    from nwauth.stores.flatfile.notes import Notes
 
 DELETE_WAIT_SECONDS = 8.0  # below the server's 10
 BULK_JOURNAL_BYTES = 8 << 20  # while many users are added, the journal is merged past this or a quarter of the file
@@ -118,21 +119,17 @@ class FlatfileStore(Store):
     # --- changes --------------------------------------------------------------------------------------------------
 
     def put(self, user: User) -> bool:
-        notes = self._take_lock()
-        try:
+        with self._locked() as notes:
             if self._find(user.name) is not None:
                 return False
             self._append(notes, [lines.serialize(user)])
             return True
-        finally:
-            self._lock.release()
 
     def put_all(self, users: Sequence[User]) -> list[User]:
         rows = [(fold(user.name).encode(ENCODING, ERRORS), lines.serialize(user)) for user in users]
         new: dict[bytes, bytes] = {}
         taken: list[User] = []
-        notes = self._take_lock()
-        try:
+        with self._locked() as notes:
             for user, (key, row) in zip(users, rows, strict=True):
                 if key in new or self._is_taken(key):
                     taken.append(user)
@@ -140,16 +137,13 @@ class FlatfileStore(Store):
                     new[key] = row
             if new:
                 self._append(notes, list(new.values()))
-        finally:
-            self._lock.release()
         self._merge_between_batches()
         return taken
 
     def change_all(self, changes: Iterable[Change]) -> None:
         from nwauth.stores.flatfile.together import change_all
 
-        self._take_lock()  # what a crash has left half done is mended first
-        self._lock.release()
+        self._mend_first()
         self._view.forget_journal()
         change_all(self.folder, self._lock, self._settling, changes, complete=self._complete, shared=self._shared)
 
@@ -179,19 +173,15 @@ class FlatfileStore(Store):
             self._bulk_merge_at = time.monotonic() + BULK_PAUSE_SECONDS
 
     def replace(self, old: User, new: User, *, wait_seconds: float | None = None) -> bool:
-        notes = self._take_lock(wait_seconds=WAIT_SECONDS if wait_seconds is None else wait_seconds)
-        try:
+        with self._locked(wait_seconds=WAIT_SECONDS if wait_seconds is None else wait_seconds) as notes:
             if self._find(old.name) != old:
                 return False
             self._append(notes, [lines.serialize(new)])
             return True
-        finally:
-            self._lock.release()
 
     def delete(self, name: str, *, only: User | None = None) -> bool:
         started = time.monotonic()
-        notes = self._take_lock()
-        try:
+        with self._locked() as notes:
             user = self._find(name)
             if user is None or (only is not None and user != only):
                 return False
@@ -201,8 +191,6 @@ class FlatfileStore(Store):
                 in_file = self._append_shared_deletion(notes, line)
             else:
                 self._append(notes, [line])
-        finally:
-            self._lock.release()
         if in_file:
             self._remove_from_file(DELETE_WAIT_SECONDS - (time.monotonic() - started))
         return True
@@ -218,14 +206,11 @@ class FlatfileStore(Store):
         if is_gone(self.folder, self._lock):
             raise Unavailable(GONE)
         os.close(files.create_like(self.folder.txt, None))
-        notes = self._take_lock()
-        try:
+        with self._locked() as notes:
             made = files.identify(self.folder.txt)
             if made is not None:
                 notes.ours = mark_of(made)
                 self._lock.save(notes)
-        finally:
-            self._lock.release()
         return True
 
     def merge(self, *, emptied: bool = False) -> Merged:
@@ -236,8 +221,7 @@ class FlatfileStore(Store):
         """
         if emptied:
             self._settling.emptying_is_meant()
-        self._take_lock()  # what a crash has left half done is mended first
-        self._lock.release()
+        self._mend_first()
         return self._merge()
 
     def _merge(self) -> Merged:
@@ -260,8 +244,8 @@ class FlatfileStore(Store):
 
     # --- under the lock -------------------------------------------------------------------------------------------
 
-    def _take_lock(self, *, wait_seconds: float = WAIT_SECONDS) -> Notes:
-        """Take the lock, mend what a crash has left half done, and look at the files; the caller releases it.
+    def _locked(self, *, wait_seconds: float = WAIT_SECONDS) -> Taken:
+        """The lock for a ``with``; what a crash has left half done is mended, and the files are looked at.
 
         Raises:
             NotSupported: nothing is ever written here.
@@ -281,7 +265,12 @@ class FlatfileStore(Store):
         except BaseException:
             self._lock.release()
             raise
-        return notes
+        return Taken(self._lock, notes)
+
+    def _mend_first(self) -> None:
+        """What a crash has left half done is not for who rewrites the files.  Raises as `_locked`."""
+        with self._locked():
+            pass
 
     def _mend(self, notes: Notes) -> None:
         if notes.append is not None or notes.old_journals:
@@ -358,8 +347,8 @@ class FlatfileStore(Store):
     def _care_for_old_journals(self) -> None:
         """Take the lock for a moment: whoever does mends what is to be mended."""
         try:
-            notes = self._take_lock(wait_seconds=0.0)
+            with self._locked(wait_seconds=0.0) as notes:
+                pass
         except Unavailable:
             return  # who holds it looks too
-        self._lock.release()
         self._view.note_old_journals(notes)
