@@ -133,10 +133,8 @@ class PasswdStore(Store):
             raise NotSupported
         by_domain: dict[str, list[tuple[str, User]]] = {}
         for user in users:
-            located = self._places.locate(user.name)
-            if located is None or not located[0]:
-                raise Refused(f"{user.name!a} does not belong here: {self._wanted_names()}")
-            by_domain.setdefault(located[1], []).append((located[0], user))
+            bare, domain = self._located(user)
+            by_domain.setdefault(domain, []).append((bare, user))
         taken = [user for domain, some in by_domain.items() for user in self._add(domain, some)]
         if len(by_domain) > 1 and taken:
             those = set(map(id, taken))
@@ -144,10 +142,7 @@ class PasswdStore(Store):
         return taken
 
     def must_hold(self, new: User, old: User | None) -> None:
-        located = self._places.locate(new.name)
-        if located is None or not located[0]:
-            raise Refused(f"{new.name!a} does not belong here: {self._wanted_names()}")
-        bare, domain = located
+        bare, domain = self._located(new)
         pair, held = self._pairs.find(new.name, to_change=True)
         if pair is None:
             raise self._no_file(domain)
@@ -167,11 +162,9 @@ class PasswdStore(Store):
         for old, new in changes:
             user = new if old is None else old
             assert user is not None  # noqa: S101
-            located = self._places.locate(user.name)
-            if located is None or not located[0]:
-                raise Refused(f"{user.name!a} does not belong here: {self._wanted_names()}")
-            domains.setdefault(located[1], user.name)
-            named.append((located[0], old, new))
+            bare, domain = self._located(user)
+            domains.setdefault(domain, user.name)
+            named.append((bare, old, new))
         if not named:
             return
         if len(domains) > 1:  # several files
@@ -294,15 +287,19 @@ class PasswdStore(Store):
             public="there is no passwd file for this domain",
         )
 
+    def _located(self, user: User) -> tuple[str, str]:
+        """The name of a new user in the file, and the domain whose file that is.  Raises Refused where it is none's."""
+        located = self._places.locate(user.name)
+        if located is None or not located[0]:
+            raise _out_of_place(user)
+        return located
+
     def _bare_name(self, user: User, pair: Pair) -> str:
         """The name of a user in the file.  Raises Refused: it belongs in another."""
         located = self._places.locate(user.name)
         if located is None or located[1] != pair.domain:
-            raise Refused(f"{user.name!a} does not belong here: {self._wanted_names()}")
+            raise _out_of_place(user)
         return located[0]
-
-    def _wanted_names(self) -> str:
-        return "wanted a name with @ and a domain whose passwd file this store has"
 
     def _today(self) -> int:
         return int(self._clock() // DAY_SECONDS)
@@ -325,6 +322,11 @@ class PasswdStore(Store):
 
         folder = self._state or self._places.folder
         return scratch(f"{folder}/.nwauth.passwd.{os.urandom(6).hex()}")
+
+
+def _out_of_place(user: User) -> Refused:
+    wanted = "wanted a name with @ and a domain whose passwd file this store has"
+    return Refused(f"{user.name!a} does not belong here: {wanted}")
 
 
 def _mark(path: str) -> str:
