@@ -11,6 +11,7 @@ from nwauth.stores.sql.table import LIKE_ESCAPE, Table, like
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
     from nwauth.stores.base import Held
     from nwauth.stores.sql.drivers.base import Driver
@@ -133,16 +134,16 @@ class OwnTable(Table):
         """Delete the rows of some folded names."""
         return f"DELETE FROM {self._table} WHERE {self._among(len(keys))}", [encode(key) for key in keys]
 
-    @property
-    def update_all(self) -> str:
-        """Change a row, for many at a time."""
-        columns = ", ".join(self._equals(column) for column in (KEY, *COLUMNS))
-        return f"UPDATE {self._table} SET {columns}{self._touched()} WHERE {self._equals(KEY)}"
+    def update_all(self, cursor: Any, users: list[Held]) -> None:
+        """Write these over the users of the same folded names, who are there."""
+        columns = [*map(self.driver.quote, (KEY, *COLUMNS))]
+        self.driver.update(cursor, self._table, columns, self._touched(), self.rows(users))
 
-    def updates(self, changed: Sequence[tuple[str, Held]]) -> list[tuple[str, ...]]:
-        """What the marks of `update_all` stand for: the new user in the row of a folded name."""
-        rows = self.rows([new for _, new in changed])
-        return [(*row, encode(key)) for row, (key, _) in zip(rows, changed, strict=True)]
+    def rename(self, key: str, user: Held) -> Order:
+        """Write a user over the one of another folded name."""
+        changes = ", ".join(self._equals(column) for column in (KEY, *COLUMNS))
+        (row,) = self.rows([user])
+        return f"UPDATE {self._table} SET {changes}{self._touched()} WHERE {self._equals(KEY)}", (*row, encode(key))
 
     def _among(self, count: int) -> str:
         return f"{self.driver.quote(KEY)} IN ({', '.join([self.driver.mark] * count)})"

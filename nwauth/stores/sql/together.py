@@ -96,8 +96,12 @@ def _change_rows(table: OwnTable, ask: Ask, cursor: Any, there: list[tuple[Held,
     if gone:
         cursor.execute(*table.delete_all(gone))
     changed = [(fold(old[0]), new) for old, new in there if new is not None]
-    if changed:
-        cursor.executemany(table.update_all, table.updates(changed))
+    kept = [new for key, new in changed if fold(new[0]) == key]
+    if kept:
+        table.update_all(cursor, kept)
+    for key, new in changed:
+        if fold(new[0]) != key:
+            cursor.execute(*table.rename(key, new))
 
 
 # --- in a table of somebody else's ------------------------------------------------------------------------------------

@@ -203,6 +203,16 @@ class Driver(ABC):
         marks = ", ".join([self.mark] * len(rows[0]))
         cursor.executemany(f"INSERT INTO {into} VALUES ({marks})", rows)
 
+    def update(self, cursor: Any, table: str, columns: Sequence[str], also: str, rows: Sequence[Row]) -> None:
+        """Write many rows over those that have the same key, all of them there; `also` is set in each besides.
+
+        The first of the `columns`, all of text, is the key; they and the table are quoted already.
+        """
+        key, *others = columns
+        changes = ", ".join(f"{column} = {self.mark}" for column in others)
+        statement = f"UPDATE {table} SET {changes}{also} WHERE {key} = {self.mark}"
+        cursor.executemany(statement, [(*row[1:], row[0]) for row in rows])
+
     @abstractmethod
     def make_database(self) -> None:
         """Make an empty database where that is a matter of a file; raises where somebody else must do it."""
