@@ -9,6 +9,7 @@ import subprocess
 
 from tests.databases import guard
 
+# The service's listener without any mode: otherwise each failure doubles the time that the next one takes.
 SETTINGS = """\
 base_dir = {folder}/run
 log_path = {folder}/log
@@ -19,6 +20,11 @@ default_internal_group = {group}
 default_login_user = {user}
 auth_mechanisms = plain
 auth_failure_delay = 0
+service anvil {{
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
+}}
 passdb {{
   driver = passwd-file
   args = {folder}/users
