@@ -21,7 +21,7 @@ KINDS = {
     "cannot-look": (CANNOT_TELL, "This was not examined: something may be wrong there."),
     "store-down": (CANNOT_TELL, "Its users were not examined, and the servers are answered -DEAD for them."),
     "cannot-list": (CANNOT_TELL, "Its users were not examined; the servers are answered for those whom it can tell."),
-    # the settings of nwauth
+    # the settings of nwauth, and the stores that they name
     "settings": (ERROR, "Until it is mended every request is answered -DEAD: no logins, and mail waits."),
     "no-users": (ERROR, "Every request is answered -DEAD: no logins, and mail waits."),
     "emptied": (ERROR, "For all who are not found the servers are answered -DEAD: no logins, and mail waits."),
@@ -35,6 +35,8 @@ KINDS = {
     "store-unasked": (WARNING, "Its users do not exist to the servers."),
     "idle-setting": (WARNING, "Whoever wrote it may count on it."),
     "directory-in-clear": (ERROR, "Whoever listens on the way reads the passwords of all who log in."),
+    "changes-denied": (WARNING, "Nobody is added, changed or deleted there, and no hash gets stronger at a login."),
+    "database-folds": (WARNING, "Mail to the name in another case is answered: no such user."),
     # what it runs on
     "old-library": (ERROR, "What nwauth needs of it may lack: requests may be answered -DEAD."),
     "old-server": (ERROR, "Every request for its users is answered -DEAD."),
@@ -80,8 +82,6 @@ KINDS = {
     "bad-mask": (ERROR, "A list of hosts that cannot be read keeps its user out."),
     "field-misspelt": (WARNING, "It decides nothing: whoever it was to keep out can log in."),
     "state-unknown": (WARNING, "Whoever it was to keep out can log in."),
-    "changes-denied": (WARNING, "Nobody is added, changed or deleted there, and no hash gets stronger at a login."),
-    "database-folds": (WARNING, "Mail to the name in another case is answered: no such user."),
     # the access rules
     "rule-error": (ERROR, "With one fault in it no rule of the file comes into force."),
     "test-fails": (ERROR, "The rules do something else than whoever wrote the test wants of them."),
