@@ -233,19 +233,3 @@ def test_commands_that_the_page_names_are_there() -> None:
     for name in named:
         done = subprocess.run([COMMAND, *name.split(), "--help"], capture_output=True, check=False, timeout=60)
         assert done.returncode == 0, name
-
-
-# --- links -----------------------------------------------------------------------------------------------------------
-
-
-def headings(page: str) -> set[str]:
-    found = re.findall(r"^#+ (.*)$", page, re.MULTILINE)
-    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in found}
-
-
-def test_links_in_the_page_lead_somewhere() -> None:
-    for target in re.findall(r"\]\(([^):]+)\)", TEXT):
-        name, _, heading = target.partition("#")
-        assert (ROOT / "docs" / name).exists(), target
-        if heading:
-            assert heading in headings((ROOT / "docs" / name).read_text() if name else TEXT), target

@@ -74,7 +74,9 @@ def test_what_the_servers_are_told_to_send_is_what_the_module_answers(place: Pat
     """The transcript of a serving child agrees with what is said of it."""
     file = dmail(place, EXTERNAL + MAIN + DOM2)
     done = run(str(place), "names", "bob", "--dmail-conf", file)
-    for row in rows(done.out):
+    found = rows(done.out)
+    assert found
+    for row in found:
         request = f"{row['request']} {row['name']}" + (" x" if row["request"] == "check" else "")
         answer = run(str(place), stdin=request.encode() + b"\n").out
         assert answer == f"+OK {row['user']} config 0\n"
