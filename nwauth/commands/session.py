@@ -220,7 +220,12 @@ class Session:
         return scheme_name(user.stored_password, star_is_clear=kept.star_is_clear)
 
     def _config_of(self, store: str) -> StoreConfig:
-        return next((one for one in self.config.stores if one.name == store), self.store_config)
+        return self._configs.get(store) or self.store_config
+
+    @cached_property
+    def _configs(self) -> dict[str, StoreConfig]:
+        """The settings of each store, by its name."""
+        return {one.name: one for one in self.config.stores}
 
     @contextmanager
     def logged(self, command: str, **facts: object) -> Iterator[dict[str, object]]:

@@ -57,6 +57,7 @@ class Passwords:
         self._today = today
         self._native = native
         self._checks: dict[str, Check] = {}  # by scheme name, filled as fields are met
+        self._identities: dict[str, Identity] = {}  # the same
         self._last: tuple[Check, str] | None = None  # the last real verification: what `burn` repeats
         self._is_slow = BY_NAME[self._burn_scheme].slow  # whether that is of a slow scheme, or would be
         self._memo: Memo | None = None
@@ -243,9 +244,15 @@ class Passwords:
 
     def identify(self, stored: str, *, star_is_clear: bool = False) -> Identity:
         """What a field is, by its form; a form that lets nobody in is ``no-login`` or ``unknown``."""
+        scheme, _ = split(stored, star_is_clear)
+        known = self._identities.get(scheme.name)
+        if known is None:
+            known = self._identities[scheme.name] = self._identity(scheme)
+        return known
+
+    def _identity(self, scheme: Scheme) -> Identity:
         from nwauth.passwords.families import library
 
-        scheme, _ = split(stored, star_is_clear)
         login = scheme.family != "none" and (scheme.family != "netwin" or self._settings.netwin_weak)
         verifiable = login and bool(library(scheme, native=self._native))
         return Identity(name=scheme.name, weak=scheme.weak, login=login, verifiable=verifiable)
