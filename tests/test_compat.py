@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import sys
@@ -118,7 +117,7 @@ def played(module: Path, fault: str, *words: str, status: int = 1) -> tuple[list
     command = shlex.join([sys.executable, "-W", "ignore", str(module), fault, *COMMAND, "-path", "{folder}"])
     done = run("/nowhere", "compat", "--cmd", command, *words)
     assert done.status == status, done.err
-    return [json.loads(line) for line in done.out.splitlines()], done.err
+    return done.records(), done.err
 
 
 def test_a_module_between_that_spoils_nothing_is_right(wrong: Path) -> None:
@@ -218,7 +217,7 @@ def test_a_module_that_answers_nothing_is_not_waited_for_in_every_transcript(wro
 def listed(*words: str) -> list[dict[str, Any]]:
     done = run("/nowhere", "compat", "--list", *words)
     assert (done.status, done.err) == (0, "")
-    return [json.loads(line) for line in done.out.splitlines()]
+    return done.records()
 
 
 def test_the_transcripts_are_listed_with_what_each_is_about() -> None:

@@ -123,7 +123,7 @@ def test_a_log_that_the_owner_of_the_folder_cannot_write_is_told(open_path: Path
     log = site.folder / "nwauth.log"
     log.touch(mode=0o600)
     done = run(str(site.folder), "doctor")
-    rows = {row["id"]: row for row in map(json.loads, done.out.splitlines())}
+    rows = {row["id"]: row for row in done.records()}
     assert rows["log-lost"]["what"] == f"the log {log} cannot be written by uid {owner}"
     site.type(rows["log-lost"]["mend"].removeprefix("as root: "))
     assert (run(str(site.folder), "doctor").status, log.stat().st_size) == (0, 0)
@@ -136,7 +136,7 @@ def test_root_makes_a_folder_for_the_log_that_the_owner_of_the_users_can_write(o
     more(site, f'[log]\nfile = "{open_path}/log/nwauth.log"\n')
     for path in (site.folder, *site.folder.iterdir()):
         os.chown(path, owner, owner)
-    (row,) = map(json.loads, run(str(site.folder), "doctor").out.splitlines())
+    (row,) = run(str(site.folder), "doctor").records()
     assert row["id"] == "log-lost"
     site.type(row["mend"])
     assert run(str(site.folder), "doctor").status == 0
@@ -149,7 +149,7 @@ def test_a_log_that_the_owner_of_the_folder_cannot_make_is_told(open_path: Path)
     more(site, f'[log]\nfile = "{open_path}/nwauth.log"\n')
     for path in (site.folder, *site.folder.iterdir()):
         os.chown(path, owner, owner)
-    (row,) = map(json.loads, run(str(site.folder), "doctor").out.splitlines())
+    (row,) = run(str(site.folder), "doctor").records()
     assert (
         row["what"] == f"the log {open_path}/nwauth.log is not there, and uid {owner} cannot make files in {open_path}"
     )
@@ -181,7 +181,7 @@ def test_files_of_a_time_to_come_tell_that_the_clock_is_or_was_wrong(site: Site)
 @pytest.mark.parametrize("name", ["Europe/Berln", ":Europe/Berln", "/etc/passwd", "UTC-99"])
 def test_a_variable_that_names_no_zone_is_told(site: Site, name: str) -> None:
     done = run(str(site.folder), "doctor", "--format", "ndjson", TZ=name)
-    (row,) = [json.loads(line) for line in done.out.splitlines()]
+    (row,) = done.records()
     assert (row["id"], "names no zone: found " in row["what"]) == ("zone-unknown", True), row
     assert ("did you mean Europe/Berlin?" in row["what"]) == ("Berln" in name)
 
@@ -233,7 +233,7 @@ def test_a_library_that_is_too_old_is_told(site: Site) -> None:
     old.mkdir(parents=True)
     (old / "METADATA").write_text("Metadata-Version: 2.1\nName: click\nVersion: 7.1\n")
     done = run(str(site.folder), "doctor", PYTHONPATH=str(old.parent))
-    rows = [json.loads(line) for line in done.out.splitlines()]
+    rows = done.records()
     assert [(row["id"], row["severity"]) for row in rows] == [("old-library", ERROR)]
     assert re.fullmatch(r"the library click is version 7\.1, and nwauth wants [0-9.]+ at least", rows[0]["what"])
     assert re.search(r"-m pip install --upgrade 'click>=[0-9.]+'$", rows[0]["mend"])

@@ -36,7 +36,7 @@ connect_timeout_seconds = 0.5
 def steps(folder: Path, *words: str, status: int = 0) -> list[dict[str, Any]]:
     done = run(str(folder), "selftest", *words, "--quiet")
     assert (done.status, done.err) == (status, ""), done.out
-    return [json.loads(line) for line in done.out.splitlines()]
+    return done.records()
 
 
 def faults(found: list[dict[str, Any]]) -> dict[str, set[str]]:
@@ -249,7 +249,7 @@ def test_a_copy_leads_nowhere_else_and_takes_no_secret_along(tmp_path: Path) -> 
 def compat(command: str, *words: str, status: int) -> tuple[list[dict[str, Any]], str]:
     done = run("/nowhere", "compat", "--cmd", command, *words)
     assert done.status == status, done.err
-    return [json.loads(line) for line in done.out.splitlines()], done.err
+    return done.records(), done.err
 
 
 def test_this_program_plays_every_transcript_byte_for_byte() -> None:

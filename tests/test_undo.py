@@ -79,7 +79,7 @@ def done(folder: str, *words: str, stdin: bytes = b"") -> Run:
 
 
 def records(found: Run) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in found.out.splitlines()]
+    return found.records()
 
 
 def undo_list(folder: str) -> list[tuple[int, str, str]]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import pty
 import select
 import subprocess
 import sys
 import termios
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,6 +41,10 @@ class Run(NamedTuple):
     status: int
     out: str
     err: str
+
+    def records(self) -> list[dict[str, Any]]:
+        """What stdout holds, line by line, in JSON."""
+        return [json.loads(line) for line in self.out.splitlines()]
 
 
 def environment(**more: str) -> dict[str, str]:

@@ -81,12 +81,8 @@ def apply(folder: str, text: str, *options: str, name: str = "plan.toml") -> Run
     return run(folder, "apply", written(folder, name, text), *options)
 
 
-def records(done: Run) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in done.out.splitlines()]
-
-
 def results(done: Run) -> list[tuple[str, str]]:
-    return [(row["user"], row["result"]) for row in records(done)]
+    return [(row["user"], row["result"]) for row in done.records()]
 
 
 def users(folder: str) -> str:
@@ -171,7 +167,7 @@ def test_a_plan_whose_name_tells_no_form_is_asked_for_in_one_line(folder: str) -
 def test_the_summary_is_one_record_of_numbers(folder: str) -> None:
     done = apply(folder, PLAN, "--summary")
     wanted = {"dry_run": False, "changed": 2, "created": 1, "unchanged": 0, "removed": 1, "failed": 0}
-    assert (done.status, done.err, records(done)) == (0, "", [wanted])
+    assert (done.status, done.err, done.records()) == (0, "", [wanted])
 
 
 def test_all_tells_who_is_as_the_plan_says_too_before_who_is_changed(folder: str) -> None:
@@ -226,9 +222,9 @@ def test_a_password_is_taken_when_a_user_is_made_and_later_only_if_the_plan_says
 
 def test_a_generated_password_is_printed_once_and_lets_the_user_in(folder: str) -> None:
     plan = lines({"name": "c@test.com", "generate": True})
-    assert records(apply(folder, plan, "--dry-run", name="plan.ndjson"))[0]["password"] is None
+    assert apply(folder, plan, "--dry-run", name="plan.ndjson").records()[0]["password"] is None
     done = apply(folder, plan, "--quiet", name="plan.ndjson")
-    password = records(done)[0]["password"]
+    password = done.records()[0]["password"]
     assert run(folder, "test", "c@test.com", "--password-stdin", stdin=password.encode()).status == 0
     assert apply(folder, plan, "--quiet", name="plan.ndjson") == (0, "", "")
 
@@ -285,7 +281,7 @@ def test_every_bad_line_is_told_with_line_and_column_and_nothing_is_written(fold
     before = contents(folder)
     done = apply(folder, BAD, name="plan.ndjson")
     assert done.status == 1
-    assert [(row["line"], row["column"]) for row in records(done)] == PLACES
+    assert [(row["line"], row["column"]) for row in done.records()] == PLACES
     *told, last = done.err.splitlines()
     begins = [f"nwauth: {folder}-plan.ndjson, line {line}, column {column}: " for line, column in PLACES]
     assert [line[: len(begin)] for line, begin in zip(told, begins, strict=True)] == begins
@@ -371,10 +367,10 @@ def test_what_is_no_plan_is_told_in_one_line_and_one_record(folder: str, name: s
     error, last = [line for line in done.err.splitlines() if "is not there, and" not in line]
     assert error.startswith(f"nwauth: {folder}-{name}{told}"), done.err
     assert (done.status, last.endswith(" failed: nothing is changed")) == (1, True)
-    *_, record = records(done)
+    *_, record = done.records()
     assert (record["result"], error.endswith(f": {record['reason']}")) == ("failed", True)
     assert f", line {record['line']}, column {record['column']}: " in error or record["line"] == 0
-    (numbers,) = records(apply(folder, text, "--keep-going", "--summary", name=name))
+    (numbers,) = apply(folder, text, "--keep-going", "--summary", name=name).records()
     assert (numbers["changed"], numbers["removed"], numbers["failed"] > 0) == (0, 0, True)
     assert contents(folder) == before
 
@@ -383,11 +379,11 @@ def test_a_plan_that_is_not_there_has_its_record(folder: str) -> None:
     for name in ("gone.ndjson", "gone"):
         done = run(folder, "apply", f"{folder}/{name}", "--quiet")
         assert (done.status, done.err) == (1, f"nwauth: {folder}/{name}: cannot be read: No such file or directory\n")
-        assert [(row["result"], row["reason"]) for row in records(done)] == [
+        assert [(row["result"], row["reason"]) for row in done.records()] == [
             ("failed", "cannot be read: No such file or directory")
         ]
         done = run(folder, "apply", f"{folder}/{name}", "--summary", "--dry-run", "--quiet")
-        assert (done.status, records(done)[0]["failed"], done.err.count("\n")) == (1, 1, 1)
+        assert (done.status, done.records()[0]["failed"], done.err.count("\n")) == (1, 1, 1)
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
@@ -396,7 +392,7 @@ def test_a_plan_in_another_encoding_is_told_in_one_line(folder: str, form: str, 
     path = f"{folder}-plan.{form}"
     Path(path).write_bytes(FORMS[form][0].encode(encoding))
     done = run(folder, "apply", path, "--quiet")
-    (record,) = records(done)
+    (record,) = done.records()
     assert done.err == f"nwauth: {path}, line 1, column 1: {record['reason']}\n"
     assert record["reason"].startswith("found text in UTF-16, wanted UTF-8: ")
 
@@ -503,17 +499,17 @@ def test_what_is_wrong_in_front_of_the_users_has_its_place_and_keeps_all_of_them
     before = contents(folder)
     done = apply(folder, text, "--keep-going", name=f"plan.{name}")
     assert f"nwauth: {folder}-plan.{name}, line {place[0]}, column {place[1]}: {told}" in done.err, done.err
-    assert (done.status, [(row["line"], row["column"]) for row in records(done)]) == (1, [place])
+    assert (done.status, [(row["line"], row["column"]) for row in done.records()]) == (1, [place])
     assert "--keep-going takes none of them" in done.err
     assert contents(folder) == before
 
 
 def test_what_is_wrong_in_front_of_the_users_hides_no_error_of_theirs(folder: str) -> None:
     plan = "update_passwrd = 'always'\n[scop]\nmatch = '*'\n[defaults]\nname = 'x'\n[[user]]\nname = 'a'\nstate = 'b'\n"
-    assert [row["line"] for row in records(apply(folder, plan))] == [1, 2, 5, 8]
+    assert [row["line"] for row in apply(folder, plan).records()] == [1, 2, 5, 8]
     table = "name,quota,quota,,Password\nbob@test.com\nann@test.com,5,6,,x\n"
     done = apply(folder, table, name="plan.csv")
-    assert [(row["line"], row["column"]) for row in records(done)] == [(1, 3), (1, 4), (1, 5), (2, 1)]
+    assert [(row["line"], row["column"]) for row in done.records()] == [(1, 3), (1, 4), (1, 5), (2, 1)]
 
 
 @pytest.mark.parametrize(
@@ -534,7 +530,7 @@ def test_what_is_wrong_in_front_of_the_users_hides_no_error_of_theirs(folder: st
     ],
 )
 def test_the_place_of_an_error_is_told_in_every_form(folder: str, name: str, text: str, place: tuple[int, int]) -> None:
-    (record,) = records(apply(folder, text, name=name))
+    (record,) = apply(folder, text, name=name).records()
     assert (record["line"], record["column"]) == place
 
 
@@ -561,7 +557,7 @@ def test_what_no_reply_could_hold_and_no_address_meets_is_an_error(
     folder: str, key: str, value: str, told: str
 ) -> None:
     done = apply(folder, lines({"name": "new@test.com", "password_hash": "!", key: value}), name="plan.ndjson")
-    assert (done.status, records(done)[0]["column"]) == (1, 48)
+    assert (done.status, done.records()[0]["column"]) == (1, 48)
     assert f", line 1, column 48: {told}" in done.err
 
 
@@ -603,13 +599,13 @@ def test_an_error_shows_no_more_of_a_long_text_than_one_reads(folder: str, key: 
 
 def test_blank_lines_in_front_are_passed_over(folder: str) -> None:
     done = apply(folder, "\n" * 300_000 + lines({"name": "bob@test.com", "state": "x"}), name="plan.ndjson")
-    assert (records(done)[0]["line"], done.status) == (300_001, 1)
+    assert (done.records()[0]["line"], done.status) == (300_001, 1)
 
 
 def test_what_is_wrong_before_a_plan_cannot_be_read_any_further_is_told_too(folder: str) -> None:
     done = apply(folder, 'name,state\nbob@test.com,x\n"a"b,\n', name="plan.csv")
     first, second, third = done.err.splitlines()
-    assert (done.status, [row["line"] for row in records(done)]) == (1, [2, 3])
+    assert (done.status, [row["line"] for row in done.records()]) == (1, [2, 3])
     assert first.startswith(f"nwauth: {folder}-plan.csv, line 2, column 2: state: found something else")
     assert second.startswith(f"nwauth: {folder}-plan.csv, line 3, column 1: ")
     assert third.endswith(" 2 failed: nothing is changed")
@@ -624,14 +620,14 @@ def test_what_is_the_same_with_thousands_is_told_in_one_line_and_each_has_a_reco
     told = "is not there, and a new user needs password_hash, password or generate"
     assert error == f"nwauth: {folder}-plan.ndjson, line 1, column 1: {told}{same}"
     assert numbers == "0 changed, 0 removed, 0 as they were, 3,000 failed: nothing is changed"
-    assert [row["line"] for row in records(done)] == list(range(1, 3001))
+    assert [row["line"] for row in done.records()] == list(range(1, 3001))
 
 
 def test_half_a_character_is_told_as_any_other_error(folder: str) -> None:
     done = apply(
         folder, '{"name": "a\\ud800@test.com"}\n{"name": "bob@test.com", "x": "\\ud800"}\n', name="plan.ndjson"
     )
-    assert (done.status, [(row["line"], row["column"]) for row in records(done)]) == (1, [(1, 2), (2, 26)])
+    assert (done.status, [(row["line"], row["column"]) for row in done.records()]) == (1, [(1, 2), (2, 26)])
 
 
 def test_who_is_outside_the_scope_is_an_error(folder: str) -> None:
@@ -668,12 +664,12 @@ def test_prune_removes_no_more_than_a_tenth_unless_it_is_allowed(folder: str) ->
     plan = lines(*many(17))
     for options in ((), ("--dry-run",), ("--allow-prune", "14.9")):
         done = apply(folder, plan, "--prune", *options, name="plan.ndjson")
-        assert (done.status, [row["result"] for row in records(done)]) == (1, ["failed"])
+        assert (done.status, [row["result"] for row in done.records()]) == (1, ["failed"])
         assert "--prune would remove 3 of 20 users in the scope (15.0 %), and" in done.err
         assert "0 removed, 0 as they were, 1 failed: nothing is changed" in done.err.replace("would be ", "")
         assert contents(folder) == before
     done = apply(folder, plan, "--prune", "--allow-prune", "15%", "--summary", name="plan.ndjson")
-    assert records(done)[0]["removed"] == 3
+    assert done.records()[0]["removed"] == 3
     assert apply(folder, "", "--prune", name="plan.ndjson").status == 1
     assert apply(folder, "", "--allow-prune", "15", name="plan.ndjson").status == 2
     for word in ("nan", "101", "-1", "x%"):
@@ -693,7 +689,7 @@ def test_a_scope_without_a_wildcard_is_one_user(folder: str) -> None:
     assert apply(folder, lines({"name": "notbob@test.com", "password_hash": SSHA}), name="plan.ndjson").status == 0
     options = ("--match", "BOB@test.com", "--prune", "--allow-prune", "100")
     done = apply(folder, lines({"name": "bob@test.com"}), *options, name="plan.ndjson")
-    assert (done.status, records(done)) == (0, [])
+    assert (done.status, done.records()) == (0, [])
     assert run(folder, "user", "show", "notbob@test.com").status == 0
 
 
@@ -810,19 +806,19 @@ def test_a_plan_is_applied_to_a_database_in_one_transaction(folder: str, kind: s
     assert run(folder, "init", "--quiet").status == 0
     filled = [{"name": f"user{number:04}@test.com", "password_hash": SSHA, "uid": "7"} for number in range(1200)]
     first = apply(folder, lines(*filled), "--summary", name="plan.ndjson")
-    assert (first.status, records(first)[0]["created"]) == (0, 1200), first
+    assert (first.status, first.records()[0]["created"]) == (0, 1200), first
     again = apply(folder, lines(*filled), "--summary", name="plan.ndjson")
-    assert (again.status, records(again)[0]["unchanged"]) == (0, 1200), again
+    assert (again.status, again.records()[0]["unchanged"]) == (0, 1200), again
     filled[5]["quota"] = "6"
     filled[6]["drop_path"] = "/var/mail"
     plan = lines(*filled[3:], *many(2))
     done = apply(folder, plan, "--prune", name="plan.ndjson")
     assert done.status == 0, done
-    assert [row["fields"] for row in records(done)][:2] == [
+    assert [row["fields"] for row in done.records()][:2] == [
         {"quota": {"old": None, "new": "6"}},
         {"drop_path": {"old": None, "new": "/var/mail"}},
     ]
-    assert [row["result"] for row in records(done)] == ["changed"] * 4 + ["removed"] * 3
+    assert [row["result"] for row in done.records()] == ["changed"] * 4 + ["removed"] * 3
     assert apply(folder, plan, "--prune", "--dry-run", name="plan.ndjson").status == 0
 
 
@@ -923,7 +919,7 @@ def test_a_name_of_which_half_lacks_is_an_error_and_a_state_that_refuses_nobody_
     names = ("new@test.com", "@old.com", "@test.com", "new@")
     head, *lines = ["name,password_hash,MailStatus\n"] + [f"{name},{SSHA},closd\n" for name in names]
     done = apply(folder, head + "".join(lines), "--keep-going", name="plan.csv")
-    assert [(row["user"], row["result"], row["reason"]) for row in map(json.loads, done.out.splitlines())] == [
+    assert [(row["user"], row["result"], row["reason"]) for row in done.records()] == [
         ("@test.com", "failed", "name: nobody may be called '@test.com': nothing stands before its '@'"),
         ("new@", "failed", "name: nobody may be called 'new@': nothing stands behind its '@'"),
         ("@old.com", "changed", None),

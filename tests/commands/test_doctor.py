@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 from typing import TYPE_CHECKING, Any
@@ -35,7 +34,7 @@ def site(tmp_path: Path) -> Site:
 
 def doctor(site: Site, *words: str) -> tuple[int, list[dict[str, Any]], str]:
     done = run(str(site.folder), "doctor", "--dmail-conf", str(site.dmail_file), *words)
-    return done.status, [json.loads(line) for line in done.out.splitlines()], done.err
+    return done.status, done.records(), done.err
 
 
 def test_a_clean_installation_ends_well(site: Site) -> None:

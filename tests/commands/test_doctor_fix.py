@@ -59,7 +59,7 @@ def open_site() -> Iterator[Site]:
 def fix(site: Site, *words: str) -> tuple[int, dict[str, dict[str, Any]], str]:
     """Exit status, the records by the kind of finding, and what was said."""
     done = run(str(site.folder), "doctor", "--dmail-conf", str(site.dmail_file), "--fix", *words)
-    rows = [json.loads(line) for line in done.out.splitlines()]
+    rows = done.records()
     assert all(list(row) == KEYS for row in rows)
     assert len({row["id"] for row in rows}) == len(rows), rows
     return done.status, {row["id"]: row for row in rows}, done.err
@@ -105,7 +105,7 @@ def test_a_dry_run_shows_what_it_would_do_and_does_nothing(open_site: Site) -> N
     break_all(open_site)
     before = contents(str(open_site.folder))
     done = run(str(open_site.folder), "doctor", "--fix", "--dry-run")
-    rows = [json.loads(line) for line in done.out.splitlines()]
+    rows = done.records()
     assert contents(str(open_site.folder)) == before
     assert {row["outcome"] for row in rows} == {"would mend"}
     assert {row["id"] for row in rows} == {"open-to-others", "odd-lines", "long-journal", "no-index", "leftovers"}
@@ -126,7 +126,7 @@ def test_where_there_is_no_journal_none_is_said_to_be_folded(site: Site) -> None
 def test_all_that_can_be_mended_is_and_what_needs_a_person_comes_to_light(open_site: Site) -> None:
     break_all(open_site)
     done = run(str(open_site.folder), "doctor", "--fix", "--yes")
-    rows = [json.loads(line) for line in done.out.splitlines()]
+    rows = done.records()
     assert [(row["id"], row["outcome"]) for row in rows if row["outcome"] != "mended"] == [
         ("rejected-lines", "untouched")
     ]
@@ -326,7 +326,7 @@ def test_a_fix_that_fails_on_the_way_says_what_stands_and_the_others_are_made(si
         fill(disk)
         users = {name: (folder / name).read_bytes() for name in ("nwauth.txt", "nwauth.add")}
         done = run(str(folder), "doctor", "--fix", "--yes")
-        rows = {row["id"]: row for row in map(json.loads, done.out.splitlines())}
+        rows = {row["id"]: row for row in done.records()}
         assert {name: (folder / name).read_bytes() for name in users} == users
         assert rows["leftovers"]["outcome"] == "mended"
         assert rows["long-journal"]["outcome"] == "failed"
@@ -444,7 +444,7 @@ def test_clear_text_that_counts_no_more_is_told_with_its_line_and_merged_away(si
     )
     assert (txt.file, txt.line) == (str(site.txt), 3)
     assert (add.file, add.line) == (str(site.add), 2)
-    rows = [json.loads(line) for line in run(str(site.folder), "doctor", "--fix", "--yes").out.splitlines()]
+    rows = run(str(site.folder), "doctor", "--fix", "--yes").records()
     (kept,) = site.folder.glob("nwauth.add.old.*")
     assert {(row["id"], row["file"], row["outcome"]) for row in rows} == {
         ("clear-text", None, "untouched"),

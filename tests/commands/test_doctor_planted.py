@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +33,7 @@ def site() -> Iterator[Site]:
 
 def fix(site: Site) -> tuple[int, list[dict[str, Any]]]:
     done = run(str(site.folder), "doctor", "--fix", "--yes")
-    return done.status, [json.loads(line) for line in done.out.splitlines()]
+    return done.status, done.records()
 
 
 @pytest.mark.parametrize("name", ["nwauth.tmp.0123456789ab", "nwauth.tmp.index", "nwauth.undo/00000001.open"])

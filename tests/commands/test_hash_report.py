@@ -51,14 +51,14 @@ def reported(folder: str, *words: str) -> dict[tuple[str | None, str | None], di
     """The records by store and scheme."""
     done = run(folder, "hash", "report", *words)
     assert done.status == 0, done.err
-    return {(row["store"], row["scheme"]): row for row in map(json.loads, done.out.splitlines())}
+    return {(row["store"], row["scheme"]): row for row in done.records()}
 
 
 def named(folder: str, *words: str) -> dict[str, dict[str, Any]]:
     """The users concerned, by name."""
     done = run(folder, "hash", "report", "--users", *words)
     assert done.status == 0, done.err
-    return {row["user"]: row for row in map(json.loads, done.out.splitlines())}
+    return {row["user"]: row for row in done.records()}
 
 
 @pytest.mark.parametrize("scheme", list(MADE))
@@ -355,7 +355,7 @@ def test_a_store_that_gives_no_listing_is_said(folder: str, tmp_path: Path) -> N
 def test_the_setting_that_is_printed_is_one_that_can_be_pasted(folder: str) -> None:
     done = run(folder, "hash", "calibrate", "--scheme", "all", "--target-ms", "5", "--max-memory-mib", "8")
     assert done.status == 0, done.err
-    rows = [json.loads(line) for line in done.out.splitlines()]
+    rows = done.records()
     assert [row["scheme"] for row in rows] == ["argon2id", "bcrypt", "sha512-crypt", "yescrypt"]
     lines = "\n".join(row["setting"] for row in rows)
     assert set(tomllib.loads(lines)) == {"argon2id", "bcrypt_cost", "sha512_rounds", "yescrypt_cost"}

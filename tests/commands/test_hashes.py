@@ -56,7 +56,7 @@ def test_a_hash_that_costs_too_much_cannot_be_told(folder: str) -> None:
 
 
 def test_the_schemes_are_listed(folder: str) -> None:
-    rows = {row["scheme"]: row for row in map(json.loads, run(folder, "hash", "list").out.splitlines())}
+    rows = {row["scheme"]: row for row in run(folder, "hash", "list").records()}
     assert rows["argon2id"]["new_ones"] is True
     assert rows["md5-crypt"]["weak"] is True
     assert {name for name, row in rows.items() if row["new_ones"]} <= {*BEGINS, "yescrypt"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 import os
 import subprocess
 import tempfile
@@ -37,12 +36,8 @@ def ask(folder: str, *requests: bytes) -> None:
             child.ask(request)
 
 
-def rows(done: Run) -> list[dict[str, object]]:
-    return [json.loads(line) for line in done.out.splitlines()]
-
-
 def sentences(done: Run) -> list[object]:
-    return [row["words"] for row in rows(done)]
+    return [row["words"] for row in done.records()]
 
 
 def test_the_same_wrong_password_and_different_ones_are_told_apart_and_no_password_is_on_disk(mail: str) -> None:
@@ -50,7 +45,7 @@ def test_the_same_wrong_password_and_different_ones_are_told_apart_and_no_passwo
     ask(mail, *same, *[b"check BOB@test.com guess-%d 192.0.2.8" % number for number in range(40)])
     done = run(mail, "log", "why", "Bob@Test.com")
     assert done.status == 0
-    first, second = rows(done)
+    first, second = done.records()
     assert (first["from"], first["count"], first["tagged"], first["different"]) == ("192.0.2.7", 40, 40, 1)
     assert str(first["words"]).endswith("the same one each time (a device with an old password?)")
     assert (second["from"], second["count"], second["tagged"]) == ("192.0.2.8", 40, 40)
@@ -68,7 +63,7 @@ def test_why_says_when_from_where_and_for_what_reason(mail: str) -> None:
         "refused by the account's mailstatus from 192.0.2.7: mailstatus is suspended",
         "1 wrong password from 192.0.2.7",
     ]
-    assert [list(row) for row in rows(done)] == [WHY_KEYS] * 2
+    assert [list(row) for row in done.records()] == [WHY_KEYS] * 2
     assert sentences(run(mail, "log", "why", "adam")) == ["1 login under a name that is no user's from 192.0.2.9"]
 
 
@@ -76,7 +71,7 @@ def test_what_could_not_be_told_is_no_refusal(mail: str) -> None:
     ask(mail, b"check bob@test.com secret 192.0.2.7")
     os.rename(f"{mail}/nwauth.txt", f"{mail}/away")
     ask(mail, b"check bob@test.com secret 192.0.2.7")
-    (row,) = rows(run(mail, "log", "why", "bob@test.com"))
+    (row,) = run(mail, "log", "why", "bob@test.com").records()
     assert row["result"] == "dead"
     assert str(row["words"]).startswith("could not be told from 192.0.2.7: ")
 
@@ -85,12 +80,12 @@ def test_last_says_when_from_where_and_by_which_store(mail: str) -> None:
     ask(mail, b"check bob@test.com secret 192.0.2.7", b"check bob@test.com wrong 192.0.2.8", b"lookup bob@test.com")
     ask(mail, b"check BOB@test.com secret 192.0.2.9")
     done = run(mail, "log", "last", "bob@test.com")
-    assert [(row["user"], row["from"], row["store"]) for row in rows(done)] == [
+    assert [(row["user"], row["from"], row["store"]) for row in done.records()] == [
         ("bob@test.com", "192.0.2.7", "flatfile"),
         ("BOB@test.com", "192.0.2.9", "flatfile"),
     ]
-    assert [list(row) for row in rows(done)] == [LAST_KEYS] * 2
-    assert [row["from"] for row in rows(run(mail, "log", "last", "bob@test.com", "--limit", "1"))] == ["192.0.2.9"]
+    assert [list(row) for row in done.records()] == [LAST_KEYS] * 2
+    assert [row["from"] for row in run(mail, "log", "last", "bob@test.com", "--limit", "1").records()] == ["192.0.2.9"]
 
 
 def test_without_a_name_the_last_login_of_each_is_shown(mail: str) -> None:
@@ -103,7 +98,7 @@ def test_without_a_name_the_last_login_of_each_is_shown(mail: str) -> None:
             for number, name in enumerate([b"bob", b"adam", b"Bob"])
         ],
     )
-    assert [(row["user"], row["from"]) for row in rows(run(mail, "log", "last"))] == [
+    assert [(row["user"], row["from"]) for row in run(mail, "log", "last").records()] == [
         ("adam@test.com", "192.0.2.1"),
         ("Bob@test.com", "192.0.2.2"),
     ]
@@ -143,12 +138,12 @@ def test_rotated_and_packed_files_are_read_too_and_what_cannot_be_is_told(mail: 
             Path(mail, f"nwauth.log.{number}{'.gz' if number > 1 else ''}").write_bytes(packed)
             log.unlink()
     done = run(mail, "log", "why", "bob@test.com")
-    assert [row["from"] for row in rows(done)] == [f"192.0.2.{number}" for number in (3, 2, 1, 0)]
+    assert [row["from"] for row in done.records()] == [f"192.0.2.{number}" for number in (3, 2, 1, 0)]
     third = Path(mail, "nwauth.log.3.gz")
     third.write_bytes(third.read_bytes()[:30])
     log.write_bytes(log.read_bytes() + b"what is this?\n")
     done = run(mail, "log", "why", "bob@test.com", "--quiet")
-    assert [row["from"] for row in rows(done)] == [f"192.0.2.{number}" for number in (2, 1, 0)]
+    assert [row["from"] for row in done.records()] == [f"192.0.2.{number}" for number in (2, 1, 0)]
     assert done.err == f"nwauth: not read to its end: {third}: it is cut: its packed data has no end\n"
     done = run(mail, "log", "why", "eve@test.com")
     assert done.status == 75
@@ -159,12 +154,12 @@ def test_rotated_and_packed_files_are_read_too_and_what_cannot_be_is_told(mail: 
 def test_where_and_since_when_and_how_many_can_be_said(mail: str) -> None:
     ask(mail, *[b"check bob@test.com wrong 10.0.%d.1" % number for number in range(5)])
     done = run(mail, "log", "why", "bob@test.com", "--limit", "2")
-    assert [row["from"] for row in rows(done)] == ["10.0.3.1", "10.0.4.1"]
+    assert [row["from"] for row in done.records()] == ["10.0.3.1", "10.0.4.1"]
     assert "(3 older ones are left out: --limit, --since)" in done.err
-    assert [row["from"] for row in rows(run(mail, "log", "why", "bob@test.com", "--from", "10.0.1.0/24"))] == [
+    assert [row["from"] for row in run(mail, "log", "why", "bob@test.com", "--from", "10.0.1.0/24").records()] == [
         "10.0.1.1"
     ]
-    assert len(rows(run(mail, "log", "why", "bob@test.com", "--since", "5m"))) == 5
+    assert len(run(mail, "log", "why", "bob@test.com", "--since", "5m").records()) == 5
     assert run(mail, "log", "why", "bob@test.com", "--since", "2999-01-31 18:00").status == 1
     for words in (("--since", "yesterday"), ("--from", "mail.test.com"), ("--limit", "0")):
         assert run(mail, "log", "why", "bob@test.com", *words).status == 2
@@ -176,7 +171,7 @@ def test_names_meet_with_the_default_domain_and_without(tmp_path: Path) -> None:
         mail, b"check bob wrong 192.0.2.1", b"check BOB@test.com wrong 192.0.2.2", b"check bob@else.com wrong 192.0.2.3"
     )
     for name in ("bob", "Bob@TEST.com"):
-        assert [row["from"] for row in rows(run(mail, "log", "why", name))] == ["192.0.2.1", "192.0.2.2"]
+        assert [row["from"] for row in run(mail, "log", "why", name).records()] == ["192.0.2.1", "192.0.2.2"]
 
 
 @pytest.mark.parametrize(("file", "mend"), [("syslog", "--file /var/log/mail.log"), ("null", "nothing is logged")])
@@ -256,10 +251,10 @@ def test_root_reads_the_log_as_the_owner_of_the_folder() -> None:
         for path in (folder, folder / "nwauth.txt", folder / "nwauth.toml", folder / "nwauth.log"):
             os.chown(path, OWNER, OWNER)
         done = run(str(folder), "log", "why", "bob")
-        assert [row["from"] for row in rows(done)] == ["192.0.2.7"]
+        assert [row["from"] for row in done.records()] == ["192.0.2.7"]
         assert f"nwauth: not read to its end: {folder}/nwauth.log.1: Permission denied\n" in done.err
         named = run(str(folder), "log", "why", "bob", "--file", str(secret))
-        assert [row["from"] for row in rows(named)] == ["192.0.2.8"]
+        assert [row["from"] for row in named.records()] == ["192.0.2.8"]
 
 
 def test_a_long_log_takes_no_more_memory_than_a_short_one(tmp_path: Path) -> None:

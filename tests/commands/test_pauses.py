@@ -38,7 +38,7 @@ def fields(folder: str, name: str = "bob@test.com") -> dict[str, str]:
 def done(folder: str, *words: str) -> list[dict[str, Any]]:
     found = run(folder, "user", *words)
     assert found.status == 0, found
-    return [json.loads(line) for line in found.out.splitlines()]
+    return found.records()
 
 
 # --- a serving child -------------------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import tempfile
@@ -50,7 +49,7 @@ def mail(tmp_path: Path) -> Path:
 
 def check(mail: Path, *words: str, stdin: str = "") -> tuple[int, list[dict[str, Any]], str]:
     done = run(str(mail), "policy", "check", *words, stdin=stdin.encode())
-    return done.status, [json.loads(line) for line in done.out.splitlines()], done.err
+    return done.status, done.records(), done.err
 
 
 def test_sound_rules_end_well_and_nothing_is_changed(mail: Path) -> None:

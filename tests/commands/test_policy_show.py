@@ -127,7 +127,7 @@ def grid(text: str) -> dict[str, str]:
 def spans(folder: str, *words: str) -> list[dict[str, str]]:
     done = show(folder, *words, form="ndjson")
     assert done.status == 0, done.err
-    return [json.loads(line) for line in done.out.splitlines()]
+    return done.records()
 
 
 # --- the week --------------------------------------------------------------------------------------------------------

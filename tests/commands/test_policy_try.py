@@ -34,7 +34,7 @@ def mail(tmp_path: Path) -> Path:
 
 def attempt(mail: Path, *words: str, stdin: bytes = b"") -> tuple[int, list[dict[str, Any]], str]:
     done = run(str(mail), "policy", "try", *words, stdin=stdin)
-    return done.status, [json.loads(line) for line in done.out.splitlines()], done.err
+    return done.status, done.records(), done.err
 
 
 def line(minutes: int, user: str, rest: str, ip: str = "192.0.2.7") -> str:

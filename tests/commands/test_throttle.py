@@ -79,12 +79,8 @@ def serving(policed: str) -> Iterator[Serving]:
     assert one.told == []
 
 
-def rows(done: Run) -> list[dict[str, object]]:
-    return [json.loads(line) for line in done.out.splitlines()]
-
-
 def names(done: Run) -> list[tuple[object, object, object]]:
-    return [(row["what"], row["name"], row["state"]) for row in rows(done)]
+    return [(row["what"], row["name"], row["state"]) for row in done.records()]
 
 
 def test_nobody_is_counted_before_the_first_wrong_password(policed: str) -> None:
@@ -106,7 +102,7 @@ def test_who_is_counted_is_shown_with_its_limit_state_and_times(policed: str, se
         ("user", "bob@test.com", "blocked"),
         ("user", "eve@test.com", "counting"),
     ]
-    home, six, bob, eve = rows(done)
+    home, six, bob, eve = done.records()
     assert [row["wrong_passwords"] for row in (home, six, bob, eve)] == [5, 1, 3, 2]
     assert [row["limit"] for row in (home, six, bob, eve)] == [4, 4, 3, 3]
     assert [row["since"] for row in (home, bob)] == [_time(began)] * 2
@@ -121,7 +117,7 @@ def _time(seconds: float) -> str:
 
 def test_what_is_told_of_the_end_comes_true(policed: str, serving: Serving) -> None:
     serving.fail("bob@test.com", HOME, 3)
-    (row,) = rows(run(policed, "throttle", "show", "bob@test.com"))
+    (row,) = run(policed, "throttle", "show", "bob@test.com").records()
     until = datetime.fromisoformat(str(row["until"])).timestamp()
     serving.now = until - 1
     assert serving.refuses("bob@test.com", AWAY)
@@ -150,7 +146,7 @@ def test_of_a_user_the_trusted_addresses_are_shown(policed: str, serving: Servin
         ("trusted address", AWAY, "trusted"),
         ("trusted address", "2001:db8::/64", "trusted"),
     ]
-    assert rows(done)[1]["until"] == _time(
+    assert done.records()[1]["until"] == _time(
         serving.now + 31 * 86400
     )  # trust never ends too early: a login is noted once a day
 
@@ -214,7 +210,7 @@ def test_a_user_who_is_cleared_is_let_in_at_once_by_the_copy_that_serves(policed
     assert serving.refuses("bob@test.com", HOME)
     done = run(policed, "throttle", "clear", "Bob@Test.com")
     assert (done.status, done.err) == (0, "")
-    assert rows(done) == [
+    assert done.records() == [
         {"what": "user", "name": "bob@test.com", "wrong_passwords": 3, "change": "cleared", "dry_run": False}
     ]
     assert not serving.refuses("bob@test.com", HOME)
@@ -231,14 +227,14 @@ def test_an_address_that_is_cleared_is_free_at_once(policed: str, serving: Servi
     done = run(policed, "throttle", "clear", HOME, "--format", "table")
     assert (done.status, done.out) == (0, f"{HOME}: 4 wrong passwords forgotten\n")
     assert not serving.refuses("bob@test.com", HOME)
-    assert len(rows(run(policed, "throttle", "show"))) == 4  # the users
+    assert len(run(policed, "throttle", "show").records()) == 4  # the users
 
 
 def test_all_are_cleared_with_all_and_trust_stays(policed: str, serving: Serving) -> None:
     serving.throttle.succeeded("bob@test.com", AWAY)
     serving.fail("bob@test.com", HOME, 4)
     done = run(policed, "throttle", "clear", "--all")
-    assert (done.status, [row["name"] for row in rows(done)]) == (0, [HOME, "bob@test.com"])
+    assert (done.status, [row["name"] for row in done.records()]) == (0, [HOME, "bob@test.com"])
     assert run(policed, "throttle", "show").out == ""
     assert not serving.refuses("bob@test.com", HOME)
     assert names(run(policed, "throttle", "show", "bob@test.com")) == [("trusted address", AWAY, "trusted")]
@@ -254,7 +250,7 @@ def test_a_dry_run_shows_what_would_be_forgotten_and_forgets_nothing(
     before = run(policed, "throttle", "show").out
     done = run(policed, "throttle", "clear", "--dry-run", "--quiet", *words)
     assert (done.status, done.err) == (0, "")
-    assert {(row["name"], row["dry_run"]) for row in rows(done)} == {("bob@test.com", True), (HOME, True)}
+    assert {(row["name"], row["dry_run"]) for row in done.records()} == {("bob@test.com", True), (HOME, True)}
     assert run(policed, "throttle", "show").out == before
     assert serving.refuses("bob@test.com", HOME)
 
@@ -310,7 +306,7 @@ def test_a_database_that_another_writes_is_shown_and_cannot_be_cleared_now(polic
     serving.fail("bob@test.com", HOME, 3)
     with closing(sqlite3.connect(Path(policed) / FILE, isolation_level=None)) as connection:
         connection.execute("BEGIN IMMEDIATE")
-        assert len(rows(run(policed, "throttle", "show"))) == 2
+        assert len(run(policed, "throttle", "show").records()) == 2
         done = run(policed, "throttle", "clear", "--all")
         assert (done.status, done.out) == (75, "")
         assert "is locked by another program" in done.err

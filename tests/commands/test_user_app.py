@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.commands.common import BOB, SETTINGS, Run, Terminal, base, contents, run
+from tests.commands.common import BOB, SETTINGS, Terminal, base, contents, run
 
 RULES = (
     '[policy]\ndefault = "allow"\nzone = "UTC"\n[[rule]]\nname = "pop"\ndeny = true\nclass = "pop"\nservice = "imap"\n'
@@ -23,19 +23,15 @@ def folder(tmp_path: Path) -> str:
     return base(str(tmp_path / "mail"))
 
 
-def records(done: Run) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in done.out.splitlines()]
-
-
 def given(folder: str, *words: str) -> dict[str, Any]:
     done = run(folder, "user", "app", "add", "bob@test.com", *words)
     assert (done.status, done.err) == (0, "")
-    return records(done)[0]
+    return done.records()[0]
 
 
 def tries(folder: str, password: str, *words: str) -> dict[str, Any]:
     done = run(folder, "test", "bob@test.com", "--password-stdin", *words, stdin=password.encode() + b"\n")
-    return records(done)[0]
+    return done.records()[0]
 
 
 def test_it_is_printed_once_and_tried(folder: str) -> None:
@@ -66,7 +62,7 @@ def test_that_there_is_none_is_said_to_people(folder: str) -> None:
 def test_limits_are_kept_as_they_are_written_best(folder: str) -> None:
     Path(folder, "policy.toml").write_text(RULES)
     given(folder, "phone", "--class", "pop", "--hosts", " 10.0.0.0/8,  192.0.2.7", "--until", "2099-01-31 18:00")
-    (row,) = records(run(folder, "user", "app", "list", "BOB@test.com"))
+    (row,) = run(folder, "user", "app", "list", "BOB@test.com").records()
     assert (row["class"], row["hosts"], row["until"]) == ("pop", "10.0.0.0/8,192.0.2.7", "2099-01-31T18:00")
     assert (row["state"], row["reason"], row["made"][:2]) == ("ok", None, "20")
 
@@ -74,7 +70,7 @@ def test_limits_are_kept_as_they_are_written_best(folder: str) -> None:
 def test_a_dry_run_changes_nothing_and_makes_up_nothing(folder: str) -> None:
     before = contents(folder)
     done = run(folder, "user", "app", "add", "bob@test.com", "phone", "--dry-run")
-    (row,) = records(done)
+    (row,) = done.records()
     assert (done.status, row["dry_run"], "password" in row) == (0, True, False)
     assert contents(folder) == before
 
@@ -112,7 +108,7 @@ def test_one_is_taken_away_and_the_others_stay(folder: str) -> None:
     done = run(folder, "user", "app", "del", "bob@test.com", "phone", "watch")
     assert (done.status, done.out, "no app password 'watch'" in done.err) == (1, "", True)
     assert tries(folder, phone)["verdict"] == "yes"
-    (row,) = records(run(folder, "user", "app", "del", "bob@test.com", "Phone"))
+    (row,) = run(folder, "user", "app", "del", "bob@test.com", "Phone").records()
     assert (row["change"], list(row["fields"])) == ("changed", ["app_passwords"])
     assert (tries(folder, phone)["verdict"], tries(folder, tablet)["verdict"]) == ("no", "yes")
 
@@ -125,7 +121,7 @@ def test_all_are_taken_away_after_a_question(folder: str) -> None:
     assert terminal.answer({"[y/N] ": "n\n"}) == 1
     assert "the app passwords phone of bob@test.com" in terminal.screen
     assert run(folder, "user", "app", "del", "bob@test.com", "--all", "--yes").status == 0
-    assert records(run(folder, "user", "app", "list", "bob@test.com")) == []
+    assert run(folder, "user", "app", "list", "bob@test.com").records() == []
     for words in ((), ("phone", "--all")):
         assert run(folder, "user", "app", "del", "bob@test.com", *words).status == 2
 
@@ -139,7 +135,7 @@ def test_another_password_leaves_them_and_says_so_or_takes_them_away(folder: str
     )
     assert tries(folder, phone)["verdict"] == "yes"
     done = run(folder, "user", "passwd", "bob@test.com", "--password-stdin", "--without-apps", stdin=b"third\n")
-    assert (done.status, done.err, list(records(done)[0]["fields"])) == (0, "", ["app_passwords"])
+    assert (done.status, done.err, list(done.records()[0]["fields"])) == (0, "", ["app_passwords"])
     assert (tries(folder, phone)["verdict"], tries(folder, "third")["verdict"]) == ("no", "yes")
 
 
@@ -149,25 +145,25 @@ def test_those_of_many_users_are_listed_and_what_is_damaged_says_so(folder: str)
         users=BOB
         + f'ann:*x:app_passwords="old;{DIGEST};until=2020-01-31|{DIGEST}"\neve:*x:app_passwords="new;what"\n'.encode(),
     )
-    rows = records(run(folder, "user", "app", "list", "*"))
+    rows = run(folder, "user", "app", "list", "*").records()
     assert [(row["user"], row["app"], row["state"]) for row in rows] == [
         ("ann", "old", "over"),
         ("ann", "?", "unreadable"),
         ("eve", "new", "unreadable"),
     ]
     assert rows[0]["reason"] == "until 2020-01-31 is over"
-    (finding,) = [row for row in records(run(folder, "doctor")) if row["id"] == "unreadable-app-passwords"]
+    (finding,) = [row for row in run(folder, "doctor").records() if row["id"] == "unreadable-app-passwords"]
     assert (finding["users"], "AAAA" in str(finding)) == (["ann", "eve"], False)
     assert finding["what"].startswith("2 users have an app password that cannot be read: ann, eve; of ann: a name is")
     assert "3 app passwords of 2 users: none is weak" in run(folder, "hash", "report").err
     assert run(folder, "user", "app", "del", "ann", "?").status == 0
-    assert [row["app"] for row in records(run(folder, "user", "app", "list", "ann"))] == ["old"]
+    assert [row["app"] for row in run(folder, "user", "app", "list", "ann").records()] == ["old"]
 
 
 def test_who_is_not_there_has_none(folder: str) -> None:
     assert run(folder, "user", "app", "list", "nobody").status == 1
     assert run(folder, "user", "app", "del", "nobody", "phone").status == 1
-    assert records(run(folder, "user", "app", "list", "no*")) == []
+    assert run(folder, "user", "app", "list", "no*").records() == []
 
 
 def test_notes_say_what_may_not_be_as_it_was_meant(folder: str) -> None:
@@ -185,11 +181,11 @@ def test_notes_say_what_may_not_be_as_it_was_meant(folder: str) -> None:
 def test_explain_takes_the_class_of_one(folder: str) -> None:
     Path(folder, "policy.toml").write_text(RULES)
     given(folder, "phone", "--class", "pop")
-    (row,) = records(run(folder, "explain", "bob@test.com", "--app", "Phone", "--service", "imap"))
+    (row,) = run(folder, "explain", "bob@test.com", "--app", "Phone", "--service", "imap").records()
     assert (row["decision"], row["rule"], row["classes"], row["app"], row["app_limits"]) == (
         *("deny", "pop", ["pop"], "phone", "ok"),
     )
-    (row,) = records(run(folder, "explain", "bob@test.com", "--service", "imap"))
+    (row,) = run(folder, "explain", "bob@test.com", "--service", "imap").records()
     assert (row["decision"], row["app"], row["app_limits"]) == ("allow", None, None)
     done = run(folder, "explain", "bob@test.com", "--app", "other")
     assert (done.status, "no app password 'other'" in done.err) == (1, True)
@@ -197,23 +193,23 @@ def test_explain_takes_the_class_of_one(folder: str) -> None:
 
 def test_explain_says_when_the_user_is_locked(folder: str) -> None:
     base(folder, users=f'bob:!:app_passwords="phone;{DIGEST};until=2099-01-31"\n'.encode())
-    (row,) = records(run(folder, "explain", "bob", "--app", "phone"))
+    (row,) = run(folder, "explain", "bob", "--app", "phone").records()
     assert (row["decision"], row["reason"], row["until"]) == (
         *("deny", "the password field lets nobody in, nor does an app password", None),
     )
-    assert records(run(folder, "explain", "bob"))[0]["decision"] == "allow"  # the password is taken as right
+    assert run(folder, "explain", "bob").records()[0]["decision"] == "allow"  # the password is taken as right
 
 
 def test_policy_check_knows_who_is_in_a_class_by_an_app_password(folder: str) -> None:
     Path(folder, "policy.toml").write_text(RULES)
-    assert [row["id"] for row in records(run(folder, "policy", "check"))] == ["class-nobody-has"]
+    assert [row["id"] for row in run(folder, "policy", "check").records()] == ["class-nobody-has"]
     given(folder, "phone", "--class", "pop")
-    assert [row["id"] for row in records(run(folder, "policy", "check"))] == []
+    assert [row["id"] for row in run(folder, "policy", "check").records()] == []
 
 
 def test_apply_carries_them_as_they_stand_and_shows_no_digest(folder: str) -> None:
     phone = given(folder, "phone")["password"]
-    held = records(run(folder, "user", "show", "bob@test.com", "--show-hash"))[0]["info"]["app_passwords"]
+    held = run(folder, "user", "show", "bob@test.com", "--show-hash").records()[0]["info"]["app_passwords"]
     plan = Path(f"{folder}.ndjson")
     plan.write_text(json.dumps({"name": "bob@test.com", "quota": "7"}) + "\n")
     assert run(folder, "apply", str(plan)).status == 0
@@ -243,7 +239,7 @@ def test_a_replay_takes_the_class_of_the_app_password_that_was_typed(folder: str
     new = Path(f"{folder}-new.toml")
     new.write_text(RULES)
     done = run(folder, "policy", "try", str(new), "--replay", os.path.join(folder, "nwauth.log"))
-    (row,) = records(done)
+    (row,) = done.records()
     assert (row["was"], row["now"], row["rule"], row["count"]) == ("allow", "deny", "pop", 1)
     assert run(folder, "user", "app", "del", "bob@test.com", "phone").status == 0
     done = run(folder, "policy", "try", str(new), "--replay", os.path.join(folder, "nwauth.log"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -77,7 +76,7 @@ def test_while_it_is_written_line_by_line_it_is_waited_for_to_its_end(tmp_path: 
     finally:
         writer.join()
     assert done.status == 0, done
-    assert len([json.loads(line) for line in done.out.splitlines()]) == 9
+    assert len(done.records()) == 9
 
 
 def test_a_last_line_without_an_end_takes_too_long(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any
 
@@ -235,7 +234,7 @@ def test_rights_to_read_alone_are_found_by_doctor_unless_the_store_is_read_only(
     server: Database, folder: Folder
 ) -> None:
     def found() -> list[str]:
-        rows = map(json.loads, run(str(folder.path), "doctor").out.splitlines())
+        rows = run(str(folder.path), "doctor").records()
         return [row["what"] for row in rows if row["id"] == "changes-denied"]
 
     assert found() == []
