@@ -15,12 +15,11 @@ from nwauth.doctor import files
 from nwauth.doctor.finding import CANNOT_TELL, ERROR, WARNING
 from nwauth.stores.flatfile.chores import MIN_JOURNAL_BYTES
 from tests.commands.common import SETTINGS, run
-from tests.doctoring import LONG_AGO, SECRET, Site, site_for_all
+from tests.doctoring import LONG_AGO, SECRET, Site
 from tests.faults.databases import small_disk
 from tests.serving import Child
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from nwauth.doctor import Place
@@ -28,17 +27,6 @@ if TYPE_CHECKING:
 OWNER = 12345
 MANY = 3000
 LOCKED = "!"
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Site:
-    return Site(tmp_path)
-
-
-@pytest.fixture
-def open_site() -> Iterator[Site]:
-    with site_for_all() as site:
-        yield site
 
 
 def test_a_clean_installation_has_no_findings(site: Site) -> None:

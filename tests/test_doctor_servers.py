@@ -29,11 +29,6 @@ if TYPE_CHECKING:
 OWNER = 12345
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Site:
-    return Site(tmp_path)
-
-
 @contextmanager
 def server(site: Site, name: str, *, user: int | None = None) -> Iterator[servers.Process]:
     """A program of that name that runs, and does nothing."""

@@ -14,25 +14,20 @@ from tests.commands.common import COMMAND, environment
 from tests.directories import ldif
 from tests.directories.people import directory_of, person
 from tests.directories.slapd import MAIL, PASSWORD
-from tests.doctoring import Site, folder_for_all, servers_of_others
+from tests.doctoring import Site, folder_for_all
 from tests.systemusers import UNIX, Machine, needs_root
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.directories.slapd import Slapd
 
+pytestmark = pytest.mark.usefixtures("no_other_servers")
 OTHER = 12345
 ACCOUNT = "{name}:x:{uid}:100::/home/{name}:/bin/sh"
 
 
 # --- a directory -----------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Site:
-    return Site(tmp_path)
 
 
 def serve(site: Site, server: Slapd, base: str, *, mode: str = "compare", more: str = "", before: str = "") -> None:
@@ -142,12 +137,6 @@ def made_in(path: Path) -> Machine:
     made.shadows("bob:!:20000::::::")
     (path / "mail").mkdir(mode=0o755)
     return made
-
-
-@pytest.fixture(autouse=True)
-def _no_other_servers() -> Iterator[None]:
-    with servers_of_others(may_run=False):
-        yield
 
 
 def doctor(machine: Machine, toml: str = "", *, owner: int | None = None) -> list[dict[str, Any]]:

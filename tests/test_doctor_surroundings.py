@@ -22,13 +22,14 @@ from nwauth.doctor.finding import ERROR, WARNING
 from nwauth.doctor.versions import LAST_MENDS, versions
 from nwauth.policy.throttle.making import make
 from tests.commands.common import COMMAND, environment, run
-from tests.doctoring import Site, folder_for_all, servers_of_others
+from tests.doctoring import Site, folder_for_all
 from tests.faults.databases import small_disk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("no_other_servers")
 ROOT = os.geteuid() == 0
 RULES = """\
 [policy]
@@ -47,17 +48,6 @@ deny = true
 from = "@labs"
 when = "Mon-Fri 08:00-12:00 except @holidays"
 """
-
-
-@pytest.fixture(autouse=True)
-def _no_other_servers() -> Iterator[None]:
-    with servers_of_others(may_run=False):
-        yield
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Site:
-    return Site(tmp_path)
 
 
 @pytest.fixture

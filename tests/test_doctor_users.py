@@ -22,16 +22,10 @@ from tests.doctoring import LONG_AGO, SECRET, Site
 
 if TYPE_CHECKING:
     import socket
-    from pathlib import Path
 
 MD5 = "$1$abcdefgh$cHJi5PXp/ki/ktXzqlk6I1"
 SSHA = "{ssha}EAzXAXBVz5BjxQcv2+AC12kT02SICcXf"
 TABLE = 'table = "people"\n[stores.columns]\nname = "name"\npassword = "password"\nip_mask = "mask"\n'
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Site:
-    return Site(tmp_path)
 
 
 def lines(*names: str) -> str:

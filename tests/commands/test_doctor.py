@@ -11,25 +11,14 @@ import pytest
 from nwauth import __version__
 from nwauth.doctor.dropfolders import lister
 from tests.commands.common import Terminal, contents, run
-from tests.doctoring import Site, folder_for_all, servers_of_others, walk_all
+from tests.doctoring import Site, folder_for_all, walk_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("no_other_servers")
 OWNER = 12345
 NO_DMAIL = "no dmail.conf was found: what DMail is set to was not looked at (--dmail-conf FILE)\n"
-
-
-@pytest.fixture(autouse=True)
-def _no_other_servers() -> Iterator[None]:
-    with servers_of_others(may_run=False):
-        yield
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Site:
-    return Site(tmp_path)
 
 
 def doctor(site: Site, *words: str) -> tuple[int, list[dict[str, Any]], str]:

@@ -23,37 +23,20 @@ from nwauth.model import Info, User
 from nwauth.stores.flatfile.chores import MIN_JOURNAL_BYTES
 from nwauth.stores.flatfile.notes import LockFile, OldJournal
 from tests.commands.common import COMMAND, Terminal, contents, environment, run
-from tests.doctoring import SECRET, Site, servers_of_others, site_for_all
+from tests.doctoring import SECRET, Site
 from tests.faults.databases import small_disk
 from tests.faults.folders import in_child
 from tests.serving import Child
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("no_other_servers")
 ROOT = os.geteuid() == 0
 OWNER = 12345
 MANY = 3000
 KEYS = ["id", "severity", "what", "why", "mend", "file", "line", "users", "outcome", "told"]
 ODD = b"no colon in it\n:no name:\n\xff\xfe half a line\n"
-
-
-@pytest.fixture(autouse=True)
-def _no_other_servers() -> Iterator[None]:
-    with servers_of_others(may_run=False):
-        yield
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Site:
-    return Site(tmp_path)
-
-
-@pytest.fixture
-def open_site() -> Iterator[Site]:
-    with site_for_all() as site:
-        yield site
 
 
 def fix(site: Site, *words: str) -> tuple[int, dict[str, dict[str, Any]], str]:

@@ -9,20 +9,15 @@ import pytest
 
 from nwauth.doctor.fixes import FIXES
 from tests.commands.common import run
-from tests.doctoring import Site, servers_of_others, site_for_all
+from tests.doctoring import Site, site_for_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("no_other_servers")
 MEMBER = 12345
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root is led where others cannot go")
-
-
-@pytest.fixture(autouse=True)
-def _no_other_servers() -> Iterator[None]:
-    with servers_of_others(may_run=False):
-        yield
 
 
 @pytest.fixture
