@@ -96,13 +96,38 @@ def new_database(server: Database) -> str:
     return name
 
 
-class Folder:
+class Logged:
+    """A served folder, and what its log says."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def log(self) -> list[dict[str, str]]:
+        file = self.path / "nwauth.log"
+        return [parse_line(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+    def outages(self) -> list[str]:
+        """What the log says of stores that are down: what cannot be done, and why."""
+        down = [line for line in self.log() if line["command"] == "store" and line["state"] == "down"]
+        return [f"{line['doing']}: {line['reason']}" for line in down]
+
+    def assert_told_once(self, *words: str) -> None:
+        """Each reason stands in the log once, the words in one of them; no request has a line of its own."""
+        outages = self.outages()
+        assert outages
+        assert max(Counter(outages).values()) == 1, outages
+        assert [line for line in self.log() if line["command"] != "store"] == []
+        for word in words:
+            assert any(word in reason for reason in outages), outages
+
+
+class Folder(Logged):
     """A folder whose users are in a database, laid out as ``nwauth init`` does, but without a process for it."""
 
     def __init__(
         self, path: Path, url: str, *, made: bool = True, columns: dict[str, str] | None = None, **settings: Any
     ) -> None:
-        self.path = path
+        super().__init__(path)
         self.url = url
         path.mkdir()
         (path / "nwauth.toml").write_text(commented_example(url=url))
@@ -129,24 +154,6 @@ class Folder:
             return Child(self.path, *options, **popen)
         command = (sys.executable, "-c", PATCHED.format(patch=patch))
         return Child(self.path, *options, command=command, **popen)
-
-    def log(self) -> list[dict[str, str]]:
-        file = self.path / "nwauth.log"
-        return [parse_line(line) for line in file.read_text().splitlines()] if file.exists() else []
-
-    def outages(self) -> list[str]:
-        """What the log says of databases that are down: what cannot be done, and why."""
-        down = [line for line in self.log() if line["command"] == "store" and line["state"] == "down"]
-        return [f"{line['doing']}: {line['reason']}" for line in down]
-
-    def assert_told_once(self, *words: str) -> None:
-        """Each reason stands in the log once, the words in one of them; no request has a line of its own."""
-        outages = self.outages()
-        assert outages
-        assert max(Counter(outages).values()) == 1, outages
-        assert [line for line in self.log() if line["command"] != "store"] == []
-        for word in words:
-            assert any(word in reason for reason in outages), outages
 
 
 QUICK_PASSWORDS = "\n[passwords]\nargon2id = { memory_kib = 8, iterations = 1, lanes = 1 }\n"

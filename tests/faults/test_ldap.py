@@ -21,8 +21,16 @@ from tests.databases.server import free_port
 from tests.directories import breakable_slapd, shared_slapd
 from tests.directories.people import check, directory_of, store_of
 from tests.directories.slapd import HOST, Slapd
-from tests.faults.databases import AT_ONCE_SECONDS, DEADLINE_SECONDS, assert_breaker, assert_ends_well, seconds_until
-from tests.faults.directories import IN_TIME_SECONDS, QUESTIONS, Folder, assert_dead, assert_serves
+from tests.faults.databases import (
+    AT_ONCE_SECONDS,
+    DEADLINE_SECONDS,
+    QUESTIONS,
+    assert_breaker,
+    assert_dead,
+    assert_ends_well,
+    seconds_until,
+)
+from tests.faults.directories import IN_TIME_SECONDS, Folder, assert_serves
 from tests.serving import COMMAND
 
 if TYPE_CHECKING:

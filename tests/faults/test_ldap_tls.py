@@ -22,7 +22,8 @@ from tests.directories import shared_slapd
 from tests.directories.authority import Authority, authority
 from tests.directories.people import directory_of, store_of
 from tests.directories.slapd import HOST, PASSWORD, Slapd
-from tests.faults.directories import IN_TIME_SECONDS, Folder, assert_dead, assert_serves
+from tests.faults.databases import assert_dead
+from tests.faults.directories import IN_TIME_SECONDS, Folder, assert_serves
 
 if TYPE_CHECKING:
     from pathlib import Path
