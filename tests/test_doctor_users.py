@@ -15,7 +15,8 @@ from nwauth.conformance.standins import BUSY, postgresql, standing_in
 from nwauth.doctor import CANNOT_TELL, examine
 from nwauth.doctor.dropfolders import Found
 from tests.commands.common import SETTINGS
-from tests.databases import shared_mariadb, unique
+from tests.databases import shared_mariadb, shared_postgres, unique
+from tests.databases.server import USER
 from tests.directories.people import directory_of
 from tests.directories.slapd import MAIL, PASSWORD
 from tests.doctoring import LONG_AGO, SECRET, Site
@@ -283,6 +284,40 @@ def test_a_database_that_folds_otherwise_is_told(site: Site) -> None:
         site.toml.write_text(settings.replace('"people"', f'"{table}"'))
         found = [one for one in site.look() if one.id == "database-folds"]
         assert [one.users for one in found] == [("INGRID",)] * is_told
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql", "mariadb"])
+def test_another_programs_table_without_an_index_for_look_ups_is_told_with_the_index_to_make(
+    site: Site, kind: str
+) -> None:
+    table = unique("people")
+    with closing(sqlite3.connect(site.folder / "users.db")) as sqlite:
+        (site.folder / "users.db").chmod(0o600)
+        server = None if kind == "sqlite" else shared_postgres() if kind == "postgresql" else shared_mariadb()
+
+        def does(statement: str) -> None:
+            if server is None:
+                sqlite.execute(statement)
+                sqlite.commit()
+            else:
+                server.sql(statement)
+
+        url = "sqlite:///users.db" if server is None else server.url()
+        does(f"CREATE TABLE {table} (name VARCHAR(99), password TEXT, mask TEXT)")
+        does(f"INSERT INTO {table} VALUES " + ", ".join(f"('user{at}', '{SECRET}', NULL)" for at in range(1000)))
+        if kind == "postgresql":
+            does(f"GRANT ALL ON {table} TO {USER}")
+        site.toml.write_text(f'[[stores]]\nkind = "sql"\nurl = "{url}"\n{TABLE}'.replace('"people"', f'"{table}"'))
+        one = site.found("slow-lookups")
+        assert one.what.endswith(": each look-up reads 1,000 users")
+        statements = one.mend.split("; and ")
+        assert len(statements) == (1 if kind == "mariadb" else 2)
+        does(statements[0].removeprefix("in the database type "))
+        if kind != "mariadb":
+            (statement,) = site.found("slow-lookups").mend.split("; and ")
+            assert statement == statements[1]
+            does(statement.removeprefix("in the database type "))
+        assert site.look() == []
 
 
 def test_a_file_that_is_just_being_written_will_be_there(site: Site) -> None:

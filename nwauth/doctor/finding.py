@@ -35,6 +35,7 @@ KINDS = {
     "store-unasked": (WARNING, "Its users do not exist to the servers."),
     "idle-setting": (WARNING, "Whoever wrote it may count on it."),
     "directory-in-clear": (ERROR, "Whoever listens on the way reads the passwords of all who log in."),
+    "slow-lookups": (WARNING, "A look-up takes as long as it takes to read the whole table, which servers wait for."),
     "changes-denied": (WARNING, "Nobody is added, changed or deleted there, and no hash gets stronger at a login."),
     "database-folds": (WARNING, "Mail to the name in another case is answered: no such user."),
     # what it runs on

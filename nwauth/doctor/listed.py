@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from nwauth.model import User
     from nwauth.stores.base import Store
 
+MANY_USERS = 1000  # fewer are read in no time, with or without an index
 FOLDS_TRIED = 500  # names of a foreign table that are asked for in another case
 
 
@@ -68,6 +69,7 @@ class Listed:
         self.unsayable_reason = ""
         self.answers = False  # where it cannot be listed: whether it tells at least who is not there
         self.folded_otherwise = Some()
+        self.scanned: list[str] = []  # what of names lacks an index, in a database
         self.denied: dict[str, str] = {}  # by the right that changes lack, what the database says
         self._tried = 0
 
@@ -114,8 +116,9 @@ class Listed:
             return
         self.twins.judge(self.store)
         inner = innermost(self.store)
-        if isinstance(inner, SqlStore) and not self.one.read_only:
-            self.denied = inner.denied()
+        if isinstance(inner, SqlStore):
+            self.scanned = inner.scanned() if self.users >= MANY_USERS else []
+            self.denied = {} if self.one.read_only else inner.denied()
         for name in self.unsayable.names[:1]:
             try:
                 self.store.lookup(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from heapq import merge
 from typing import TYPE_CHECKING
 
+from nwauth.doctor import databases
 from nwauth.doctor.drops import Drops
 from nwauth.doctor.finding import counted, finding
 from nwauth.doctor.listed import Listed
@@ -123,8 +124,7 @@ def users(place: Place) -> Iterator[Finding]:
             yield one.twins.finding(place, one.one, one.store.place())
         yield from _unsayable(place, one)
         yield from _of_route(place, one)
-        yield from _folding(one)
-        yield from _denied(place, one)
+        yield from databases.of_store(place, one)
 
 
 def _down(place: Place, one: Listed) -> Iterator[Finding]:
@@ -214,27 +214,3 @@ def _delete_one(place: Place, one: Listed) -> str:
         return f"take one of the two out: of {one.store.place()}, or with {place.nwauth('user', 'del', name)}"
     bare = own_name(place, one.one, name)
     return f"delete one of the two: {place.nwauth('--store', one.one.name, 'user', 'del', bare)}"
-
-
-def _folding(one: Listed) -> Iterator[Finding]:
-    found = one.folded_otherwise
-    if found.number:
-        yield finding(
-            "database-folds",
-            f"store {one.one.name}: the database does not find {found.told} in another case",
-            mend=f"give the column of names in {one.store.place()} another collation, or spell the names in lower case",
-            users=found.names,
-        )
-
-
-def _denied(place: Place, one: Listed) -> Iterator[Finding]:
-    if one.denied:
-        rights = " and ".join(one.denied)
-        yield finding(
-            "changes-denied",
-            f"store {one.one.name}: the account in url lacks the right to {rights}: {next(iter(one.denied.values()))}",
-            mend=f"as the administrator of the database GRANT {', '.join(one.denied)} on that table to the account; or,"
-            f" if nwauth is not to change the users, in {place.settings} set read_only = true for the store"
-            f" {one.one.name}",
-            file=place.settings,
-        )

@@ -90,6 +90,15 @@ class ForeignTable(Table):
         users = map(self.user, rows)
         return [user for user in users if fold(user.name) == key]
 
+    def scanned(self, cursor: Any) -> list[str]:
+        asked = ["{}"] if self._ignores_case else ["{}", "lower({})"]
+        mark, column = self.driver.mark, self.driver.quote(self._map.name)
+        return [
+            one.format(column)
+            for one in asked
+            if self.driver.scans(cursor, self.select(f"{one.format(self._name)} = {mark}"), ("nobody",))
+        ]
+
     # --- rows -------------------------------------------------------------------------------------------------------
 
     def _text(self, row: Row, column: str | None) -> str | None:

@@ -122,6 +122,16 @@ class Link:
             raise self._told(error, self.reading, self._connection) from error
         return found
 
+    def scanned(self) -> list[str]:
+        """`Table.scanned`.  Raises Unavailable."""
+        try:
+            if self._connection is None or not self._is_usable():
+                self._open()
+            self._driver.start(self._connection, self.until)
+            return self.table.scanned(self._connection.cursor())
+        except Exception as error:
+            raise self._told(error, self.reading, self._connection) from error
+
     def stream(self, order: Order) -> Iterator[Row]:
         """The rows of a long listing, on a connection of its own.
 

@@ -128,6 +128,11 @@ class SqlStore(Store):
         self._writer.begin()
         return self._writer.count()
 
+    def scanned(self) -> list[str]:
+        """The expressions of names that lack an index, so that a look-up reads the whole table.  Raises Unavailable."""
+        self._reader.begin()
+        return self._reader.scanned()
+
     def denied(self) -> dict[str, str]:
         """By the right that a server's account lacks for changes, what the server says.  Raises Unavailable."""
         self._writer.begin()

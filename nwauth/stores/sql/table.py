@@ -132,6 +132,10 @@ class Table(ABC):
         condition, parameters = self.its_row(user)
         return f"DELETE FROM {self._table} WHERE {condition}", parameters
 
+    @abstractmethod
+    def scanned(self, cursor: Any) -> list[str]:
+        """What look-ups ask for, as an index would have it, as far as they read the whole table for it."""
+
     def trials(self) -> dict[str, str]:
         """By the right that each change needs, a statement that is refused without it, and changes nothing."""
         columns = list(map(self.driver.quote, self.columns))

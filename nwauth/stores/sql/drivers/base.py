@@ -213,6 +213,10 @@ class Driver(ABC):
         statement = f"UPDATE {table} SET {changes}{also} WHERE {key} = {self.mark}"
         cursor.executemany(statement, [(*row[1:], row[0]) for row in rows])
 
+    def scans(self, cursor: Any, statement: str, parameters: Sequence[object]) -> bool:
+        """Whether the database has to read the whole table for a statement; False where it cannot be asked."""
+        return False
+
     @abstractmethod
     def make_database(self) -> None:
         """Make an empty database where that is a matter of a file; raises where somebody else must do it."""

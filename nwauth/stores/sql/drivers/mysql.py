@@ -172,6 +172,11 @@ class MysqlDriver(Driver):
         into = f"{table} ({', '.join(columns)})"
         cursor.executemany(f"INSERT INTO {into} VALUES ({marks}) ON DUPLICATE KEY UPDATE {changes}{also}", rows)
 
+    def scans(self, cursor: Any, statement: str, parameters: Sequence[object]) -> bool:
+        cursor.execute(f"EXPLAIN FORMAT=JSON {statement}", parameters)
+        plan = cursor.fetchone()[0]
+        return '"access_type": "ALL"' in plan and '"possible_keys"' not in plan
+
     def trouble(self, error: Exception, connection: Any | None) -> Trouble | None:
         if isinstance(error, UnicodeError):
             what = (

@@ -300,6 +300,15 @@ class PostgresqlDriver(Driver):
         statement = f"UPDATE {table} AS a SET {changes}{also} FROM {new} WHERE a.{key} = new.{key}"
         cursor.execute(statement, [list(values) for values in zip(*rows, strict=True)])
 
+    def scans(self, cursor: Any, statement: str, parameters: Sequence[object]) -> bool:
+        """As it would if it could help it: a table of a few pages is read whole in any case."""
+        cursor.execute("BEGIN; SET LOCAL enable_seqscan = off")
+        try:
+            cursor.execute(f"EXPLAIN {statement}", parameters)
+            return any("Seq Scan" in row[0] for row in cursor.fetchall())
+        finally:
+            cursor.execute("ROLLBACK")
+
     def trouble(self, error: Exception, connection: Any | None) -> Trouble | None:
         if isinstance(error, UnicodeError):
             return Trouble(DOWN, f"{self.place()}: the table holds text that is no UTF-8")

@@ -167,6 +167,9 @@ class SqliteDriver(Driver):
         connection.set_progress_handler(None, 0)  # the clock is that of a request
         return super().stream(connection, statement, parameters)
 
+    def scans(self, cursor: Any, statement: str, parameters: Sequence[object]) -> bool:
+        return any(row[3].startswith("SCAN") for row in cursor.execute(f"EXPLAIN QUERY PLAN {statement}", parameters))
+
     def trouble(self, error: Exception, connection: Any | None) -> Trouble | None:
         if isinstance(error, OSError):
             return Trouble(DOWN, f"{self._path}: {self._told(error)}", broken=True)
