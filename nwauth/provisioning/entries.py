@@ -189,7 +189,8 @@ class Reader:
             name = values.get("name", "")
             if len(name) > MAX_NAME_BYTES:  # nobody's
                 name = ""
-            yield from (Fault(fault.place, fault.text, name=name) for fault in faults)
+            for fault in faults:
+                yield Fault(fault.place, fault.text, name=name and (fault.name or name), is_same=fault.is_same)
         if faults or raw.is_spoilt:
             return
         secret_kind = next((key for key in PASSWORD_KEYS if values.get(key)), "")

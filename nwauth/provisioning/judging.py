@@ -103,17 +103,18 @@ class Judging:
                 yield Fault(raw.at("name") if "name" in raw.values else raw.at(), "name: found none, wanted one")
             return
         whole = self._whole(name)
+
+        def of_many(text: str) -> Fault:
+            return Fault(raw.at("name"), f"{shown(whole)}: {text}", name=whole, is_same=True)
+
         why = self._names.fault(whole) or fault_of_halves(whole)
         if why is not None and values.get("state") != "absent" and not self._is_there(whole):
             yield Fault(raw.at("name"), f"name: nobody may be called {shown(whole)}: {why}")
         asked = self._is_asked is None or values.get("state") == "absent" or self._is_asked(fold(whole))
         if not asked and not self._is_there(whole):
-            yield Fault(
-                raw.at("name"),
-                f"name: mail and logins of {shown(whole)} do not ask this store (its match): give --store NAME",
-            )
+            yield of_many("mail and logins do not ask this store (its match): give --store NAME")
         if self.matches is not None and not self.matches(fold(whole)):
-            yield Fault(raw.at("name"), f"name: {shown(whole)} is outside the scope, {shown(self.scope)}")
+            yield of_many(f"outside the scope, {shown(self.scope)}")
 
     def _faults_of_secret(self, raw: Raw, values: dict[str, str]) -> Iterator[Fault]:
         field, password = values.get("password_hash", ""), values.get("password", "")

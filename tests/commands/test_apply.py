@@ -633,7 +633,15 @@ def test_half_a_character_is_told_as_any_other_error(folder: str) -> None:
 def test_who_is_outside_the_scope_is_an_error(folder: str) -> None:
     done = apply(folder, lines({"name": "out@other.com", "quota": 1}), "--match", "*@test.com", name="plan.ndjson")
     assert done.status == 1
-    assert "line 1, column 2: name: 'out@other.com' is outside the scope, '*@test.com'" in done.err
+    assert "line 1, column 2: 'out@other.com': outside the scope, '*@test.com'" in done.err
+
+
+def test_many_who_are_outside_the_scope_share_a_line(folder: str) -> None:
+    plan = lines(*({"name": f"user{number}@other.com", "quota": 1} for number in range(3000)))
+    done = apply(folder, plan, "--match", "*@test.com", name="plan.ndjson")
+    error, _ = done.err.splitlines()
+    assert ", line 1, column 2: outside the scope, '*@test.com'; the same of 3,000 users: user0@other.com (" in error
+    assert [row["line"] for row in done.records()] == list(range(1, 3001))
 
 
 def test_a_plan_whose_name_tells_no_form_needs_one(folder: str) -> None:
@@ -768,7 +776,7 @@ def test_who_would_be_looked_for_in_another_store_is_an_error_with_its_line(tmp_
     )
     done = apply(folder, plan, name="plan.ndjson")
     assert done.status == 1
-    assert "line 2, column 2: name: mail and logins of 'bob@b.com' do not ask this store" in done.err
+    assert "line 2, column 2: 'bob@b.com': mail and logins do not ask this store" in done.err
     bob = written(folder, "bob.ndjson", plan.splitlines()[1])
     assert run(folder, "--store", "two", "apply", bob).status == 0
     assert apply(folder, plan, name="plan.ndjson").status == 1, "it is this store that mail does not ask"
