@@ -35,6 +35,7 @@ SERVING = {
         f"nwauth.{name}"
         for name in [
             "audit",
+            "audit.lines",
             "build",
             "cli",
             "config",
