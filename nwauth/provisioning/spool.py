@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Block = tuple[int, int]  # where it stands in the file, and how many bytes it has
 
 RUN_ROWS = 50_000  # what is sorted in memory at a time
-BLOCK_ROWS = 1000  # what is read at a time, of each run
+BLOCK_ROWS = 400  # what is read at a time, of each run
 PART, END = "\0", "\1"  # what ends a part of a row, and a row
 KEPT = str.maketrans({"\0": "\2\3", "\1": "\2\4", "\2": "\2\5"})  # in the order that they have, behind the other two
 
