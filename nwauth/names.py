@@ -163,7 +163,8 @@ class NameRules:
             and lines.count("\n") == len(names) + 1
             and holds_only(lines, self._plain)
             and not self._bad_localpart
-            and not any(odd in lines for odd in ("\n#", "\n-", "\n@", "@\n", ".."))
+            and not any(odd in lines and f"\n{odd}" in lines for odd in "#-@")  # to look for one character is cheap
+            and not any(odd in lines for odd in ("@\n", ".."))
             and max(map(len, names)) <= MAX_NAME_BYTES
             and (self._allow_ats or re.search("@[^\n]*@", lines) is None)
         )

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Final
 
-    Columns = dict[str, list[str]]
+    Columns = dict[str, Sequence[str]]
 
+VALUE = r'([^"\\\n]+)'  # text without an escape
 NESTED = "\0"  # for an object or list in the place of text: no JSON that is held so says it otherwise
 
 
@@ -28,32 +31,26 @@ def once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def columns_alike(text: str) -> Columns | None:
     """What objects of text say, one a line, that differ in nothing but their values; None: they are not so, or no JSON.
 
-    Without a backslash a quote begins or ends text, so that pieces between quotes are all there is.  A control
-    character within one, which JSON forbids, is left in: no field takes it.
+    Without a backslash a quote begins or ends text.  A control character within one, which JSON forbids, is left in: no
+    field takes it.  Nor is empty text taken, which takes a field away.
     """
-    line = text.partition("\n")[0]
-    if "\\" in text or not _is_of_texts(line):
+    first = text.partition("\n")[0]
+    if not _is_of_texts(first):
         return None
-    wanted, pieces = line.split('"'), text.split('"')
-    width = len(wanted) - 1
-    count = text.count("\n") + 1
-    if len(pieces) != count * width + 1 or (pieces[0], pieces[-1]) != (wanted[0], wanted[-1]):
+    keys = first.split('"')[1::4]
+    pieces = re.escape(first).split('"')
+    pieces[3::4] = [VALUE] * len(keys)
+    line = '"'.join(pieces)
+    found = re.findall(f"^{line}$", text, re.MULTILINE)
+    if len(found) != text.count("\n") + 1:
         return None
-    columns: Columns = {}
-    for at in range(1, width + 1):
-        found = pieces[at::width]
-        if at % 4 == 3:
-            columns[wanted[at - 2]] = found
-        elif at < width and found.count(wanted[at]) != count:
-            return None
-    if pieces[width:-1:width].count(f"{wanted[-1]}\n{wanted[0]}") != count - 1:
-        return None
-    takes_away = any("" in found for found in columns.values())
-    return None if takes_away else columns
+    return dict(zip(keys, zip(*found, strict=True) if len(keys) > 1 else [found], strict=True))
 
 
 def _is_of_texts(line: str) -> bool:
-    """Whether a line is one object, of text under different keys."""
+    """Whether a line is one object, of text under different keys, and without a backslash."""
+    if "\\" in line:
+        return False
     try:
         values = json.loads(line)
     except (ValueError, RecursionError):

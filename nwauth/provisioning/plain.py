@@ -116,7 +116,7 @@ class Plain:
         if HASH in columns:
             self._damaged.look_at(names, columns[HASH], found.lines)
         columns[NAME] = names
-        lines = map(str, map(FIRST_LINE.__add__, found.lines))
+        lines = map(str, [FIRST_LINE + line for line in found.lines])
         return list(map(PART.join, zip(keys, lines, repeat(shape.number), *columns.values())))
 
     def _shape(self, keys: tuple[str, ...]) -> Shape | None:

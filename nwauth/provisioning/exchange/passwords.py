@@ -96,7 +96,9 @@ class FilePasswords:
 def _may_be_special(fields: Sequence[str]) -> bool:
     """Whether any of some stored fields may be none that is taken as it is; no other than these are looked at."""
     text = "\n".join(("", *fields, ""))
-    return any(f"\n{start}" in text for start in (*SPECIAL, ELSEWHERE, "\n"))
+    if "\n\n" in text or f"\n{ELSEWHERE}\n" in text:
+        return True
+    return any(start[0] in text and f"\n{start}" in text for start in SPECIAL)  # to look for one character is cheap
 
 
 def _is_doubtful(text: str) -> bool:
