@@ -189,6 +189,8 @@ def test_no_constructor_makes_a_shared_store_upgrade() -> None:
             "[[stores]]\nkind = 'odbc'",
             'stores[0].kind: found "odbc", wanted one of flatfile, sql, passwd, system, ldap, process',
         ),
+        ("[[stores]]\nurl = 'sqlite:///mail.db'", 'stores[0].kind: found none beside url, wanted kind = "sql"'),
+        ("[[stores]]\nurls = ['ldap://dc']", 'stores[0].kind: found none beside urls, wanted kind = "ldap"'),
         (
             OURS + OURS,
             'stores[1].name: found "flatfile" a second time, wanted a name for each of the [[stores]]',

@@ -90,6 +90,7 @@ class Session:
         self.folder: Final = choices.folder
         self.place: str | None = None
         self.changes_folder: str | None = None
+        self._down: Final[dict[str, object]] = {}  # the names of stores, by why they cannot be asked now
         self.has_generated = False  # whether a password was made up that stdout alone tells
         form = choices.form or ("table" if os.isatty(1) else "ndjson")
         self.results: Final = Results(form=form, color=wants_color(choices.color, 1))
@@ -129,7 +130,9 @@ class Session:
         """The store of these settings, one of the configuration's, without its route."""
         from nwauth.build import store
 
-        return self.service.store if self.config.is_plain() else store(self.config, settings, wrap=self.recorder.around)
+        if self.config.is_plain():
+            return self.service.store
+        return store(self.config, settings, notice=self._hear, wrap=self.recorder.around)
 
     def takers(self) -> list[StoreConfig]:
         """The settings of the stores that take new users."""
@@ -141,7 +144,19 @@ class Session:
     def _built(self) -> Service:
         from nwauth.build import build
 
-        return build(self.config, wrap=self.recorder.around)
+        return build(self.config, notice=self._hear, wrap=self.recorder.around)
+
+    def _hear(self, facts: dict[str, object]) -> None:
+        """Of a store that cannot be asked, or can again."""
+        if facts["state"] == "down":
+            self._down[str(facts["reason"])] = facts["store"]
+
+    def behind_store(self, text: str) -> str:
+        """The text of an error, behind the name of the store that is down, and with what to do."""
+        store = next((store for reason, store in self._down.items() if reason in text), None)
+        if store is None or f"store {store}" in text:
+            return text
+        return f"store {store}: {text}; nwauth doctor looks for the cause"
 
     @cached_property
     def recorder(self) -> Recorder:

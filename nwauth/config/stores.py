@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from nwauth.options import Options
     from nwauth.passwords.values import Settings
 
+KEYS_OF_KINDS = {"url": "sql", "urls": "ldap", "command": "process"}  # that flatfile, the default, has not
+
 
 def read_stores(options: Options, passwords: Settings) -> tuple[tuple[StoreConfig, ...], dict[str, Route]]:
     """Every ``[[stores]]`` of the file, and the routes of those that have one, by name.
@@ -22,7 +24,7 @@ def read_stores(options: Options, passwords: Settings) -> tuple[tuple[StoreConfi
     routes: dict[str, Route] = {}
     takers: list[str] = []
     for table in options.tables("stores"):
-        one = kinds.read(table.choice("kind", "flatfile", kinds.KINDS), table, passwords)
+        one = kinds.read(_kind(table), table, passwords)
         if any(one.name == other.name for other in found):
             raise table.error("name", f'found "{one.name}" a second time, wanted a name for each of the [[stores]]')
         route = read_route(table, takers=takers)
@@ -32,3 +34,11 @@ def read_stores(options: Options, passwords: Settings) -> tuple[tuple[StoreConfi
         if route.sets == "new" and not one.read_only:
             takers.append(one.name)
     return tuple(found), routes
+
+
+def _kind(table: Options) -> str:
+    """The kind of a store.  Raises ConfigError where none is given, and the default cannot be meant."""
+    for key, kind in KEYS_OF_KINDS.items():
+        if key in table and "kind" not in table:
+            raise table.error("kind", f'found none beside {key}, wanted kind = "{kind}"')
+    return table.choice("kind", "flatfile", kinds.KINDS)

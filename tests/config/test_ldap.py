@@ -108,6 +108,7 @@ def test_every_setting_of_a_directory_is_read(tmp_path: Path) -> None:
     [
         ('urls = ["ldap://a"]\n', "base: found nothing, wanted the DN below which the users are"),
         ('base = "dc=x"\n', "urls: found nothing, wanted an array of URLs"),
+        ('url = "ldap://dc1.test.com"\nbase = "dc=x"\n', "urls: found url, wanted an array of URLs"),
         ('base = " "\nurls = "ldap://a"\n', "base: found nothing, wanted the DN"),
         ('urls = ["ldap://a", "http://b"]\nbase = "dc=x"\n', "urls[1]: found 'http', which is no URL of a directory"),
         ('urls = "ldap://mail:secret@a"\nbase = "dc=x"\n', "urls[0]: found an account in a URL, wanted it in bind_dn"),

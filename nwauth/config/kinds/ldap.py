@@ -114,7 +114,7 @@ def _urls(table: Options) -> tuple[str, ...]:
 
     found = table.texts("urls", (), or_one=True)
     if not found:
-        raise table.error("urls", f"found nothing, wanted {WANTED_URLS}")
+        raise table.error("urls", f"found {'url' if 'url' in table else 'nothing'}, wanted {WANTED_URLS}")
     for at, url in enumerate(found):
         try:
             parsed(url)
