@@ -13,13 +13,12 @@ from nwauth.names import fold
 from nwauth.provisioning.spool import PART, Spool, place
 from nwauth.provisioning.standing import Standing
 from nwauth.stores.changes import Counted, users_of
-from nwauth.stores.parts import by_part, change_together
+from nwauth.stores.parts import by_part, change_one, change_together
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Final
 
-    from nwauth.model import User
     from nwauth.stores.base import Change, Held, Store
     from nwauth.stores.changes import HeldChange
 
@@ -139,19 +138,9 @@ class InStore:
                     self.done += len(some)
                     continue
                 for now, then in some:
-                    self._change_one(now, then)
+                    if not change_one(self.store, now, then):
+                        raise overtaken(_name((now, then)))
                     self.done += 1
-
-    def _change_one(self, now: User | None, then: User | None) -> None:
-        if now is None:
-            assert then is not None  # noqa: S101
-            done = self.store.put(then)
-        elif then is None:
-            done = self.store.delete(now.name, only=now)
-        else:
-            done = self.store.replace(now, then)
-        if not done:
-            raise overtaken(_name((now, then)))
 
 
 def _name(change: Change) -> str:

@@ -15,7 +15,7 @@ from nwauth.commands.session import takes_no_changes
 from nwauth.copying import fitting
 from nwauth.errors import NwauthError, Refused, Unavailable, Unchanged
 from nwauth.names import NameRules, covering, fold
-from nwauth.provisioning import Applying, Keeping, Reader, RefusedUser
+from nwauth.provisioning import Applying, Judging, Keeping, Reader, RefusedUser
 from nwauth.signals import Unheeded, ending_interrupts
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def applying_to(
         raise takes_no_changes(f"store {settings.name}", settings)
     names = config.names
     store_rules = rules(config, settings)
-    reader = Reader(
+    judging = Judging(
         names=NameRules(
             badchar=names.badchar,
             badchar_localpart=names.badchar_localpart,
@@ -66,6 +66,7 @@ def applying_to(
         scope=scope,
         is_asked=_asked(session),
     )
+    reader = Reader(judging)
     reader.doubts.class_field = config.policy.class_field
     keeping = Keeping(
         store=settings.name,

@@ -25,9 +25,21 @@ from __future__ import annotations
 from nwauth.provisioning.aside import Outcome
 from nwauth.provisioning.entries import Reader
 from nwauth.provisioning.formats import FORMATS, format_of
+from nwauth.provisioning.judging import Judging
 from nwauth.provisioning.keeping import Keeping
 from nwauth.provisioning.making import RefusedUser
 from nwauth.provisioning.parts import BadPlan
 from nwauth.provisioning.work import Applying, Tally
 
-__all__ = ["FORMATS", "Applying", "BadPlan", "Keeping", "Outcome", "Reader", "RefusedUser", "Tally", "format_of"]
+__all__ = [
+    "FORMATS",
+    "Applying",
+    "BadPlan",
+    "Judging",
+    "Keeping",
+    "Outcome",
+    "Reader",
+    "RefusedUser",
+    "Tally",
+    "format_of",
+]

@@ -11,7 +11,6 @@ from nwauth.names import MAX_NAME_BYTES, fold
 from nwauth.passwords.inspecting import all_known
 from nwauth.provisioning.damaged import DamagedHashes
 from nwauth.provisioning.heads import BadHead, head_of
-from nwauth.provisioning.judging import Judging
 from nwauth.provisioning.parts import Fault, Raw, Rows, named, shown
 from nwauth.provisioning.plain import FIRST_LINE, Plain, line_of
 from nwauth.provisioning.spool import PART, place
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import Final
 
-    from nwauth.names import NameRules
-    from nwauth.passwords import Passwords
+    from nwauth.provisioning.judging import Judging
 
 
 class Entry(Record):
@@ -81,39 +79,22 @@ class Entry(Record):
 class Reader:
     """Makes entries of what stands in a plan.
 
-    `scope` is the pattern of the plan's head, or the one given; `defaults` are filled in by who knows the user.  The
-    other arguments are as those of `Judging`.
+    `scope` is the pattern of the plan's head, or the one that was given; `defaults` are filled in by who knows the
+    user.
     """
 
-    def __init__(
-        self,
-        *,
-        names: NameRules,
-        whole: Callable[[str], str],
-        passwords: Passwords,
-        scheme: str,
-        star_is_clear: bool,
-        is_there: Callable[[str], bool],
-        scope: str = "",
-        is_asked: Callable[[str], bool] | None = None,
-    ) -> None:
-        self._whole: Final = whole
-        self._given_scope: Final = scope
-        self._judging: Final = Judging(
-            names=names,
-            whole=whole,
-            passwords=passwords,
-            scheme=scheme,
-            star_is_clear=star_is_clear,
-            is_there=is_there,
-            is_asked=is_asked,
-            scope=scope,
-        )
+    def __init__(self, judging: Judging) -> None:
+        self._judging: Final = judging
+        self._given_scope: Final = judging.scope
         self.defaults: dict[str, str] = {}
         self.always = False
-        self.damaged: Final = DamagedHashes(star_is_clear=star_is_clear)
-        known = partial(all_known, star_is_clear=star_is_clear)
-        self.plain: Final = Plain(names=names, whole=whole, all_known=known, damaged=self.damaged)
+        self.damaged: Final = DamagedHashes(star_is_clear=judging.star_is_clear)
+        self.plain: Final = Plain(
+            names=judging.names,
+            whole=judging.whole,
+            all_known=partial(all_known, star_is_clear=judging.star_is_clear),
+            damaged=self.damaged,
+        )
         self.clear_text = 0
         self.doubts: Final = self.plain.doubts
 
@@ -199,7 +180,7 @@ class Reader:
         if state == "suspended":
             fields["mailstatus"] = "suspended"
         entry = Entry(
-            name=self._whole(values["name"]),
+            name=self._judging.whole(values["name"]),
             line=raw.line,
             state=state,
             secret_kind=secret_kind or ("generate" if generate else ""),

@@ -47,14 +47,14 @@ class Judging:
         scheme: str,
         star_is_clear: bool,
         is_there: Callable[[str], bool],
-        is_asked: Callable[[str], bool] | None,
-        scope: str,
+        is_asked: Callable[[str], bool] | None = None,
+        scope: str = "",
     ) -> None:
-        self._names: Final = names
-        self._whole: Final = whole
+        self.names: Final = names
+        self.whole: Final = whole
         self._passwords: Final = passwords
         self._scheme: Final = scheme
-        self._star_is_clear: Final = star_is_clear
+        self.star_is_clear: Final = star_is_clear
         self._is_there: Final = is_there
         self._is_asked: Final = is_asked
         self.take_scope(scope)
@@ -102,12 +102,12 @@ class Judging:
             if "name" not in raw.values or name is not None:
                 yield Fault(raw.at("name") if "name" in raw.values else raw.at(), "name: found none, wanted one")
             return
-        whole = self._whole(name)
+        whole = self.whole(name)
 
         def of_many(text: str) -> Fault:
             return Fault(raw.at("name"), f"{shown(whole)}: {text}", name=whole, is_same=True)
 
-        why = self._names.fault(whole) or fault_of_halves(whole)
+        why = self.names.fault(whole) or fault_of_halves(whole)
         if why is not None and values.get("state") != "absent" and not self._is_there(whole):
             yield Fault(raw.at("name"), f"name: nobody may be called {shown(whole)}: {why}")
         asked = self._is_asked is None or values.get("state") == "absent" or self._is_asked(fold(whole))
@@ -121,7 +121,7 @@ class Judging:
         if field:
             if ":" in field or (not field.isprintable() and any(c < " " or c == "\x7f" for c in field)):
                 yield Fault(raw.at("password_hash"), "password_hash: found a colon or control character in it")
-            elif self._passwords.identify(field, star_is_clear=self._star_is_clear).name == "unknown":
+            elif self._passwords.identify(field, star_is_clear=self.star_is_clear).name == "unknown":
                 yield Fault(raw.at("password_hash"), f"password_hash: found {_unknown(field)}")
         if password:
             try:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from nwauth.errors import NotSupported, NwauthError, Refused, RefusedOne, Unavailable
 from nwauth.provisioning.parts import Place, shown
 from nwauth.stores.changes import Counted
-from nwauth.stores.parts import by_part, change_together
+from nwauth.stores.parts import by_part, change_one, change_together
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,13 +103,5 @@ class Making:
 
     def _change(self, outcome: Outcome) -> None:
         """Change one user by itself."""
-        old, new = outcome.old, outcome.new
-        if old is None:
-            assert new is not None  # noqa: S101
-            done = self._store.put(new)
-        elif new is None:
-            done = self._store.delete(old.name, only=old)
-        else:
-            done = self._store.replace(old, new)
-        if not done:
+        if not change_one(self._store, outcome.old, outcome.new):
             raise Unavailable(f"{shown(outcome.user.name)} has been changed by others meanwhile: run it again")

@@ -10,6 +10,7 @@ from nwauth.errors import NotSupported, Refused
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from nwauth.model import User
     from nwauth.stores.base import Change, Store
 
     T = TypeVar("T")
@@ -25,6 +26,19 @@ def by_part(store: Store, changes: Iterable[T], name_of: Callable[[T], str]) -> 
         for change in window:
             parts.setdefault(store.part(name_of(change)), []).append(change)
         yield from parts.values()
+
+
+def change_one(store: Store, old: User | None, new: User | None) -> bool:
+    """Make one change by itself; False: the user is not as `old` says any more, and nothing is changed.
+
+    Raises:
+        NwauthError: as `Store.put`, `Store.replace` and `Store.delete` do.
+    """
+    if old is not None and new is not None:
+        return store.replace(old, new)
+    if old is not None:
+        return store.delete(old.name, only=old)
+    return new is not None and store.put(new)
 
 
 def change_together(store: Store, changes: Sequence[Change]) -> bool:

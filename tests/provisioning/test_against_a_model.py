@@ -21,7 +21,7 @@ from nwauth.errors import Refused
 from nwauth.model import Info, User
 from nwauth.names import NameRules, covering, fold
 from nwauth.passwords import Passwords
-from nwauth.provisioning import Applying, Keeping, Reader, formats, spool, work
+from nwauth.provisioning import Applying, Judging, Keeping, Reader, formats, spool, work
 from nwauth.provisioning.formats import read
 from nwauth.service import StoreRules
 from nwauth.stores.sql import SqlStore
@@ -184,7 +184,7 @@ def keeping_of(store: str, passwords: Passwords) -> Keeping:
 
 def reader_of(passwords: Passwords, *, is_there: Callable[[str], bool], scope: str = "") -> Reader:
     """A reader that changes no name."""
-    return Reader(
+    judging = Judging(
         names=NameRules(),
         whole=lambda name: name,
         passwords=passwords,
@@ -193,6 +193,7 @@ def reader_of(passwords: Passwords, *, is_there: Callable[[str], bool], scope: s
         is_there=is_there,
         scope=scope,
     )
+    return Reader(judging)
 
 
 def read_over(store: Store, text: str, form: str, scope: str) -> Applying:
