@@ -14,3 +14,9 @@ if TYPE_CHECKING:
 def folder(tmp_path: Path) -> str:
     """A folder with bob, whose password is "secret" in clear text, and cheap hashes."""
     return base(str(tmp_path))
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> str:
+    """A folder yet to be made."""
+    return str(tmp_path / "mail")

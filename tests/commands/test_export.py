@@ -112,22 +112,24 @@ def test_without_passwords_there_is_no_hash_in_it(folder: str) -> None:
         assert (done.status, SSHA in done.out, "argon2" in done.out, "secret" in done.out) == (0, False, False, False)
 
 
-@pytest.mark.parametrize(
-    "info",
-    [
-        'app_passwords="phone;{}"',
-        'app_passwords="phone;{}" APP_PASSWORDS=""',
-        'app_passwords="phone;{}',
-        'app_passwords = "phone;{}"',
-        'app_passwords=phone;{}=" note="x"',
-    ],
+DAMAGED = (
+    'app_passwords="phone;{}"',
+    'app_passwords="phone;{}" APP_PASSWORDS=""',
+    'app_passwords="phone;{}',
+    'app_passwords = "phone;{}"',
+    'app_passwords=phone;{}=" note="x"',
 )
-def test_without_passwords_there_is_no_app_password_in_it_however_damaged(folder: str, info: str) -> None:
+
+
+def test_without_passwords_there_is_no_app_password_in_it_however_damaged(folder: str) -> None:
     with open(f"{folder}/nwauth.txt", "a", encoding="utf-8") as users:
-        users.write(f"zoe@test.com:{SSHA}:{info.format('{ssha256}ZGlnZXN0')}\n")
+        users.writelines(
+            f"zoe{number}@test.com:{SSHA}:{info.format('{ssha256}ZGlnZXN0')}\n" for number, info in enumerate(DAMAGED)
+        )
     for kind in (*PLANS, *LINES):
         done = run(folder, "export", "--to", kind, "--without-passwords")
-        assert (done.status, "zoe" in done.out, "ZGlnZXN0" in done.out + done.err) == (0, True, False)
+        assert (done.status, "ZGlnZXN0" in done.out + done.err) == (0, False)
+        assert [number for number in range(len(DAMAGED)) if f"zoe{number}" not in done.out] == []
         assert "the app passwords" in done.err
 
 
@@ -241,12 +243,13 @@ def test_the_new_file_has_the_mode_of_the_old_one_but_is_not_for_everybody(
 
 
 def test_the_end_of_the_files_name_says_the_form_unless_to_does(folder: str, tmp_path: Path) -> None:
+    wanted = {form: run(folder, "export", "--to", form).out for form in ("csv", "ndjson", "toml", "tsv")}
     for ending, form in (("csv", "csv"), ("CSV", "csv"), ("jsonl", "ndjson"), ("toml", "toml"), ("txt", "ndjson")):
         path = tmp_path / f"users.{ending}"
         assert run(folder, "export", "-o", str(path)).status == 0
-        assert path.read_text() == run(folder, "export", "--to", form).out
+        assert path.read_text() == wanted[form]
         assert run(folder, "export", "--to", "tsv", "-o", str(path)).status == 0
-        assert path.read_text() == run(folder, "export", "--to", "tsv").out
+        assert path.read_text() == wanted["tsv"]
 
 
 def test_pipes_and_devices_are_written_straight(folder: str, tmp_path: Path) -> None:

@@ -24,12 +24,6 @@ if TYPE_CHECKING:
     from tests.databases.postgres import Postgres
 
 
-@pytest.fixture
-def empty(tmp_path: Path) -> str:
-    """A folder yet to be made."""
-    return str(tmp_path / "mail")
-
-
 def rows(out: str) -> list[tuple[str, str]]:
     return [(os.path.basename(row["path"]), row["change"]) for row in map(json.loads, out.splitlines())]
 

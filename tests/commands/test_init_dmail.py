@@ -23,12 +23,6 @@ RESTART = (
 EVE = "Eve:$1$abcdefgh$cHJi5PXp/ki/ktXzqlk6I1:2001:100:Eve:/home/eve:/bin/sh\n"
 
 
-@pytest.fixture
-def empty(tmp_path: Path) -> str:
-    """A folder yet to be made."""
-    return str(tmp_path / "mail")
-
-
 def dmail(empty: str, text: str) -> str:
     file = f"{empty}.dmail.conf"
     with open(file, "w", encoding="ascii") as opened:

@@ -7,23 +7,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nwauth.build import store
-from nwauth.config import read
 from nwauth.config.kinds.ldap import LdapConfig, Security
 from nwauth.errors import ConfigError
 from nwauth.stores.ldap import LdapStore
+from tests.config.common import written
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nwauth.config import Config
 
 URLS = 'urls = ["ldaps://dc1.test.com", "ldaps://dc2.test.com"]\n'
 LEAST = '[[stores]]\nkind = "ldap"\nbase = "dc=test,dc=com"\n' + URLS
-
-
-def written(folder: Path, toml: str) -> Config:
-    (folder / "nwauth.toml").write_text(toml)
-    return read(str(folder), environ={})
 
 
 def ldap(folder: Path, toml: str) -> LdapConfig:

@@ -6,20 +6,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nwauth.config import Config, read
 from nwauth.config.routes import COMMANDS, Route
 from nwauth.errors import ConfigError
 from nwauth.stores.combined import member
+from tests.config.common import written
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 TWO = '[[stores]]\nname = "new"\npath = "a"\nshared = false\n[[stores]]\nname = "old"\npath = "b"\n'
-
-
-def written(folder: Path, toml: str) -> Config:
-    (folder / "nwauth.toml").write_text(toml)
-    return read(str(folder), environ={})
 
 
 def test_the_commands_are_those_that_the_store_knows() -> None:

@@ -7,22 +7,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nwauth.build import store
-from nwauth.config import read
 from nwauth.config.kinds.system import SystemConfig
 from nwauth.errors import ConfigError
 from nwauth.stores.system import SystemStore
+from tests.config.common import written
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nwauth.config import Config
 
 SYSTEM = '[[stores]]\nkind = "system"\n'
-
-
-def written(folder: Path, toml: str) -> Config:
-    (folder / "nwauth.toml").write_text(toml)
-    return read(str(folder), environ={})
 
 
 def test_a_system_store_needs_no_setting(tmp_path: Path) -> None:
