@@ -13,10 +13,11 @@ from nwauth.commands.output import colored
 from nwauth.commands.secrets_in import get_known_password
 from nwauth.commands.shown import visible
 from nwauth.commands.throttle import note_refusing
-from nwauth.errors import ConfigError, Refused, Unavailable
+from nwauth.errors import ConfigError, NoBase, NwauthError, Refused, Unavailable
 
 if TYPE_CHECKING:
     from nwauth.commands.session import Session
+    from nwauth.service import Service
 
 EXIT_STATUS = {"yes": 0, "no": 1, "cannot tell": 75}
 COLORS = {"yes": "32", "no": "31", "cannot tell": "33"}
@@ -40,6 +41,8 @@ def test(
     service = session.service
     instant = None if moment is None else given_instant(moment, service.gate.zone())
     service = service.changed(now=None if instant is None else lambda: instant, read_only=True)
+    if not from_stdin:
+        _must_have_base(service, user)
     password = get_known_password(from_stdin=from_stdin)
     steps: dict[str, object] = {}
     try:
@@ -61,6 +64,16 @@ def test(
         note_refusing(session, user, address)
         note_first_login(session)
     return EXIT_STATUS[verdict]
+
+
+def _must_have_base(service: Service, user: str) -> None:
+    """Nobody is to type a password in the wrong folder.  Raises NoBase."""
+    try:
+        service.store.lookup(user)
+    except NoBase:
+        raise
+    except NwauthError:  # the check tells of it
+        pass
 
 
 def _told(session: Session, record: dict[str, object]) -> str:

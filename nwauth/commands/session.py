@@ -20,7 +20,7 @@ from nwauth.commands.terminal import say
 from nwauth.commands.witness import Rehearsal, Witness
 from nwauth.config import FlatfileConfig
 from nwauth.config.part import BY_THE_STORE
-from nwauth.errors import NotSupported, NwauthError, Refused
+from nwauth.errors import NoBase, NotSupported, NwauthError, Refused
 from nwauth.names import ENCODING, ERRORS
 from nwauth.passwords import Identity, scheme_name
 from nwauth.service import BadName, NoSuchUser
@@ -250,6 +250,8 @@ class Session:
             with self._read_only_told():
                 yield facts
         except NwauthError as error:
+            if self.config.file is None and isinstance(error, NoBase):  # the wrong folder: a log would puzzle its owner
+                raise
             level = ERROR if error.temporary else INFO
             self.log.event(
                 level, command, {**facts, "reason": str(error), "result": "dead" if error.temporary else "no"}

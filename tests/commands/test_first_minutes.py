@@ -118,6 +118,9 @@ def test_who_types_the_name_of_the_program_alone_is_told_where_he_is(newcomer: N
 def test_a_wrong_folder_a_wrong_password_and_an_unknown_name_say_what_to_do(newcomer: Newcomer) -> None:
     lost = newcomer.types("nwauth user list")
     assert "no user database, run nwauth init, or name the folder that has one: --path DIR\n" in lost
+    assert newcomer.types("nwauth test bob@test.com") == lost, "before a password is typed"
+    assert newcomer.types("nwauth user add bob@test.com --generate") == lost
+    assert os.listdir(newcomer.home) == [], "and no log is left where nothing is"
     newcomer.types("nwauth init --quiet")
     newcomer.types("nwauth user add bob@test.com", TWICE)
     assert "no: wrong password\n" in newcomer.types("nwauth test bob@test.com", {"Password: ": "guess"})
