@@ -11,7 +11,7 @@ from nwauth.errors import NotSupported, Refused, Unavailable
 from nwauth.model import Info
 from nwauth.names import fold
 from nwauth.provisioning.spool import PART, Spool, place
-from nwauth.provisioning.standing import Standing
+from nwauth.provisioning.standing import FEW_USERS, Standing
 from nwauth.stores.changes import Counted, users_of
 from nwauth.stores.parts import by_part, change_one, change_together
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from nwauth.stores.base import Change, Held, Store
     from nwauth.stores.changes import HeldChange
-
-FEW_USERS = 1000  # so many are asked for one by one: a listing of the whole store takes longer
 
 
 class InStore:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from nwauth.stores.base import Held
 
+FEW_USERS = 1000  # so many are asked for one by one: a listing of the whole store takes longer
+
 
 class Standing:
     """The users who stand in a store, in the order of plans, as what the store holds of them.

@@ -14,7 +14,7 @@ from nwauth.provisioning.making import Making
 from nwauth.provisioning.parts import NOWHERE, BadPlan, Fault, Place, shown
 from nwauth.provisioning.plain import line_of
 from nwauth.provisioning.spool import PART, Spool
-from nwauth.provisioning.standing import Standing, in_order
+from nwauth.provisioning.standing import FEW_USERS, Standing, in_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from nwauth.provisioning.keeping import Keeping
     from nwauth.provisioning.parts import Raw, Rows
     from nwauth.stores.base import Held, Store
-
-FEW_USERS = 1000  # so many are asked for one by one: a listing of the whole store takes longer
 
 
 class Tally:

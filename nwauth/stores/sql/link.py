@@ -107,13 +107,12 @@ class Link:
         """By the right that the account lacks for changes, what the database says to it.  Raises Unavailable."""
         found = {}
         try:
-            if self._connection is None or not self._is_usable():
-                self._open()
+            connection = self._connected()
             for right, statement in self.table.trials().items():
                 try:
-                    self._asking(self._connection)(statement, ())
+                    self._asking(connection)(statement, ())
                 except Exception as error:
-                    trouble = self._driver.diagnosis(error, self._connection)
+                    trouble = self._driver.diagnosis(error, connection)
                     if trouble is None or trouble.broken or trouble.kind == LOST:
                         raise
                     if trouble.kind == base.DOWN:  # any other is about what would be stored: the right is there
@@ -125,12 +124,17 @@ class Link:
     def scanned(self) -> list[str]:
         """`Table.scanned`.  Raises Unavailable."""
         try:
-            if self._connection is None or not self._is_usable():
-                self._open()
-            self._driver.start(self._connection, self.until)
-            return self.table.scanned(self._connection.cursor())
+            connection = self._connected()
+            self._driver.start(connection, self.until)
+            return self.table.scanned(connection.cursor())
         except Exception as error:
             raise self._told(error, self.reading, self._connection) from error
+
+    def _connected(self) -> Any:
+        """The kept connection, or a new one."""
+        if self._connection is None or not self._is_usable():
+            self._open()
+        return self._connection
 
     def stream(self, order: Order) -> Iterator[Row]:
         """The rows of a long listing, on a connection of its own.
