@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import click
@@ -16,7 +17,7 @@ from nwauth.provisioning import FORMATS, BadPlan, format_of
 from nwauth.provisioning.formats import read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from nwauth.commands.session import Session
     from nwauth.provisioning import Applying
@@ -112,8 +113,11 @@ def _form(plan: Given, wanted: str | None) -> str:
 def _read(session: Session, plan: Given, form: str, applying: Applying, *, prune: bool) -> None:
     """Raises Unavailable where it cannot be read."""
     try:
-        with session.progress("reading", lambda: applying.tally.read, lambda: plan.about_all(applying.tally.read)):
-            applying.read(_users(plan, form))
+        with (
+            session.progress("reading", lambda: applying.tally.read, lambda: plan.about_all(applying.tally.read)),
+            closing(_users(plan, form)) as users,
+        ):
+            applying.read(users)
     except OSError as error:
         raise Unavailable(f"{plan.name}: cannot be read: {error.strerror}") from None
     if applying.tally.read or applying.tally.failed:
@@ -124,7 +128,7 @@ def _read(session: Session, plan: Given, form: str, applying: Applying, *, prune
         session.note(f"note: {plan.name} names no user")
 
 
-def _users(plan: Given, form: str) -> Iterator[Raw | Rows | Fault]:
+def _users(plan: Given, form: str) -> Generator[Raw | Rows | Fault, None, None]:
     """Raises BadPlan, OSError."""
     if plan.fault:
         raise BadPlan(plan.fault)

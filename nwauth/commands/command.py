@@ -101,7 +101,7 @@ class CommonOptions(WithExamples):
 def _told(session: Session, text: str) -> str:
     """What cannot be done now, with its place; and with what to do about a folder that nobody has named."""
     text = session.behind_store(text)
-    if session.place is not None and session.place not in text:
+    if session.place is not None and session.place not in text and not os.path.isabs(text):
         text = f"{shown_path(session.place)}: {text}"
     if text.endswith(NO_BASE) and not os.path.isdir(session.place or session.folder):
         place = shown_path(session.place or session.folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import click
@@ -245,8 +246,11 @@ def _read(session: Session, found: Found, applying: Applying, taking: Taking) ->
     try:
         users, colons = read_users(found.opened.file, found.form.name)
         tally = applying.tally
-        with session.progress("reading", lambda: tally.read, lambda: found.given.about_all(tally.read)):
-            applying.read(taking.users(users))
+        with (
+            session.progress("reading", lambda: tally.read, lambda: found.given.about_all(tally.read)),
+            closing(taking.users(users)) as taken,
+        ):
+            applying.read(taken)
     except OSError as error:
         raise Unavailable(f"{found.given.name}: cannot be read: {error.strerror}") from None
     return colons

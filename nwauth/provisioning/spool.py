@@ -7,8 +7,8 @@ hold no control character.
 from __future__ import annotations
 
 import os
+import tempfile
 from bisect import bisect_right
-from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 from nwauth.errors import Unavailable
@@ -31,6 +31,11 @@ def place(folded: str) -> str:
     if folded.isascii():
         return folded if folded.isprintable() else folded.translate(KEPT)
     return folded.encode(ENCODING, ERRORS).decode("latin-1").translate(KEPT)
+
+
+def no_room(error: OSError) -> Unavailable:
+    """What to raise where a temporary file cannot be made or written."""
+    return Unavailable(f"{tempfile.tempdir or 'TMPDIR'}: no room to put the users aside: {error.strerror}")
 
 
 class Spool:
@@ -76,7 +81,7 @@ class Spool:
         blocks = []
         try:
             if self._file is None:
-                self._file = TemporaryFile()  # noqa: SIM115, closed by `close`
+                self._file = tempfile.TemporaryFile()  # noqa: SIM115, closed by `close`
             at = self._file.seek(0, os.SEEK_END)
             for start in range(0, len(self._young), BLOCK_ROWS):
                 data = END.join(self._young[start : start + BLOCK_ROWS]).encode()
@@ -85,7 +90,7 @@ class Spool:
                 at += len(data)
             self._file.flush()
         except OSError as error:
-            raise Unavailable(f"no room to put the users of the plan aside: {error.strerror}") from None
+            raise no_room(error) from None
         self._runs.append(blocks)
         self._young = []
 
@@ -95,7 +100,7 @@ class Spool:
             try:
                 data = os.pread(self._file.fileno(), size, at)
             except OSError as error:
-                raise Unavailable(f"cannot read what was put aside of the plan: {error.strerror}") from None
+                raise Unavailable(f"cannot read the users that were put aside: {error.strerror}") from None
             yield data.decode().split(END)
 
 

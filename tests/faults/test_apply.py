@@ -169,3 +169,23 @@ def test_where_each_is_changed_by_itself_a_full_disk_says_how_many_were(tmp_path
     assert done.status == 75
     assert f"{there} users are changed, if not some more: run it again for the others" in done.err, (there, done)
     assert "nothing is changed" not in done.err
+
+
+def test_a_full_temporary_folder_is_told_of_and_nothing_is_changed(tmp_path: Path) -> None:
+    folder = base(str(tmp_path), users=b"")
+    plan = tmp_path / "plan.csv"
+    rows = "".join(f"user{number}@test.com,{FIELD}\n" for number in range(60_000))  # more than memory takes of it
+    plan.write_text(f"name,password_hash\n{rows}")
+    with small_disk(tmp_path / "disk", kilobytes=512) as disk:
+        broken = run(folder, "apply", str(plan), TMPDIR=str(disk))
+        assert run(folder, "user", "list", "--format", "ndjson").out == ""
+        assert run(folder, "apply", str(plan), "--quiet").status == 0
+        taken_back = run(folder, "undo", "--yes", TMPDIR=str(disk))
+        listed = run(folder, "export", "-o", str(tmp_path / "users.csv"), TMPDIR=str(disk))
+    told = f"{disk}: no room to put the users aside: No space left on device"
+    assert (broken.status, broken.err) == (75, f"nwauth: {told}; nothing is changed (make room there)\n")
+    assert (taken_back.status, taken_back.err) == (75, f"nwauth: {told} (make room there)\n")
+    assert (listed.status, listed.err, (tmp_path / "users.csv").exists()) == (
+        *(75, f"nwauth: {told} (make room there)\n", False),
+    )
+    assert len(run(folder, "user", "list", "--format", "ndjson").out.splitlines()) == 60_000

@@ -17,7 +17,7 @@ from nwauth.provisioning.formats import read, separated
 from nwauth.provisioning.parts import BadPlan, Fault, Place, Raw, Rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
     from typing import IO, Final
 
     from nwauth.provisioning.exchange.columns import Columns
@@ -75,7 +75,7 @@ class Taking:
         """How many users nobody can log in as."""
         return self._passwords.locked
 
-    def users(self, found: Iterator[Raw | Rows | Fault]) -> Iterator[Raw | Rows | Fault]:
+    def users(self, found: Iterator[Raw | Rows | Fault]) -> Generator[Raw | Rows | Fault, None, None]:
         """The same users as a plan would have them.  Raises BadPlan."""
         for one in found:
             if isinstance(one, Fault):

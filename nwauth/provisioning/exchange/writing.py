@@ -10,12 +10,13 @@ import shutil
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
-from nwauth.errors import Refused, Unavailable
+from nwauth.errors import Refused
 from nwauth.model import User
 from nwauth.names import ENCODING, ERRORS
 from nwauth.provisioning.exchange.detecting import SEPARATORS
 from nwauth.provisioning.exchange.giving import LINES
 from nwauth.provisioning.exchange.taking import BLANKS
+from nwauth.provisioning.spool import no_room
 from nwauth.provisioning.whole import MAX_WHOLE_USERS
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Writing:
                 self._write("".join(self._texts(users)))
             self._write(self._end())
         except OSError as error:
-            raise Unavailable(f"no room to put the users aside: {error.strerror}") from None
+            raise no_room(error) from None
 
     @property
     def given(self) -> int:
