@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-EXIT_MISUSE, EXIT_INTERRUPTED = 2, 130
+EXIT_MISUSE, EXIT_TEMPORARY, EXIT_INTERRUPTED = 2, 75, 130
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -19,6 +19,8 @@ def main(arguments: list[str] | None = None) -> int:
         return _main(words)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
+    except MemoryError:  # too little even to say so
+        return EXIT_TEMPORARY
 
 
 def _main(words: list[str]) -> int:

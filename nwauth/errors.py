@@ -5,7 +5,14 @@ by one attribute, `temporary`; the server maps it to ``-ERR`` or ``-DEAD``, the 
 Anything that is not a `NwauthError` is a bug: it is logged with its traceback and answered ``-DEAD``.
 """
 
+import errno
 import sys
+
+# Of a file that cannot be opened, or made: what is none of its own fault, and may be over in a while.
+PASSING = frozenset(
+    (errno.EAGAIN, errno.EDQUOT, errno.EINTR, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC,
+     errno.ESTALE, errno.ETIMEDOUT)
+)  # fmt: skip
 
 
 class NwauthError(Exception):

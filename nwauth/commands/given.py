@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nwauth.commands.shown import as_text, shown_path, visible
 from nwauth.commands.terminal import say
 from nwauth.config import NO_REGULAR, without_waiting
-from nwauth.errors import Refused
+from nwauth.errors import PASSING, Refused, Unavailable
 from nwauth.names import ENCODING, ERRORS
 
 if TYPE_CHECKING:
@@ -39,13 +39,14 @@ class Given:
         """All that is in it, at most so many bytes; it is closed then.
 
         Raises:
-            Refused: it cannot be read, or is longer.
+            Refused: it is longer.
+            Unavailable: it cannot be read.
         """
         try:
             with self.file:
                 content = self.file.read(most + 1)
         except OSError as error:
-            raise Refused(f"{self.name}: {unreadable(error)}") from None
+            raise Unavailable(f"{self.name}: {unreadable(error)}") from None
         if len(content) > most:
             raise Refused(f"{self.name}: found more than {most:,} bytes, wanted {wanted}")
         return content
@@ -81,6 +82,7 @@ def given(word: str, *, what: str) -> Given:
 
     Raises:
         Refused: it cannot be opened.
+        Unavailable: it cannot be opened now, for a reason that has nothing to do with it.
     """
     found = given_or_fault(word, what=what)
     if found.fault:
@@ -92,6 +94,9 @@ def given_or_fault(word: str, *, what: str, as_typed: bool = False) -> Given:
     """The same; where it cannot be opened, that is its `fault`, for whoever tells it otherwise.
 
     It is called by its whole path, or `as_typed`.
+
+    Raises:
+        Unavailable: it cannot be opened now, for a reason that has nothing to do with it.
     """
     if word == STDIN and os.isatty(0):
         return Given("stdin", io.BufferedReader(_Typed(what)))
@@ -100,6 +105,8 @@ def given_or_fault(word: str, *, what: str, as_typed: bool = False) -> Given:
     try:
         return Given(name, _open(0 if word == STDIN else path))
     except OSError as error:
+        if error.errno in PASSING:
+            raise Unavailable(f"{name}: {unreadable(error)}") from None
         return Given(name, io.BytesIO(), fault=unreadable(error))
 
 

@@ -26,7 +26,7 @@ def import_settings(session: Session, file: Given, *, dry_run: bool) -> int:
 
     Raises:
         Refused: it is none, or there is a nwauth.toml.
-        Unavailable: it cannot be written.
+        Unavailable: it cannot be read, or the other not written.
     """
     content = file.content(most=MAX_BYTES, wanted="a multiauth.ini")
     found = multiauth.read(content, file=file.name)

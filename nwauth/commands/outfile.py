@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from nwauth.commands.shown import shown_path
-from nwauth.errors import Refused, Unavailable
+from nwauth.errors import PASSING, Refused, Unavailable
 from nwauth.names import ENCODING, ERRORS
 from nwauth.signals import Patience
 from nwauth.stores.textfile import files, helper
@@ -38,7 +38,7 @@ class Straight:
         try:
             self._fd = os.open(path, STRAIGHT | follows, 0o600)
         except OSError as error:
-            raise _unwritable(path, str(error.strerror)) from None
+            raise _unopened(path, error) from None
 
     def write(self, give: Give) -> None:
         """Write it there.  Raises Unavailable."""
@@ -63,6 +63,7 @@ class Replacing:
 
     Raises:
         Refused: nothing can be written there.
+        Unavailable: nor can it be told, now, whether something can.
     """
 
     def __init__(self, path: str, *, secret: bool) -> None:
@@ -73,7 +74,7 @@ class Replacing:
             self._open(secret=secret)
         except OSError as error:
             self.close()
-            raise _unwritable(path, str(error.strerror)) from None
+            raise _unopened(path, error) from None
 
     def _open(self, *, secret: bool) -> None:
         """Raises OSError."""
@@ -132,6 +133,7 @@ def output(word: str, *, secret: bool) -> Straight | Replacing | None:
 
     Raises:
         Refused: nothing can be written there.
+        Unavailable: nor can it be told, now, whether something can.
     """
     if word in STDOUT:
         return None
@@ -149,6 +151,11 @@ def output(word: str, *, secret: bool) -> Straight | Replacing | None:
 
 def _unwritable(path: str, reason: str) -> Refused:
     return Refused(f"{shown_path(path)}: cannot be written: {reason}")
+
+
+def _unopened(path: str, error: OSError) -> Refused | Unavailable:
+    refused = _unwritable(path, str(error.strerror))
+    return Unavailable(str(refused)) if error.errno in PASSING else refused
 
 
 def _opened(name: str, folder: int) -> int:

@@ -123,7 +123,8 @@ def _content(word: str) -> str:
     """The text of a file, or of stdin; a byte that is no UTF-8 stays one.
 
     Raises:
-        Refused: it cannot be read, is too big, or is no text.
+        Refused: it cannot be opened, is too big, or is no text.
+        Unavailable: it cannot be read.
     """
     file = given(word, what="the list")
     content = file.content(most=MAX_BYTES, wanted="a list of access rules")

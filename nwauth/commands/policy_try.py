@@ -93,7 +93,7 @@ def try_(session: Session, *, new: Given | None, replay: Found | None, requests:
 
 
 def _policy(new: Given) -> Policy:
-    """The policy in a file.  Raises Refused, with every fault on stderr."""
+    """The policy in a file.  Raises Refused, with every fault on stderr; Unavailable."""
     from nwauth.policy.reading import BadPolicy, read_policy
 
     content = new.content(most=MAX_BYTES, wanted="a policy")

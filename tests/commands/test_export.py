@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nwauth.provisioning.exchange.giving import LINES, PLANS
-from tests.commands.common import Run, base, contents, run
+from tests.commands.common import COMMAND, Run, base, contents, environment, run
 from tests.faults.test_kill import needs_strace
 from tests.stores.folders import until
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+CANNOT_TELL = 75
 SSHA = "{ssha}EAzXAXBVz5BjxQcv2+AC12kT02SICcXf"
 ARGON = "$argon2id$v=19$m=8,t=1,p=1$gBnS3aVS+VbEBv3dJcP1dg$L25EopF4hLLZ9M5t2yWmUDOQa1AinASNdPukx4uJkJU"
 USERS = f"""ann@test.com:{SSHA}:quota="7" last_login="2026-01-01"
@@ -273,6 +274,27 @@ def test_where_nothing_can_be_written_it_is_told_before_anything_is_read(
     done = run(folder, "export", "-o", str(tmp_path / name))
     assert (done.status, done.err.count("\n"), f"{tmp_path / name}: cannot be written: " in done.err) == (1, 1, True)
     assert (contents(folder), os.listdir(tmp_path)) == (before, ["mail"])
+
+
+def test_where_the_process_may_open_no_more_files_nothing_is_refused(folder: str, tmp_path: Path) -> None:
+    plan, out = tmp_path / "plan.csv", tmp_path / "users.csv"
+    plan.write_text("name,quota\nbob@test.com,7\n")
+    works = {
+        ("export", "-o", str(out)): 0,
+        ("apply", str(plan), "--dry-run"): 3,
+        ("import", str(plan), "--dry-run", "--update"): 3,
+    }
+    env = environment(NWAUTH_PATH=folder)
+    seen = set()
+    for most in range(5, 15):  # with fewer not even Python starts
+        for words, status in works.items():
+            limited = ["bash", "-c", f'ulimit -n {most}; exec "$0" "$@"', *COMMAND, *words]
+            done = subprocess.run(limited, capture_output=True, text=True, env=env, check=False)
+            assert done.returncode in (status, CANNOT_TELL), (most, words, done)
+            assert out.exists() is (status == done.returncode == 0)
+            out.unlink(missing_ok=True)
+            seen.add(done.returncode)
+    assert seen == {0, 3, CANNOT_TELL}
 
 
 def test_a_link_is_not_written_through(folder: str) -> None:

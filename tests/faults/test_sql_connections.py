@@ -317,7 +317,7 @@ def test_an_apply_whose_database_goes_away_while_it_is_given_the_users_says_noth
     proxy.cut_at(15, answer=False, stays_away=True)
     done = run(str(folder.path), "apply", "-", "--input", "ndjson", "--summary", stdin=plan.encode())
     assert (done.status, done.out) == (75, "")
-    assert done.err.endswith("; nothing is changed\n")
+    assert "; nothing is changed; " in done.err
     proxy.open()
     assert [json.loads(line)["user"] for line in run(str(folder.path), "user", "list").out.splitlines()] == ["bob"]
     done = run(str(folder.path), "apply", "-", "--input", "ndjson", "--summary", stdin=plan.encode())
