@@ -298,7 +298,8 @@ class Session:
 
     def no_such_user(self, name: str) -> Refused:
         """The error for an absent user."""
-        return Refused(f"{visible(name)}: no such user in {self._shown_store()}")
+        hint = ": a name is wanted, and nwauth user list shows whom a pattern fits" if set("*?") & set(name) else ""
+        return Refused(f"{visible(name)}: no such user in {self._shown_store()}{hint}")
 
     def _shown_store(self) -> str:
         if not self.config.is_plain():

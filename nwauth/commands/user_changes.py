@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import click
@@ -121,10 +122,11 @@ def parse_fields(words: tuple[str, ...]) -> dict[str, str]:
         click.UsageError: a word is none, or is meant as the password.
     """
     fields: dict[str, str] = {}
-    for word in words:
+    for word, following in pairwise((*words, "")):
         name, equals, value = word.partition("=")
         if not equals:
-            raise click.UsageError(f"found {visible(word)!r}, wanted the NAME first, and FIELD=VALUE behind it")
+            meant = f", as {visible(f'{word}={following}')}" if following and "=" not in following else ""
+            raise click.UsageError(f"found {visible(word)!r}, wanted the NAME first, and FIELD=VALUE behind it{meant}")
         _must_be_info(name, value.strip('"'))
         try:
             if value.startswith('"'):

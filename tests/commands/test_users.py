@@ -444,3 +444,22 @@ def test_names_that_are_no_ascii_work_in_the_c_locale(folder: str, utf8_mode: st
         assert do("user", "show", name, "--format", "table").out.startswith(f"user       {shown}\n")
         assert do("user", "rename", name, "eve").status == 0
         assert do("user", "del", "eve", name, "--yes").err.startswith(f"nwauth: {shown}: no such user")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (
+            ("set", "bob@test.com", "quota", "5"),
+            "found 'quota', wanted the NAME first, and FIELD=VALUE behind it, as quota=5 (",
+        ),
+        (
+            ("set", "quota=5", "bob@test.com"),
+            "found 'bob@test.com', wanted the NAME first, and FIELD=VALUE behind it (",
+        ),
+        (("del", "*@test.com", "--yes"), ": a name is wanted, and nwauth user list shows whom a pattern fits\n"),
+    ],
+)
+def test_a_slip_in_the_words_is_told_with_what_was_meant(folder: str, words: tuple[str, ...], told: str) -> None:
+    done = run(folder, "user", *words)
+    assert (done.status in (1, 2), done.out, told in done.err) == (True, "", True), done
