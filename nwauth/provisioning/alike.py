@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     Columns = dict[str, Sequence[str]]
 
+MAX_KEYS = 100  # to make an expression of thousands takes longer than to read each line
 VALUE = r'([^"\\\n]+)'  # text without an escape
 NESTED = "\0"  # for an object or list in the place of text: no JSON that is held so says it otherwise
 
@@ -48,8 +49,8 @@ def columns_alike(text: str) -> Columns | None:
 
 
 def _is_of_texts(line: str) -> bool:
-    """Whether a line is one object, of text under different keys, and without a backslash."""
-    if "\\" in line:
+    """Whether a line is one object, of text under different keys, not too many, and without a backslash."""
+    if "\\" in line or line.count('"') > 4 * MAX_KEYS:
         return False
     try:
         values = json.loads(line)

@@ -48,6 +48,11 @@ def test_lines_that_are_alike_are_read_as_columns(keys: tuple[str, ...]) -> None
     assert {key: [*column] for key, column in columns.items()} == {key: [user[key] for user in users] for key in keys}
 
 
+def test_lines_of_thousands_of_keys_are_left_to_who_looks_at_each() -> None:
+    line = json.dumps({f"key{number}": "x" for number in range(1000)})
+    assert columns_alike(f"{line}\n{line}") is None
+
+
 @pytest.mark.parametrize(
     "second",
     ['{"name": "a\\"b"}', '{"name": ""}', '{"name": 1}', '{"NAME": "a"}', '{"name":"a"}', '{"name": "a"} ', ""],
