@@ -59,10 +59,11 @@ $(VENV)/installed-dev: pyproject.toml scripts/nwauth | $(VENV)/bin/python
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]' >&2
 	@touch $@ $(VENV)/installed
 
-$(SAMPLE)/nwauth.txt: nwauth.txt.example
+# With an old time: of a file that was written this second nobody can say yet who is not in it.
+$(SAMPLE)/nwauth.txt:
 	@mkdir -p $(SAMPLE)
-	@test -f $@ || cp nwauth.txt.example $@
-	@touch $@
+	@cp nwauth.txt.example $@
+	@touch -t 202601010000 $@
 
 clean:
 	rm -rf $(VENV) $(SAMPLE) build dist

@@ -260,7 +260,7 @@ def test_a_file_that_cannot_be_read_is_not_an_absent_one(tmp_path: Path) -> None
         read(str(tmp_path))
     (tmp_path / "nwauth.toml").unlink()
     (tmp_path / "nwauth.toml").mkdir()
-    with pytest.raises(ConfigError, match="cannot be read: it is no regular file"):
+    with pytest.raises(ConfigError, match="cannot be read: it is a folder"):
         read(str(tmp_path))
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="cannot be read: Not a directory"):

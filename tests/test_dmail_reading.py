@@ -268,7 +268,7 @@ def test_a_file_that_cannot_be_a_dmail_conf_is_refused(tmp_path: Path, content: 
 
 
 def test_a_folder_is_told_in_words(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="cannot be read: it is no regular file"):
+    with pytest.raises(ConfigError, match="cannot be read: it is a folder"):
         read(str(tmp_path))
 
 

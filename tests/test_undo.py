@@ -252,10 +252,13 @@ def test_steps_whose_users_have_all_been_changed_since_are_passed_over_where_tha
 
 def test_where_there_is_nothing_to_take_back_it_is_said(folder: str) -> None:
     found = run(folder, "undo")
-    assert (found.status, found.err) == (
-        1, "nwauth: there is nothing to take back: nwauth undo --list shows what there was\n",
-    )  # fmt: skip
+    text = f"nwauth: nothing to take back: no command has changed a user of {folder} yet\n"
+    assert (found.status, found.err) == (1, text)
     assert (run(folder, "undo", "--list").out, run(folder, "undo", "--list").status) == ("", 0)
+    done(folder, "user", "set", "carl", "quota=6")
+    done(folder, "undo")
+    text = "nwauth: there is nothing to take back: nwauth undo --list shows what there was\n"
+    assert run(folder, "undo") == (1, "", text)
     found = run(folder, "undo", "7")
     assert found.err == "nwauth: there is no step 7: nwauth undo --list shows those that there are\n"
     for words in (["--list", "1"], ["1", "--last", "2"], ["--last", "2", "--dry-run"], ["0"], ["x"]):

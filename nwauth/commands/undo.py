@@ -109,9 +109,12 @@ def _list(session: Session, steps: Steps) -> int:
     if rows or session.results.form != "table":
         session.results.rows(LIST_COLUMNS, rows, shown=LIST_SHOWN)
     else:
-        folder = shown_path(changes_folder(session.config))
-        session.note(f"nothing to take back: no command has changed a user of {folder} yet")
+        session.note(_none_yet(session))
     return 0
+
+
+def _none_yet(session: Session) -> str:
+    return f"nothing to take back: no command has changed a user of {shown_path(changes_folder(session.config))} yet"
 
 
 def _listed(history: History, step: Summary) -> Row:
@@ -136,6 +139,8 @@ def _undo(
     stores = {one.name: session.store_of(one) for one in session.config.stores if not one.read_only}
     why = session.recorder.mend(steps)
     history = History(steps.summaries(), why)
+    if number is None and not history.steps:
+        raise Refused(_none_yet(session))
     step = history.last() if number is None else history.step(number)
     if history.state(step) == UNFINISHED:
         raise history.unfinished(step)

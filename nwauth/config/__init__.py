@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import errno
 import os
-from stat import S_ISREG
+from stat import S_ISDIR, S_ISREG
 
 from nwauth.config.kinds.flatfile import FlatfileConfig
 from nwauth.config.part import StoreConfig
@@ -58,13 +58,14 @@ def read(folder: str, *, environ: Mapping[str, str] | None = None) -> Config:
     return parsed(content, file=file, folder=folder, environ=environ)
 
 
-NO_REGULAR = "it is no regular file"
+NO_REGULAR, A_FOLDER = "it is no regular file", "it is a folder"
 
 
 def without_waiting(path: str, flags: int) -> int:
     """An opener for `open`, of plain files alone: a read of a FIFO could hang.  Raises OSError."""
     fd = os.open(path, flags | os.O_NONBLOCK)
-    if not S_ISREG(os.fstat(fd).st_mode):
+    mode = os.fstat(fd).st_mode
+    if not S_ISREG(mode):
         os.close(fd)
-        raise OSError(errno.EINVAL, NO_REGULAR)
+        raise OSError(errno.EISDIR, A_FOLDER) if S_ISDIR(mode) else OSError(errno.EINVAL, NO_REGULAR)
     return fd

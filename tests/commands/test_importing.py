@@ -71,7 +71,7 @@ def test_settings_that_are_there_are_never_replaced(place: Path) -> None:
     ("name", "error"),
     [
         ("absent.ini", "absent.ini: cannot be read: No such file or directory"),
-        ("mail", "mail: cannot be read: it is no regular file"),
+        ("mail", "mail: cannot be read: it is a folder"),
         ("odd.ini", "odd.ini: found no form that all its lines have: say what it is with --from csv|semicolons|"),
     ],
 )

@@ -248,7 +248,7 @@ def test_a_file_that_is_not_there_is_misuse(place: Path) -> None:
         f"nwauth: the variable NWAUTH_DMAIL_CONF: found no file {missing} (nwauth names --help tells more)\n",
     )
     done = run(str(place), "names", "--dmail-conf", str(place))
-    assert (done.status, "cannot be read: it is no regular file" in done.err) == (2, True)
+    assert (done.status, "cannot be read: it is a folder" in done.err) == (2, True)
 
 
 def test_without_a_file_it_says_how_to_name_one(
